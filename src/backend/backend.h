@@ -1,0 +1,56 @@
+/* backend.h - the backend contract: where a port's frames go.
+ *
+ * A backend works on descriptors that control opened (spec->fds); it opens nothing itself. All calls come from the port's worker.
+ */
+#ifndef ANYNIC_BACKEND_BACKEND_H
+#define ANYNIC_BACKEND_BACKEND_H
+
+#include "base/error.h"
+#include "config/spec.h"
+#include "net/frame.h"
+
+struct backend;
+
+struct backend_ops {
+	const char *name;
+	const char *summary;  /* one line for `anynic backends` */
+	size_t size;          /* bytes of the backend's struct, which begins with struct backend */
+
+	int (*init)(struct backend *b, const struct backend_spec *spec, struct error *err); /* takes spec->fds, also on failure */
+	void (*finish)(struct backend *b);
+	/* Hands frames on; returns how many were taken, in order. Fewer: b->blocked is set, try again when writable.
+	 * A frame that can never be sent is taken and counted in b->refused. */
+	unsigned (*send)(struct backend *b, const struct frame *frames, unsigned n);
+	/* Fills up to `max` frames; each comes with one piece of iov[0].iov_len bytes of room (FRAME_MAX) and leaves with hdr, length,
+	 * iov[0].iov_len = length. Returns how many; 0 = nothing waits. `queue` is the index of the readable descriptor. */
+	unsigned (*receive)(struct backend *b, unsigned queue, struct frame *frames, unsigned max);
+	/* What send takes as it is: a set of enum frame_offload. */
+	uint32_t (*offloads)(const struct backend *b);
+	/* What receive may give: the guest's driver cannot take more than `offloads`; may be NULL. */
+	void (*set_rx_offloads)(struct backend *b, uint32_t offloads);
+};
+
+struct backend {
+	const struct backend_ops *ops;
+	int fd[QUEUES_MAX];   /* what the worker polls for reading; -1 = none */
+	unsigned fds;
+	int listen_fd;        /* stream server: accept here (backend_accept); -1 = none */
+	bool up;              /* the other side is there */
+	bool up_changed;      /* tell control; the owner clears it */
+	bool fds_changed;     /* fd[] changed: the worker watches anew; the owner clears it */
+	bool blocked;         /* poll for writing until send took everything */
+	uint64_t refused;     /* frames that could never be sent */
+	char reason[120];     /* why it is down, one line */
+};
+
+const struct backend_ops *backend_find(const char *name);
+extern const struct backend_ops *const backends[];
+extern const unsigned backend_count;
+
+struct backend *backend_create(const struct backend_spec *spec, struct error *err);
+void backend_destroy(struct backend *b); /* NULL is fine */
+
+/* listen_fd is readable. */
+void backend_accept(struct backend *b);
+
+#endif

@@ -1,0 +1,25 @@
+#include "config/spec.h"
+
+const char *const policy_names[] = {
+	[POLICY_SINGLE] = "single", [POLICY_SWITCH] = "switch", [POLICY_TEAM] = "team"
+};
+NAMES_MATCH(policy_names, POLICY_KIND_COUNT);
+
+const char *const role_names[] = {
+	[ROLE_SINGLE] = "single",         [ROLE_LEGACY] = "legacy",       [ROLE_PERFORMANT] = "performant",
+	[ROLE_PERSISTENT] = "persistent", [ROLE_TRANSIENT] = "transient",
+};
+NAMES_MATCH(role_names, NIC_ROLE_COUNT);
+
+const char *const place_names[] = {
+	[PLACE_AUTO] = "auto", [PLACE_HOSTED] = "hosted", [PLACE_QEMU] = "qemu"
+};
+NAMES_MATCH(place_names, NIC_PLACE_COUNT);
+
+const char *const link_wish_names[] = { [LINK_AUTO] = "auto", [LINK_UP] = "up", [LINK_DOWN] = "down" };
+NAMES_MATCH(link_wish_names, LINK_WISH_COUNT);
+
+const char *const backend_driver_names[] = {
+	[DRIVER_DEFAULT] = "default", [DRIVER_VHOST] = "vhost", [DRIVER_QEMU] = "qemu"
+};
+NAMES_MATCH(backend_driver_names, BACKEND_DRIVER_COUNT);

@@ -1,0 +1,76 @@
+/* spec.h - what a user asked for, as plain structs: no pointers, no behaviour. Text and XML become these, diff compares
+ * these, and control sends these to the datapath process. Every folder may include this file; it includes base/ only.
+ */
+#ifndef ANYNIC_CONFIG_SPEC_H
+#define ANYNIC_CONFIG_SPEC_H
+
+#include "base/mac.h"
+
+#define ID_MAX     40  /* port or NIC id with its NUL */
+#define MODEL_MAX  16
+#define PATH_ROOM  256
+#define QUEUES_MAX 8   /* queue pairs of one NIC or backend */
+#define PORT_NICS  2   /* NICs of one port, at most */
+#define HOSTFWD_MAX 8
+
+enum policy_kind { POLICY_SINGLE, POLICY_SWITCH, POLICY_TEAM, POLICY_KIND_COUNT };
+enum nic_role { ROLE_SINGLE, ROLE_LEGACY, ROLE_PERFORMANT, ROLE_PERSISTENT, ROLE_TRANSIENT, NIC_ROLE_COUNT };
+enum nic_place { PLACE_AUTO, PLACE_HOSTED, PLACE_QEMU, NIC_PLACE_COUNT };
+enum link_wish { LINK_AUTO, LINK_UP, LINK_DOWN, LINK_WISH_COUNT };
+enum backend_driver { DRIVER_DEFAULT, DRIVER_VHOST, DRIVER_QEMU, BACKEND_DRIVER_COUNT };
+
+extern const char *const policy_names[POLICY_KIND_COUNT];  /* single, switch, team */
+extern const char *const role_names[NIC_ROLE_COUNT];
+extern const char *const place_names[NIC_PLACE_COUNT];
+extern const char *const link_wish_names[LINK_WISH_COUNT]; /* auto, up, down */
+extern const char *const backend_driver_names[BACKEND_DRIVER_COUNT];
+
+struct nic_spec {
+	char id[ID_MAX];
+	char model[MODEL_MAX];
+	enum nic_role role;
+	enum nic_place place;
+	uint8_t mac[MAC_LEN];
+	uint16_t queues;          /* queue pairs; 0 = the model's own */
+	uint16_t mtu;             /* 0 = the model's own */
+	int rev;                  /* PCI revision; -1 = the model's own */
+	int bootindex;            /* -1 = none */
+	bool packed;              /* virtio: offer packed rings */
+	bool standby;             /* virtio: offer VIRTIO_NET_F_STANDBY */
+	char romfile[PATH_ROOM];  /* empty = no option ROM */
+	uint32_t offloads;        /* enum frame_offload that the port's backend takes; set by datapath, not by users */
+};
+
+struct backend_spec {
+	char type[MODEL_MAX];     /* "user", "tap", ... */
+	enum backend_driver driver;
+	char ifname[16];
+	char br[16];
+	char dev[16];
+	char mode[16];
+	char path[PATH_ROOM];     /* stream: UNIX socket */
+	char net[64];             /* user: a.b.c.d/p */
+	char hostfwd[HOSTFWD_MAX][96];
+	unsigned hostfwds;
+	char capture[PATH_ROOM];
+	bool server;              /* stream: mode=server listens, else it connects */
+	uint16_t mtu;
+	int fds[QUEUES_MAX];      /* open descriptors; numbers of the process that holds the struct */
+	unsigned nfds;
+};
+
+struct port_spec {
+	char id[ID_MAX];
+	enum policy_kind policy;
+	uint8_t mac[MAC_LEN];
+	bool mac_given;           /* false: control makes a stable one */
+	enum link_wish link;
+	unsigned legacy_delay_ms;
+	unsigned hold_count;      /* 0 = hold is off */
+	unsigned hold_seconds;
+	struct nic_spec nic[PORT_NICS];
+	unsigned nics;
+	struct backend_spec backend;
+};
+
+#endif
