@@ -78,7 +78,8 @@ struct nic {
 	uint8_t mac[MAC_LEN];        /* permanent address */
 	bool link_up;
 	bool stopped;                /* the guest is stopped: no ring may be touched */
-	uint32_t backend_offloads;   /* enum frame_offload that transmit may leave to the sink (all of them: the port mends the rest) */
+	uint32_t rx_offloads;        /* enum frame_offload that the driver takes now, set by the model; FRAME_CSUM here means that a
+	                              * frame may come with NEEDS_CSUM. The port mends whatever else the backend gives. */
 	struct nic_notes notes;
 	struct nic_counters counters;
 	struct driver_status status;
