@@ -16,6 +16,11 @@ const char *const place_names[] = {
 };
 NAMES_MATCH(place_names, NIC_PLACE_COUNT);
 
+const char *const transport_names[] = {
+	[TRANSPORT_VFIO_USER] = "vfio-user", [TRANSPORT_VHOST_USER] = "vhost-user"
+};
+NAMES_MATCH(transport_names, NIC_TRANSPORT_COUNT);
+
 const char *const link_wish_names[] = { [LINK_AUTO] = "auto", [LINK_UP] = "up", [LINK_DOWN] = "down" };
 NAMES_MATCH(link_wish_names, LINK_WISH_COUNT);
 

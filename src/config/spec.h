@@ -12,16 +12,19 @@
 #define QUEUES_MAX 8   /* queue pairs of one NIC or backend */
 #define PORT_NICS  2   /* NICs of one port, at most */
 #define HOSTFWD_MAX 8
+#define PORTS_MAX  16  /* ports of one guest */
 
 enum policy_kind { POLICY_SINGLE, POLICY_SWITCH, POLICY_TEAM, POLICY_KIND_COUNT };
 enum nic_role { ROLE_SINGLE, ROLE_LEGACY, ROLE_PERFORMANT, ROLE_PERSISTENT, ROLE_TRANSIENT, NIC_ROLE_COUNT };
 enum nic_place { PLACE_AUTO, PLACE_HOSTED, PLACE_QEMU, NIC_PLACE_COUNT };
+enum nic_transport { TRANSPORT_VFIO_USER, TRANSPORT_VHOST_USER, NIC_TRANSPORT_COUNT };
 enum link_wish { LINK_AUTO, LINK_UP, LINK_DOWN, LINK_WISH_COUNT };
 enum backend_driver { DRIVER_DEFAULT, DRIVER_VHOST, DRIVER_QEMU, BACKEND_DRIVER_COUNT };
 
 extern const char *const policy_names[POLICY_KIND_COUNT];  /* single, switch, team */
 extern const char *const role_names[NIC_ROLE_COUNT];
 extern const char *const place_names[NIC_PLACE_COUNT];
+extern const char *const transport_names[NIC_TRANSPORT_COUNT]; /* vfio-user, vhost-user */
 extern const char *const link_wish_names[LINK_WISH_COUNT]; /* auto, up, down */
 extern const char *const backend_driver_names[BACKEND_DRIVER_COUNT];
 
@@ -30,6 +33,7 @@ struct nic_spec {
 	char model[MODEL_MAX];
 	enum nic_role role;
 	enum nic_place place;
+	enum nic_transport transport;
 	uint8_t mac[MAC_LEN];
 	uint16_t queues;          /* queue pairs; 0 = the model's own */
 	uint16_t mtu;             /* 0 = the model's own */

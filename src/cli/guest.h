@@ -1,0 +1,38 @@
+/* guest.h - from the words of `run` and `plan` to a guest that is checked: ports, QEMU line, QEMU program. Opens nothing of the
+ * guest's; it asks the QEMU program for its version.
+ */
+#ifndef ANYNIC_CLI_GUEST_H
+#define ANYNIC_CLI_GUEST_H
+
+#include "base/error.h"
+#include "config/spec.h"
+#include "qemu/detect.h"
+#include "qemu/line.h"
+
+#define GUEST_NAME 64
+
+struct guest_request {
+	const char *name;          /* --name, or NULL */
+	const char *nic[PORTS_MAX]; /* --nic */
+	unsigned nics;             /* 0: one port `auto` */
+	char *const *qemu;         /* words after "--"; qemu_argc 0: a plan without a line */
+	int qemu_argc;
+	const char *qemu_program;  /* plan --qemu, or NULL: qemu[0] */
+	const char *qemu_version;  /* plan --qemu-version, or NULL: ask the program */
+	const char *place;         /* plan --place, or NULL */
+};
+
+struct guest {
+	char name[GUEST_NAME];
+	struct port_spec port[PORTS_MAX];
+	unsigned ports;
+	bool has_line;             /* line is filled */
+	struct qemu_line line;     /* borrows request->qemu */
+	bool has_program;
+	struct qemu_program program;
+};
+
+/* Fills and checks everything. The error's code maps to the exit code with exit_code_of(). */
+int guest_prepare(struct guest *guest, const struct guest_request *request, struct error *err);
+
+#endif

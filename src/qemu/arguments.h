@@ -1,0 +1,41 @@
+/* arguments.h - what anynic adds to the user's QEMU line, and why.
+ *
+ * Order: the user's words as they are, then -nic none, memory, monitor, root ports, NICs. Nothing is opened here.
+ */
+#ifndef ANYNIC_QEMU_ARGUMENTS_H
+#define ANYNIC_QEMU_ARGUMENTS_H
+
+#include <json-c/json.h>
+
+#include "base/error.h"
+#include "config/spec.h"
+#include "qemu/line.h"
+
+/* How a NIC can be plugged into a machine. */
+enum qemu_bus { QEMU_BUS_PCI, QEMU_BUS_PCIE, QEMU_BUS_NONE };
+
+/* The bus that a machine type has; `machine` "" = the target's default. QEMU_BUS_NONE: no PCI, or not known. */
+enum qemu_bus qemu_machine_bus(const char *target, const char *machine);
+
+struct qemu_setup {
+	const char *socket_dir; /* of the NICs' vfio-user sockets: socket_dir/NIC.sock */
+	int qmp_fd;             /* connected socket that QEMU inherits as its monitor; -1 = only a plan: shown as <fd> */
+};
+
+/* The vfio-user socket of a NIC. False when the path is too long for a UNIX socket. */
+bool qemu_socket_path(char *to, size_t size, const char *socket_dir, const char *nic);
+
+struct qemu_arguments {
+	char **argv;          /* ends with NULL; argv[0] = the user's program */
+	int argc;
+	int user_argc;        /* argv[0..user_argc) are the user's words */
+	json_object *devices; /* array: the NICs' -device objects */
+	json_object *actions; /* array of {"action": ..., "why": ..., ...}: everything else that is added */
+};
+
+/* `ports` are valid and complete. On failure nothing is left to free. */
+int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line, const struct port_spec *ports,
+			 unsigned count, const struct qemu_setup *setup, struct error *err);
+void qemu_arguments_finish(struct qemu_arguments *a); /* accepts a zeroed one */
+
+#endif
