@@ -32,6 +32,7 @@ struct nic_ops {
 	bool legacy;
 	bool express;         /* PCI Express card: wants a root port on q35 */
 	uint16_t queues_max;  /* queue pairs */
+	struct reg_space *const *spaces; /* register maps of all BARs, NULL at the end; nic_models_prepare builds them */
 
 	/* nic->spec, clock, mem and mac are set; adds identity, BARs, capabilities. Allocates everything that will ever be needed. */
 	int (*init)(struct nic *nic, const struct nic_spec *spec, struct error *err);
@@ -106,7 +107,12 @@ void nic_set_link(struct nic *nic, bool up);
 /* Re-judges the driver status when the notes ask for it. True when status.changed. */
 bool nic_update_status(struct nic *nic);
 
-/* For models: */
+/* For models. The hooks that every model passes to pci_init (or calls from its own): bus mastering gates guest memory,
+ * FLR resets the NIC, and the driver status is judged again. */
+extern const struct pci_hooks nic_pci_hooks;
+void nic_command_changed(struct pci_device *dev);
+void nic_function_reset(struct pci_device *dev);
+
 static inline struct nic *nic_of(struct pci_device *dev)
 {
 	return (struct nic *)dev;

@@ -32,6 +32,7 @@ struct pci_field {
 	uint8_t width;                   /* 1, 2 or 4 */
 	uint32_t writable;
 	uint32_t write_1_clear;
+	uint32_t reset;                  /* what was there when the field was added */
 };
 
 /* How interrupts reach the guest now. */
@@ -69,12 +70,14 @@ struct pci_device {
 
 	int irq_fd[PCI_IRQ_INDEXES][PCI_VECTORS_MAX]; /* INTx, MSI and MSI-X eventfds; -1 = none */
 	bool intx_level;                 /* what the model drives */
-	uint32_t pending[1];             /* vectors raised while they had no eventfd */
+	uint16_t irq_fds[PCI_IRQ_INDEXES]; /* how many eventfds each index has */
+	uint32_t pending[PCI_IRQ_INDEXES]; /* vectors raised while they had no eventfd: bit = vector */
 	uint64_t interrupts;             /* eventfds signalled */
 	uint64_t unknown_accesses;
 	uint64_t reads, writes;          /* BAR accesses, for counters */
 	const uint8_t *rom;              /* option ROM, borrowed; NULL = none */
-	uint32_t rom_size;               /* bytes of `rom`, a power of two for the BAR is made of it */
+	uint32_t rom_size;               /* bytes of `rom` */
+	uint32_t rom_bar;                /* size of the ROM BAR: the next power of two */
 };
 
 void pci_init(struct pci_device *dev, const struct pci_identity *id, const struct pci_hooks *hooks, void *state);
@@ -85,7 +88,8 @@ void pci_reset(struct pci_device *dev);
 
 /* --- building, at init only --- */
 void pci_add_bar(struct pci_device *dev, unsigned index, enum pci_bar_kind kind, uint32_t size, const struct reg_space *space);
-/* Capabilities take the next free place, or `at` if it is not 0. Return their offset. */
+/* Capabilities take the next free place, or `at` if it is not 0; extended ones always say where, the first at 0x100.
+ * Return their offset. */
 uint16_t pci_add_capability(struct pci_device *dev, uint8_t id, uint16_t at, uint8_t length);
 uint16_t pci_add_ext_capability(struct pci_device *dev, uint16_t id, uint8_t version, uint16_t at, uint16_t length);
 void pci_add_field(struct pci_device *dev, uint16_t offset, uint8_t width, uint32_t writable, uint32_t write_1_clear);
@@ -96,6 +100,9 @@ void pci_add_pcie(struct pci_device *dev, uint16_t at, bool flr); /* endpoint; F
 void pci_add_aer(struct pci_device *dev, uint16_t at);
 void pci_add_dsn(struct pci_device *dev, uint16_t at, uint64_t serial);
 
+/* Option ROM: `data` is borrowed and `size` bytes long; the ROM BAR is the next power of two. */
+void pci_set_rom(struct pci_device *dev, const uint8_t *data, uint32_t size);
+
 /* --- the VMM's side --- */
 uint32_t pci_config_size(const struct pci_device *dev); /* 256 or 4096 */
 uint32_t pci_config_read(struct pci_device *dev, uint32_t offset, unsigned size);   /* 1, 2 or 4 bytes */
@@ -103,8 +110,9 @@ void pci_config_write(struct pci_device *dev, uint32_t offset, unsigned size, ui
 uint64_t pci_bar_read(struct pci_device *dev, unsigned bar, uint64_t offset, unsigned size);
 void pci_bar_write(struct pci_device *dev, unsigned bar, uint64_t offset, unsigned size, uint64_t value);
 unsigned pci_irq_count(const struct pci_device *dev, enum pci_irq_index index);
-/* Takes `fd` (-1: removes); the old one is closed. A vector that is pending is signalled at once. 0 or -EINVAL. */
+/* Takes `fd` (-1: removes), also on failure; the old one is closed. A vector that is pending is signalled at once. 0 or -EINVAL. */
 int pci_irq_set_fd(struct pci_device *dev, enum pci_irq_index index, unsigned vector, int fd);
+void pci_irq_clear(struct pci_device *dev, enum pci_irq_index index); /* removes all eventfds of an index */
 /* Signals INTx again when the line is still up (vfio-user UNMASK). */
 void pci_intx_unmask(struct pci_device *dev);
 

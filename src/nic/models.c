@@ -1,0 +1,28 @@
+/* models.c - the explicit list of models: the only place that names them all. */
+#include <string.h>
+
+#include "nic/nic.h"
+
+const struct nic_ops *const nic_models[] = {
+};
+
+const unsigned nic_model_count = ARRAY_SIZE(nic_models);
+
+const struct nic_ops *nic_model_find(const char *name)
+{
+	for (unsigned i = 0; i < nic_model_count; i++)
+		if (strcmp(nic_models[i]->name, name) == 0)
+			return nic_models[i];
+	return NULL;
+}
+
+int nic_models_prepare(struct error *err)
+{
+	for (unsigned i = 0; i < nic_model_count; i++)
+		for (struct reg_space *const *space = nic_models[i]->spaces; *space; space++) {
+			int rc = reg_space_prepare(*space, err);
+			if (rc < 0)
+				return rc;
+		}
+	return 0;
+}
