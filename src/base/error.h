@@ -10,7 +10,7 @@
 struct error {
 	int code;        /* negative errno; 0 = none */
 	char where[64];  /* the option, file or port that it is about; may be empty */
-	char text[256];
+	char text[512];
 };
 
 /* Fills `err` (if given) and returns `code`, so that a caller can `return error_set(...)`. */

@@ -1,0 +1,294 @@
+#include "config/validate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Names that interfaces.md promises and that a later version brings; a row goes when its folder comes. */
+static const char *const later_models[] = { "e1000", "e1000e", "igb", "igbvf", "igc", "hostdev" };
+static const char *const later_backends[] = { "bridge", "direct", "passt", "hostdev", "loop", "auto" };
+
+static int check_model_name(const char *model, const struct known *known, struct error *err)
+{
+	const char *names[32];
+	char list[160];
+	unsigned count = 0;
+
+	if (known_model_find(known, model))
+		return 0;
+	known_model_names(known, list, sizeof(list));
+	if (name_find(later_models, ARRAY_SIZE(later_models), model) >= 0)
+		return error_set(err, -ENOTSUP, "model %s is not in this version; it has %s", model, list);
+	for (unsigned i = 0; i < known->model_count && count < ARRAY_SIZE(names) - 2; i++)
+		names[count++] = known->models[i].name;
+	names[count++] = "auto";
+	names[count++] = "team";
+	const char *meant = nearest_name(model, names, count);
+	return error_set(err, -EINVAL, "unknown model '%s'%s%s%s; models are %s; auto makes a port with two cards", model,
+			 meant ? ", did you mean " : "", meant ? meant : "", meant ? "?" : "", list);
+}
+
+static int check_backend_name(const char *type, const struct known *known, struct error *err)
+{
+	const char *names[32];
+	char list[160];
+	unsigned count = 0;
+
+	if (known_backend_find(known, type))
+		return 0;
+	known_backend_names(known, list, sizeof(list));
+	if (name_find(later_backends, ARRAY_SIZE(later_backends), type) >= 0)
+		return error_set(err, -ENOTSUP, "backend=%s is not in this version; it has %s", type, list);
+	for (unsigned i = 0; i < known->backend_count && count < ARRAY_SIZE(names); i++)
+		names[count++] = known->backends[i].name;
+	const char *meant = nearest_name(type, names, count);
+	return error_set(err, -EINVAL, "unknown backend '%s'%s%s%s; backend= takes %s", type, meant ? ", did you mean " : "",
+			 meant ? meant : "", meant ? "?" : "", list);
+}
+
+/* Which backends have a use for a text that was given. */
+struct backend_key {
+	const char *name;
+	size_t offset;
+	const char *backends; /* blanks around each name */
+};
+
+static const struct backend_key backend_keys[] = {
+	{ "ifname", offsetof(struct backend_spec, ifname), " tap bridge direct " },
+	{ "br", offsetof(struct backend_spec, br), " bridge " },
+	{ "dev", offsetof(struct backend_spec, dev), " direct hostdev auto " },
+	{ "mode", offsetof(struct backend_spec, mode), " stream direct " },
+	{ "path", offsetof(struct backend_spec, path), " stream passt " },
+	{ "net", offsetof(struct backend_spec, net), " user " },
+};
+
+#define FD_BACKENDS      " tap direct stream "
+#define HOSTFWD_BACKENDS " user passt "
+
+static bool listed(const char *list, const char *name)
+{
+	char word[MODEL_MAX + 2];
+
+	snprintf(word, sizeof(word), " %s ", name);
+	return strstr(list, word) != NULL;
+}
+
+static int useless_key(const struct backend_spec *b, const char *key, const char *list, struct error *err)
+{
+	return error_set(err, -EINVAL, "%s= has no meaning for backend=%s; it belongs to%.*s", key, b->type,
+			 (int)strlen(list) - 1, list);
+}
+
+static int check_backend_keys(const struct backend_spec *b, struct error *err)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(backend_keys); i++) {
+		const struct backend_key *key = &backend_keys[i];
+
+		if (((const char *)b)[key->offset] != '\0' && !listed(key->backends, b->type))
+			return useless_key(b, key->name, key->backends, err);
+	}
+	if (b->nfds > 0 && !listed(FD_BACKENDS, b->type))
+		return useless_key(b, "fd", FD_BACKENDS, err);
+	if (b->hostfwds > 0 && !listed(HOSTFWD_BACKENDS, b->type))
+		return useless_key(b, "hostfwd", HOSTFWD_BACKENDS, err);
+	return 0;
+}
+
+static int check_stream(const struct backend_spec *b, struct error *err)
+{
+	if (b->nfds > 1)
+		return error_set(err, -EINVAL, "fd= of backend=stream takes one descriptor");
+	if (b->nfds == 0 && b->path[0] == '\0')
+		return error_set(err, -EINVAL, "backend=stream needs path= of a UNIX socket (or fd= of a connected one)");
+	if (b->nfds > 0 && b->path[0] != '\0')
+		return error_set(err, -EINVAL, "fd= and path= exclude each other");
+	if (strlen(b->path) > 107) /* sun_path */
+		return error_set(err, -EINVAL, "path= of a UNIX socket has at most 107 characters");
+	if (b->mode[0] != '\0' && strcmp(b->mode, "client") != 0 && strcmp(b->mode, "server") != 0)
+		return error_set(err, -EINVAL, "mode=%s is not legal; mode= of backend=stream takes client, server", b->mode);
+	return 0;
+}
+
+static int check_tap(const struct port_spec *port, struct error *err)
+{
+	const struct backend_spec *b = &port->backend;
+
+	if (b->nfds > 0 && b->ifname[0] != '\0')
+		return error_set(err, -EINVAL, "fd= and ifname= exclude each other: an open tap has its name already");
+	for (unsigned i = 0; i < port->nics; i++)
+		if (b->nfds > 1 && port->nic[i].queues > b->nfds)
+			return error_set(err, -EINVAL, "queues=%u needs as many descriptors in fd=, or one", port->nic[i].queues);
+	return 0;
+}
+
+static bool has_model(const struct port_spec *port, const char *model)
+{
+	for (unsigned i = 0; i < port->nics; i++)
+		if (strcmp(port->nic[i].model, model) == 0)
+			return true;
+	return false;
+}
+
+static int check_driver(const struct port_spec *port, struct error *err)
+{
+	if (port->backend.driver != DRIVER_VHOST)
+		return 0;
+	if (!has_model(port, "virtio-net"))
+		return error_set(err, -EINVAL, "driver=vhost needs a virtio-net card; use driver=qemu or default");
+	return error_set(err, -ENOTSUP, "driver=vhost is not in this version; use driver=default");
+}
+
+static int check_backend(const struct port_spec *port, const struct known *known, struct error *err)
+{
+	const struct backend_spec *b = &port->backend;
+	int rc = check_backend_name(b->type, known, err);
+
+	if (rc == 0)
+		rc = check_backend_keys(b, err);
+	if (rc == 0 && strcmp(b->type, "stream") == 0)
+		rc = check_stream(b, err);
+	if (rc == 0 && strcmp(b->type, "tap") == 0)
+		rc = check_tap(port, err);
+	return rc == 0 ? check_driver(port, err) : rc;
+}
+
+static int check_role(const struct nic_spec *nic, const struct known_model *model, const struct known *known, struct error *err)
+{
+	char fitting[160] = "";
+
+	if ((nic->role == ROLE_LEGACY && model->legacy) || (nic->role == ROLE_PERFORMANT && model->performant) ||
+	    (nic->role != ROLE_LEGACY && nic->role != ROLE_PERFORMANT))
+		return 0;
+	for (unsigned i = 0; i < known->model_count; i++) {
+		const struct known_model *m = &known->models[i];
+		size_t at = strlen(fitting);
+
+		if (nic->role == ROLE_LEGACY ? m->legacy : m->performant)
+			snprintf(fitting + at, sizeof(fitting) - at, "%s%s", at ? ", " : "", m->name);
+	}
+	return error_set(err, -EINVAL, "%s=%s: this card cannot be the %s one; %s= takes %s", role_names[nic->role], nic->model,
+			 role_names[nic->role], role_names[nic->role], fitting);
+}
+
+static int check_rev(const struct nic_spec *nic, const struct known_model *model, struct error *err)
+{
+	char list[64] = "";
+
+	if (nic->rev < 0)
+		return 0;
+	for (unsigned i = 0; i < KNOWN_REVS && model->revs[i]; i++) {
+		size_t at = strlen(list);
+
+		if (model->revs[i] == nic->rev)
+			return 0;
+		snprintf(list + at, sizeof(list) - at, "%s0x%02x", at ? ", " : "", model->revs[i]);
+	}
+	if (list[0] == '\0')
+		return error_set(err, -EINVAL, "rev= has no meaning for %s: it has one revision", model->name);
+	return error_set(err, -EINVAL, "rev=0x%02x is not legal; rev= of %s takes %s", nic->rev, model->name, list);
+}
+
+static int check_card(const struct nic_spec *nic, const struct known_model *model, struct error *err)
+{
+	if (nic->queues > MAX(model->queues_max, 1))
+		return error_set(err, -EINVAL, "queues=%u is too many; %s has at most %u", nic->queues, model->name,
+				 MAX(model->queues_max, 1));
+	if (nic->packed && !model->packed)
+		return error_set(err, -EINVAL, "packed= has no meaning for %s: only virtio-net has packed rings", model->name);
+	if (nic->mtu && model->mtu_max == 0)
+		return error_set(err, -EINVAL, "mtu= has no meaning for %s: its driver chooses the MTU", model->name);
+	if (nic->mtu > model->mtu_max)
+		return error_set(err, -EINVAL, "mtu=%u is out of range; %s takes 68 to %u", nic->mtu, model->name, model->mtu_max);
+	return check_rev(nic, model, err);
+}
+
+static int check_place(const struct nic_spec *nic, struct error *err)
+{
+	if (nic->transport == TRANSPORT_VHOST_USER && strcmp(nic->model, "virtio-net") != 0)
+		return error_set(err, -EINVAL, "transport=vhost-user is for virtio-net only; %s takes vfio-user", nic->model);
+	if (nic->transport == TRANSPORT_VHOST_USER)
+		return error_set(err, -ENOTSUP, "transport=vhost-user is not in this version; use vfio-user");
+	if (nic->place == PLACE_QEMU)
+		return error_set(err, -ENOTSUP, "place=qemu is not in this version; use place=hosted with QEMU 10.1 or newer");
+	return 0;
+}
+
+static int check_port(const struct port_spec *port, const struct known *known, struct error *err)
+{
+	int rc = 0;
+
+	if (port->policy == POLICY_TEAM)
+		return error_set(err, -ENOTSUP, "team ports are not in this version; use auto, or two ports");
+	for (unsigned i = 0; i < port->nics && rc == 0; i++) {
+		const struct nic_spec *nic = &port->nic[i];
+
+		rc = check_model_name(nic->model, known, err);
+		if (rc < 0)
+			return rc;
+		const struct known_model *model = known_model_find(known, nic->model);
+		rc = check_role(nic, model, known, err);
+		if (rc == 0)
+			rc = check_place(nic, err);
+		if (rc == 0)
+			rc = check_card(nic, model, err);
+	}
+	if (rc == 0 && port->nics == 2 && strcmp(port->nic[0].model, port->nic[1].model) == 0)
+		rc = error_set(err, -EINVAL, "legacy= and performant= are both %s; a switch needs two different cards",
+			       port->nic[0].model);
+	return rc == 0 ? check_backend(port, known, err) : rc;
+}
+
+/* A name that commands take means one thing: a port, or a card. */
+static bool names_card(const struct port_spec *port, const char *name)
+{
+	for (unsigned i = 0; i < port->nics; i++)
+		if (strcmp(port->nic[i].id, name) == 0)
+			return true;
+	return false;
+}
+
+/* Two ports of one guest may share nothing that has to be told apart. */
+static int check_pair(const struct port_spec *a, const struct port_spec *b, struct error *err)
+{
+	char mac[MAC_TEXT];
+
+	if (strcmp(a->id, b->id) == 0)
+		return error_set(err, -EINVAL, "id=%s is used by two ports; each port needs an id of its own", b->id);
+	if (memcmp(a->mac, b->mac, MAC_LEN) == 0)
+		return error_set(err, -EINVAL, "mac=%s is used by two ports, %s and %s; each port needs a MAC of its own",
+				 mac_format(b->mac, mac), a->id, b->id);
+	if (names_card(a, b->id) || names_card(b, a->id))
+		return error_set(err, -EINVAL, "id=%s is also the id of a card of port %s; choose another id",
+				 names_card(a, b->id) ? b->id : a->id, names_card(a, b->id) ? a->id : b->id);
+	for (unsigned i = 0; i < a->nics; i++)
+		for (unsigned j = 0; j < b->nics; j++)
+			if (a->nic[i].bootindex >= 0 && a->nic[i].bootindex == b->nic[j].bootindex)
+				return error_set(err, -EINVAL, "bootindex=%d is used by two ports, %s and %s", b->nic[j].bootindex,
+						 a->id, b->id);
+	return 0;
+}
+
+int ports_validate(const struct port_spec *ports, unsigned count, const struct known *known, struct error *err)
+{
+	for (unsigned i = 0; i < count; i++) {
+		int rc = check_port(&ports[i], known, err);
+
+		for (unsigned j = 0; j < i && rc == 0; j++)
+			rc = check_pair(&ports[j], &ports[i], err);
+		if (rc < 0) {
+			if (err)
+				str_copy(err->where, sizeof(err->where), ports[i].id);
+			error_prefix(err, "port %s", ports[i].id);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+bool guest_name_is_legal(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t len = strlen(name);
+
+	return len > 0 && len <= 63 && name[0] != '.' && name[0] != '-' && strspn(name, letters) == len;
+}

@@ -1,0 +1,157 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/nic_option.h"
+#include "config/validate.h"
+#include "known_for_tests.h"
+
+#define NICS_MAX 3
+
+/* Reads up to three options and checks them together. */
+static int checked(const char *const *texts, struct error *err)
+{
+	struct port_spec ports[NICS_MAX];
+	struct guest_identity who = { "m", 0, "g" };
+	unsigned n = 0;
+
+	for (; n < NICS_MAX && texts[n]; n++)
+		if (nic_option_parse(&ports[n], texts[n], &test_known, err) < 0)
+			fail_msg("%s: %s", texts[n], err->text);
+	ports_complete(ports, n, &who);
+	return ports_validate(ports, n, &test_known, err);
+}
+
+static void ports_that_fit_are_accepted(void **state)
+{
+	(void)state;
+	static const char *const good[][NICS_MAX + 1] = {
+		{ "auto" },
+		{ "auto", "auto", "auto" },
+		{ "auto,legacy=middling" },
+		{ "auto,performant=middling,queues=2,mtu=9000" },
+		{ "auto,queues=8,packed=on,mtu=65535,rev=0x20" },
+		{ "rtl8139,rev=0x10,backend=null,capture=/x" },
+		{ "rtl8139,rev=16" },
+		{ "virtio-net,backend=tap" },
+		{ "virtio-net,backend=tap,ifname=t0,queues=4" },
+		{ "virtio-net,backend=tap,fd=5:6,queues=2" },
+		{ "virtio-net,backend=tap,fd=5,queues=4" },
+		{ "auto,backend=stream,path=/s,mode=server" },
+		{ "auto,backend=stream,fd=4" },
+		{ "auto,net=10.0.2.0/24,hostfwd=tcp::1-:2" },
+		{ "auto,bootindex=1", "auto,bootindex=2" },
+		{ "auto,driver=qemu,place=hosted,transport=vfio-user" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+		struct error err = { 0 };
+
+		if (checked(good[i], &err) != 0)
+			fail_msg("%s: %s", good[i][0], err.text);
+	}
+}
+
+static void ports_that_do_not_fit_are_refused_with_the_reason(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text[NICS_MAX + 1];
+		int code;
+		const char *says, *also;
+	} cases[] = {
+		{ { "e1001" }, -EINVAL, "unknown model 'e1001'", "models are rtl8139, virtio-net" },
+		{ { "rtl8193" }, -EINVAL, "did you mean rtl8139?", "" },
+		{ { "atuo" }, -EINVAL, "did you mean auto?", "" },
+		{ { "e1000" }, -ENOTSUP, "model e1000 is not in this version", "rtl8139, virtio-net" },
+		{ { "auto,legacy=e1000" }, -ENOTSUP, "model e1000 is not in this version", "" },
+		{ { "auto,legacy=nosuch" }, -EINVAL, "unknown model 'nosuch'", "models are" },
+		{ { "team" }, -ENOTSUP, "team ports are not in this version", "use auto" },
+		{ { "auto,legacy=virtio-net" }, -EINVAL, "cannot be the legacy one", "legacy= takes rtl8139, middling" },
+		{ { "auto,performant=rtl8139" }, -EINVAL, "cannot be the performant one", "performant= takes virtio-net, middling" },
+		{ { "auto,legacy=middling,performant=middling" }, -EINVAL, "two different cards", "middling" },
+		{ { "auto,place=qemu" }, -ENOTSUP, "place=qemu is not in this version", "place=hosted" },
+		{ { "auto,transport=vhost-user" }, -ENOTSUP, "transport=vhost-user is not in this version", "vfio-user" },
+		{ { "rtl8139,transport=vhost-user" }, -EINVAL, "virtio-net only", "vfio-user" },
+		{ { "auto,backend=bridge,br=br0" }, -ENOTSUP, "backend=bridge is not in this version", "user, tap" },
+		{ { "auto,backend=auto,dev=eth0" }, -ENOTSUP, "backend=auto is not in this version", "" },
+		{ { "auto,backend=usr" }, -EINVAL, "unknown backend 'usr', did you mean user?", "user, tap, null, stream" },
+		{ { "auto,backend=wormhole" }, -EINVAL, "unknown backend 'wormhole'", "user, tap, null, stream" },
+		{ { "auto,driver=vhost" }, -ENOTSUP, "driver=vhost is not in this version", "driver=default" },
+		{ { "rtl8139,driver=vhost" }, -EINVAL, "needs a virtio-net card", "" },
+		{ { "auto,ifname=tap0" }, -EINVAL, "ifname= has no meaning for backend=user", "it belongs to tap" },
+		{ { "auto,backend=tap,path=/x" }, -EINVAL, "path= has no meaning for backend=tap", "stream" },
+		{ { "auto,backend=null,fd=3" }, -EINVAL, "fd= has no meaning for backend=null", "tap" },
+		{ { "auto,backend=tap,hostfwd=tcp::1-:2" }, -EINVAL, "hostfwd= has no meaning for backend=tap", "user" },
+		{ { "auto,backend=tap,net=10.0.0.0/8" }, -EINVAL, "net= has no meaning", "user" },
+		{ { "auto,backend=tap,ifname=t,fd=4" }, -EINVAL, "exclude each other", "" },
+		{ { "auto,backend=tap,fd=4:5,queues=4" }, -EINVAL, "queues=4", "fd=" },
+		{ { "auto,backend=stream" }, -EINVAL, "needs path=", "" },
+		{ { "auto,backend=stream,path=/x,fd=3" }, -EINVAL, "exclude each other", "" },
+		{ { "auto,backend=stream,path=/x,mode=bridge" }, -EINVAL, "mode=bridge", "client, server" },
+		{ { "rtl8139,queues=2" }, -EINVAL, "queues=2 is too many", "at most 1" },
+		{ { "auto,performant=middling,queues=3" }, -EINVAL, "queues=3 is too many", "at most 2" },
+		{ { "rtl8139,packed=on" }, -EINVAL, "packed= has no meaning for rtl8139", "" },
+		{ { "rtl8139,mtu=1500" }, -EINVAL, "mtu= has no meaning for rtl8139", "" },
+		{ { "auto,performant=middling,mtu=9001" }, -EINVAL, "mtu=9001", "68 to 9000" },
+		{ { "rtl8139,rev=0x30" }, -EINVAL, "rev=0x30 is not legal", "0x10, 0x20" },
+		{ { "virtio-net,rev=1" }, -EINVAL, "rev= has no meaning for virtio-net", "" },
+		{ { "auto,id=a", "auto,id=a" }, -EINVAL, "id=a is used by two ports", "" },
+		{ { "auto,id=a", "rtl8139,id=a-legacy" }, -EINVAL, "id=a-legacy is also the id of a card of port a", "" },
+		{ { "rtl8139,id=a-legacy", "auto,id=a" }, -EINVAL, "id=a-legacy is also the id of a card of port a", "" },
+		{ { "auto,id=a", "auto,id=a-legacy" }, -EINVAL, "id=a-legacy is also", "" },
+		{ { "auto,mac=52:54:00:00:00:01", "auto", "auto,mac=52:54:00:00:00:01" },
+		  -EINVAL, "mac=52:54:00:00:00:01 is used by two ports, net0 and net2", "" },
+		{ { "auto,bootindex=1", "rtl8139,bootindex=1" }, -EINVAL, "bootindex=1 is used by two ports", "" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error err = { 0 };
+		int rc = checked(cases[i].text, &err);
+
+		if (rc != cases[i].code)
+			fail_msg("%s: code %d, %s", cases[i].text[0], rc, err.text);
+		if (!strstr(err.text, cases[i].says) || !strstr(err.text, cases[i].also))
+			fail_msg("%s: message is: %s", cases[i].text[0], err.text);
+		assert_true(strncmp(err.text, "port ", 5) == 0);
+		assert_true(err.where[0] != '\0');
+	}
+}
+
+static void a_path_that_no_socket_can_have_is_refused(void **state)
+{
+	(void)state;
+	char text[200] = "auto,backend=stream,path=/";
+	struct error err = { 0 };
+
+	memset(text + strlen(text), 'x', 107);
+	assert_int_equal(checked((const char *const[]){ text, NULL }, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "107"));
+}
+
+static void a_guest_name_is_a_file_name(void **state)
+{
+	(void)state;
+	assert_true(guest_name_is_legal("vm-1.test_A"));
+	assert_false(guest_name_is_legal(""));
+	assert_false(guest_name_is_legal("../x"));
+	assert_false(guest_name_is_legal("-x"));
+	assert_false(guest_name_is_legal("a b"));
+	assert_false(guest_name_is_legal("a234567890123456789012345678901234567890123456789012345678901234"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ports_that_fit_are_accepted),
+		cmocka_unit_test(ports_that_do_not_fit_are_refused_with_the_reason),
+		cmocka_unit_test(a_path_that_no_socket_can_have_is_refused),
+		cmocka_unit_test(a_guest_name_is_a_file_name),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
