@@ -33,6 +33,9 @@ struct nic_ops {
 	bool express;         /* PCI Express card: wants a root port on q35 */
 	uint16_t queues_max;  /* queue pairs */
 	struct reg_space *const *spaces; /* register maps of all BARs, NULL at the end; nic_models_prepare builds them */
+	uint16_t mtu_max;     /* what `mtu=` may be; 0 = the card takes no mtu= */
+	bool packed;          /* takes packed=on */
+	uint8_t revs[4];      /* what `rev=` may be, ends with 0; none = the card takes no rev= */
 
 	/* nic->spec, clock, mem and mac are set; adds identity, BARs, capabilities. Allocates everything that will ever be needed. */
 	int (*init)(struct nic *nic, const struct nic_spec *spec, struct error *err);
