@@ -1,0 +1,55 @@
+# What every command in the guest may use. Sourced once by init.
+
+# The interface that a driver made: `nic virtio_net`, or the second one: `nic virtio_net 2`. Order is that of the PCI bus.
+nic() {
+	want=${2:-1}
+	for device in $(ls /sys/bus/pci/devices); do
+		for net in /sys/bus/pci/devices/$device/net/* /sys/bus/pci/devices/$device/virtio*/net/*; do
+			[ -d "$net" ] || continue
+			driver=$(basename "$(readlink -f "$net/device/driver")")
+			[ "$driver" = "$1" ] || continue
+			want=$((want - 1))
+			[ $want -gt 0 ] || { basename "$net"; return 0; }
+		done
+	done
+	return 1
+}
+
+# Waits until a condition holds: `await 10 carrier eth0` (seconds, tested ten times a second).
+await() {
+	tries=$(($1 * 10))
+	shift
+	while ! "$@"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		usleep 100000
+	done
+}
+
+carrier() { [ "$(cat /sys/class/net/$1/carrier 2>/dev/null)" = 1 ]; }
+no_carrier() { ! carrier "$1"; }
+has_nic() { nic "$@" >/dev/null; }
+
+up() { ip link set "$1" up; }
+
+# DHCP on one interface; address and default route are on no other one afterwards.
+dhcp() {
+	leave_others "$1"
+	udhcpc -i "$1" -n -q -t 10 -T 1 -s /lib/udhcpc.sh
+}
+
+# Both cards of a port carry one MAC, and Linux keeps the routes of a link that is down: so address and routes move by hand.
+static() {
+	leave_others "$1"
+	ip addr replace "$2" dev "$1"
+	[ -z "$3" ] || ip route replace default via "$3" dev "$1"
+}
+
+leave_others() {
+	for path in /sys/class/net/*; do
+		other=${path##*/}
+		[ "$other" = lo ] || [ "$other" = "$1" ] || ip addr flush dev "$other"
+	done
+	ip neigh flush all 2>/dev/null
+}
+
