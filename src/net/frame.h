@@ -20,6 +20,10 @@
 #define FRAME_HEAD      192u       /* room for headers that a model rewrites (VLAN tag, segment headers) */
 #define FRAME_BATCH     64u
 
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4 /* kernel headers before 6.2 */
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
 /* What a backend or a guest driver takes as it is (backend_ops.offloads, nic->rx_offloads). */
 enum frame_offload {
 	FRAME_CSUM = BIT(0),  /* VIRTIO_NET_HDR_F_NEEDS_CSUM */
@@ -63,6 +67,21 @@ const char *drop_reason_name(enum drop_reason reason);
 
 /* Copies bytes [skip, skip+len) of the frame. Returns how many there were. */
 size_t frame_copy_out(const struct frame *f, size_t skip, void *to, size_t len);
+
+/* True when the pieces are as many bytes as `length` says. */
+bool frame_pieces_match(const struct frame *f);
+
+/* A place in a frame, for whoever copies it piece by piece. The frame is borrowed. */
+struct frame_cursor {
+	const struct frame *frame;
+	unsigned piece;
+	size_t at;
+};
+
+struct frame_cursor frame_cursor_at(const struct frame *f, size_t skip);
+
+/* Copies the next bytes. Returns how many there were. */
+size_t frame_cursor_copy(struct frame_cursor *c, void *to, size_t len);
 
 /* Makes `f` one piece over `data`, with an empty header. */
 void frame_set_linear(struct frame *f, void *data, size_t len);
