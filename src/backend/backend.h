@@ -19,15 +19,20 @@ struct backend_ops {
 	int (*init)(struct backend *b, const struct backend_spec *spec, struct error *err); /* takes spec->fds, also on failure */
 	void (*finish)(struct backend *b);
 	/* Hands frames on; returns how many were taken, in order. Fewer: b->blocked is set, try again when writable.
-	 * A frame that can never be sent is taken and counted in b->refused. */
+	 * A frame that can never be sent is taken and counted in b->refused. With b->blocked, call again when the descriptor is
+	 * writable even when no frame waits (n = 0): the backend may hold the rest of a frame that it took.
+	 * While the backend is down, frames are taken and counted in b->refused; a tap notices here that it is up again. */
 	unsigned (*send)(struct backend *b, const struct frame *frames, unsigned n);
 	/* Fills up to `max` frames; each comes with one piece of iov[0].iov_len bytes of room (FRAME_MAX) and leaves with hdr, length,
-	 * iov[0].iov_len = length. Returns how many; 0 = nothing waits. `queue` is the index of the readable descriptor. */
+	 * iov[0].iov_len = length. Returns how many; 0 = nothing waits. `queue` is the index of the readable descriptor.
+	 * After a return of `max`, call again before waiting for the descriptor (b->more): frames may wait inside the backend. */
 	unsigned (*receive)(struct backend *b, unsigned queue, struct frame *frames, unsigned max);
 	/* What send takes as it is: a set of enum frame_offload. */
 	uint32_t (*offloads)(const struct backend *b);
 	/* What receive may give: the guest's driver cannot take more than `offloads`; may be NULL. */
 	void (*set_rx_offloads)(struct backend *b, uint32_t offloads);
+	/* backend_accept; NULL = never listens */
+	void (*accept)(struct backend *b);
 };
 
 struct backend {
@@ -39,6 +44,7 @@ struct backend {
 	bool up_changed;      /* tell control; the owner clears it */
 	bool fds_changed;     /* fd[] changed: the worker watches anew; the owner clears it */
 	bool blocked;         /* poll for writing until send took everything */
+	bool more;            /* frames wait inside: call receive again, the descriptor may not say so */
 	uint64_t refused;     /* frames that could never be sent */
 	char reason[120];     /* why it is down, one line */
 };
@@ -52,5 +58,11 @@ void backend_destroy(struct backend *b); /* NULL is fine */
 
 /* listen_fd is readable. */
 void backend_accept(struct backend *b);
+
+/* For backends: notes that the other side came or went. `reason` is for a person; ignored when it is there. */
+void backend_set_up(struct backend *b, bool up, const char *fmt, ...) PRINTF(3, 4);
+
+/* For backends: stops offering descriptor `index` to the worker. It stays open: the worker still unwatches it by number. */
+void backend_hide_fd(struct backend *b, unsigned index);
 
 #endif
