@@ -19,7 +19,7 @@ enum message_type {
 	MSG_PORT_REMOVE,
 	MSG_PORT_LINKS,     /* one step: links of all NICs and the active one */
 	MSG_GUEST_RUN,      /* the guest was stopped or goes on */
-	MSG_COUNTERS_GET,   /* answered by MSG_COUNTERS per port, then MSG_REPLY */
+	MSG_COUNTERS_GET,   /* answered by MSG_COUNTERS per port (same seq), then MSG_REPLY */
 	MSG_NIC_SAVE,       /* reserved for the migration issue */
 	MSG_QUIT,
 	/* datapath -> control */
@@ -41,8 +41,8 @@ struct message_header {
 	uint32_t seq;
 };
 
+/* The program is started as `anynic-datapath WORKERS` with the socket as descriptor 3. */
 struct msg_start {
-	uint32_t workers;
 	uint32_t vcpus;      /* of the guest, for the decision to poll; 0 = unknown */
 	int32_t cpu;         /* pin the first worker here; -1 = do not pin */
 	uint8_t sandbox;     /* 0 only in tests that need a debugger */

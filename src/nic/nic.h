@@ -41,7 +41,7 @@ struct nic_ops {
 	int (*init)(struct nic *nic, const struct nic_spec *spec, struct error *err);
 	void (*finish)(struct nic *nic);                           /* accepts a zeroed nic */
 	void (*reset)(struct nic *nic, enum reset_kind kind);      /* model state; pci was reset before */
-	bool (*transmit)(struct nic *nic, unsigned queue);         /* one bounded batch; true: more waits */
+	bool (*transmit)(struct nic *nic, unsigned queue);         /* one bounded batch; true: more waits. A queue that does not exist: false */
 	/* Frames for the guest. Returns how many were taken (also those that a filter dropped); fewer = no buffers, try the rest
 	 * when nic->notes.rx_ready. Publishes and interrupts once per call. */
 	unsigned (*receive)(struct nic *nic, const struct frame *frames, unsigned n);

@@ -1,0 +1,102 @@
+/* report.c - what a worker tells control. One packet each; the socket is shared by all threads. */
+#include <errno.h>
+#include <string.h>
+
+#include "datapath/datapath.h"
+
+_Static_assert((unsigned)DROP_REASON_COUNT <= MSG_DROPS_MAX, "all drop reasons fit the message");
+
+static void send_report(int fd, enum message_type type, const void *body, size_t len)
+{
+	/* control is gone: main sees the end of the socket and ends the process */
+	(void)message_send(fd, type, 0, body, len, NULL, 0);
+}
+
+void report_status(struct hosted_nic *hn)
+{
+	struct nic *nic = hn->nic;
+	struct driver_status *s = &nic->status;
+	struct msg_nic_status m = {
+		.state = s->now.state,
+		.previous = s->previous,
+		.phase = s->now.phase,
+		.since_ns = monotonic_ns(),
+		.resets = s->resets,
+		.bus_resets = s->bus_resets,
+		.ready_edges = s->ready_edges,
+		.bus_reset = s->bus_resets != hn->bus_resets_told,
+	};
+
+	str_copy(m.nic, sizeof(m.nic), nic->spec.id);
+	str_copy(m.port, sizeof(m.port), hn->port->port.spec.id);
+	str_copy(m.evidence, sizeof(m.evidence), s->now.evidence);
+	s->changed = false;
+	hn->bus_resets_told = s->bus_resets;
+	send_report(hn->port->worker->control_fd, MSG_NIC_STATUS, &m, sizeof(m));
+}
+
+void report_attached(struct hosted_nic *hn)
+{
+	struct msg_nic_attached m = { .attached = vfio_user_connected(hn->server) };
+
+	str_copy(m.nic, sizeof(m.nic), hn->nic->spec.id);
+	str_copy(m.port, sizeof(m.port), hn->port->port.spec.id);
+	str_copy(m.problem, sizeof(m.problem), vfio_user_memory_problem(hn->server));
+	if (m.attached == hn->attached_told && strcmp(m.problem, hn->problem_told) == 0)
+		return;
+	hn->attached_told = m.attached;
+	str_copy(hn->problem_told, sizeof(hn->problem_told), m.problem);
+	send_report(hn->port->worker->control_fd, MSG_NIC_ATTACHED, &m, sizeof(m));
+}
+
+void report_backend(struct hosted_port *hp)
+{
+	struct backend *b = hp->port.backend;
+	struct msg_backend_status m = { .up = b->up };
+
+	str_copy(m.port, sizeof(m.port), hp->port.spec.id);
+	str_copy(m.reason, sizeof(m.reason), b->reason);
+	b->up_changed = false;
+	send_report(hp->worker->control_fd, MSG_BACKEND_STATUS, &m, sizeof(m));
+}
+
+void report_counters(const struct hosted_port *hp, uint32_t seq)
+{
+	const struct port *p = &hp->port;
+	struct msg_counters m = {
+		.tx_frames = p->counters.tx_frames,
+		.tx_bytes = p->counters.tx_bytes,
+		.rx_frames = p->counters.rx_frames,
+		.rx_bytes = p->counters.rx_bytes,
+		.switches = p->counters.switches,
+		.nics = p->nics,
+		.wakeups = hp->worker->loop.wakeups,
+	};
+
+	str_copy(m.port, sizeof(m.port), p->spec.id);
+	memcpy(m.drop, p->counters.drop, sizeof(p->counters.drop));
+	m.drop[DROP_BACKEND] += p->backend->refused;
+	for (unsigned i = 0; i < p->nics; i++) {
+		const struct nic *nic = p->nic[i];
+		str_copy(m.nic[i].nic, sizeof(m.nic[i].nic), nic->spec.id);
+		m.nic[i].tx_frames = nic->counters.tx_frames;
+		m.nic[i].tx_bytes = nic->counters.tx_bytes;
+		m.nic[i].rx_frames = nic->counters.rx_frames;
+		m.nic[i].rx_bytes = nic->counters.rx_bytes;
+		m.nic[i].interrupts = nic->pci.interrupts;
+		m.nic[i].reads = nic->pci.reads;
+		m.nic[i].writes = nic->pci.writes;
+		for (unsigned d = 0; d < DROP_REASON_COUNT; d++)
+			m.drop[d] += nic->counters.drop[d];
+	}
+	(void)message_send(hp->worker->control_fd, MSG_COUNTERS, seq, &m, sizeof(m), NULL, 0);
+}
+
+void report_reply(int control_fd, uint32_t seq, int code, const struct error *err)
+{
+	struct msg_reply m = { .code = code };
+
+	if (err)
+		m.error = *err;
+	(void)message_send(control_fd, MSG_REPLY, seq, &m, sizeof(m), NULL, 0);
+}

@@ -1,0 +1,93 @@
+/* port.h - one port: its NICs on one side, its backend on the other. One worker thread owns it.
+ *
+ * The port moves frames, does in software what one side cannot, and drops with a reason what must not pass. Which NIC is
+ * active is told to it (port_set_links); it decides nothing. It borrows nothing but the scratch room of its worker.
+ */
+#ifndef ANYNIC_PORT_PORT_H
+#define ANYNIC_PORT_PORT_H
+
+#include "backend/backend.h"
+#include "net/offload.h"
+#include "nic/nic.h"
+
+#define PORT_RX_BATCH 32u
+
+/* Room of a worker for frames that software segmentation makes; used within one call. */
+struct port_scratch {
+	uint8_t *room;        /* SCRATCH_SEGMENTS pieces of FRAME_MAX bytes */
+	struct frame *frame;  /* SCRATCH_SEGMENTS frames */
+};
+
+#define SCRATCH_SEGMENTS 16u
+
+int port_scratch_init(struct port_scratch *s);
+void port_scratch_finish(struct port_scratch *s); /* accepts a zeroed one */
+
+struct port_counters {
+	uint64_t tx_frames, tx_bytes; /* guest -> backend, as the guest sent them */
+	uint64_t rx_frames, rx_bytes; /* backend -> guest, as the backend gave them */
+	uint64_t drop[DROP_REASON_COUNT];
+	uint64_t switches;
+};
+
+struct port {
+	struct nic_sink sink;         /* first: NICs send here */
+	struct port_spec spec;
+	struct backend *backend;      /* owned */
+	struct nic *nic[PORT_NICS];   /* owned */
+	unsigned nics;
+	int active;                   /* index of the NIC whose link carries frames; -1 = none */
+	bool stopped;                 /* the guest is stopped */
+
+	/* wire -> guest: what was read and not yet taken by the guest */
+	struct frame *rx;             /* PORT_RX_BATCH frames with a buffer each; one mapping */
+	size_t rx_mapping;
+	unsigned rx_at, rx_count;
+	struct offload_walk rx_walk;  /* of rx[rx_at], while `rx_walking` */
+	struct frame rx_segment;      /* the segment that waits, while `rx_segment_waits` */
+	uint8_t *rx_room;
+	bool rx_walking, rx_segment_waits;
+	uint32_t rx_offloads;         /* what the backend was told last */
+
+	/* guest -> wire */
+	bool tx_blocked;              /* the backend took less than it was given */
+	unsigned tx_skip;             /* segments of the first frame that went out before it blocked */
+	struct port_scratch *scratch; /* borrowed */
+
+	struct port_counters counters;
+};
+
+/* Makes the port around a backend and NICs that exist; takes them, also on failure. */
+int port_init(struct port *p, const struct port_spec *spec, struct backend *backend, struct nic *const *nics,
+	      unsigned count, struct port_scratch *scratch, struct error *err);
+void port_finish(struct port *p); /* accepts a zeroed one */
+
+/* One step: links of all NICs and which one is active. Posted transmits of the old NIC go out first, frames that wait for it go
+ * to the new one. Returns how many frames waited. */
+unsigned port_set_links(struct port *p, const bool up[PORT_NICS], int active);
+
+/* Reads one batch of the backend's queue and delivers it. True when more may wait. False also while the guest has no room. */
+bool port_receive(struct port *p, unsigned queue);
+
+/* Delivers what waits (the guest gave buffers). True when nothing waits any more: read the backend again. */
+bool port_deliver(struct port *p);
+
+/* True while frames wait for the guest: do not poll the backend. */
+static inline bool port_rx_waits(const struct port *p)
+{
+	return p->rx_at < p->rx_count;
+}
+
+/* One batch of each runnable queue of each NIC. True when some queue has more. */
+bool port_transmit(struct port *p);
+
+/* The backend can be written again: everything is runnable. */
+void port_unblock(struct port *p);
+
+/* The guest was stopped or goes on. While stopped no ring is touched. */
+void port_set_stopped(struct port *p, bool stopped);
+
+/* Tells the backend which offloads the active NIC's driver takes, when that changed. */
+void port_sync_offloads(struct port *p);
+
+#endif
