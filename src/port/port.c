@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #define FRAME_ROOM 69632u /* FRAME_MAX rounded up to pages */
+#define SCRATCH_ROOM (SCRATCH_SEGMENTS * FRAME_ROOM)
 #define DRAIN_ROUNDS 64   /* batches of one queue that a switch waits for: a whole ring of 1024 and more */
 
 static void *map_room(size_t size)
@@ -20,7 +21,7 @@ static void *map_room(size_t size)
 
 int port_scratch_init(struct port_scratch *s)
 {
-	s->room = map_room(SCRATCH_SEGMENTS * FRAME_ROOM);
+	s->room = map_room(SCRATCH_ROOM);
 	s->frame = map_room(SCRATCH_SEGMENTS * sizeof(struct frame));
 	if (s->room && s->frame)
 		return 0;
@@ -31,7 +32,7 @@ int port_scratch_init(struct port_scratch *s)
 void port_scratch_finish(struct port_scratch *s)
 {
 	if (s->room)
-		munmap(s->room, SCRATCH_SEGMENTS * FRAME_ROOM);
+		munmap(s->room, SCRATCH_ROOM);
 	if (s->frame)
 		munmap(s->frame, SCRATCH_SEGMENTS * sizeof(struct frame));
 	*s = (struct port_scratch){ 0 };
@@ -56,25 +57,17 @@ static bool send_segments(struct port *p, const struct frame *f, uint32_t offloa
 	struct offload_walk walk;
 	unsigned sent = 0;
 
-	if (offload_walk_begin(&walk, f, offloads, p->scratch->room, FRAME_ROOM) < 0) {
+	if (offload_walk_begin(&walk, f, offloads, p->scratch->room, SCRATCH_ROOM) < 0) {
 		drop_frames(p, DROP_BAD_OFFLOAD, 1);
 		return true;
 	}
-	for (;;) {
-		unsigned n = 0;
-		while (n < SCRATCH_SEGMENTS) {
-			walk.room = p->scratch->room + n * FRAME_ROOM;
-			if (!offload_walk_next(&walk, &p->scratch->frame[n]))
-				break;
-			/* went out before the backend blocked; the guest's frame is the same one again */
-			if (sent < p->tx_skip)
-				sent++;
-			else
-				n++;
-		}
-		if (n == 0)
-			break;
-		unsigned taken = b->ops->send(b, p->scratch->frame, n);
+	unsigned n;
+	while ((n = offload_walk_fill(&walk, p->scratch->frame, SCRATCH_SEGMENTS)) > 0) {
+		/* what went out before the backend blocked; the guest's frame is the same one again */
+		unsigned skip = p->tx_skip > sent ? MIN(p->tx_skip - sent, n) : 0;
+		unsigned taken = skip;
+		if (skip < n)
+			taken += b->ops->send(b, p->scratch->frame + skip, n - skip);
 		sent += taken;
 		if (taken < n) {
 			p->tx_skip = sent;

@@ -14,7 +14,7 @@
 
 /* Room of a worker for frames that software segmentation makes; used within one call. */
 struct port_scratch {
-	uint8_t *room;        /* SCRATCH_SEGMENTS pieces of FRAME_MAX bytes */
+	uint8_t *room;        /* SCRATCH_SEGMENTS times FRAME_MAX bytes */
 	struct frame *frame;  /* SCRATCH_SEGMENTS frames */
 };
 

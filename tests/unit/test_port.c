@@ -1,0 +1,400 @@
+/* A port between two NICs that count and a backend that can be made slow: what passes, what is dropped and why, and that a
+ * direct move loses and doubles nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "port/port.h"
+
+/* --- a NIC that takes `room` frames and has `posted` frames to send --- */
+struct fake_nic {
+	struct nic nic;
+	unsigned room, got, posted, sent;
+	uint32_t seen[4096];    /* serial numbers of the frames that it got */
+	uint8_t data[64];
+};
+
+static unsigned fake_receive(struct nic *nic, const struct frame *frames, unsigned n)
+{
+	struct fake_nic *f = (struct fake_nic *)nic;
+	unsigned taken = 0;
+
+	while (taken < n && f->room) {
+		f->room--;
+		frame_copy_out(&frames[taken], 14, &f->seen[f->got++ % 4096], 4);
+		taken++;
+	}
+	return taken;
+}
+
+static bool fake_transmit(struct nic *nic, unsigned queue)
+{
+	struct fake_nic *f = (struct fake_nic *)nic;
+	struct frame frame;
+
+	for (int i = 0; queue == 0 && f->posted && i < 4; i++) {
+		put_le32(f->data + 14, f->sent);
+		frame_set_linear(&frame, f->data, sizeof(f->data));
+		if (nic_send(nic, &frame, 1) == 0)
+			return true;
+		f->sent++;
+		f->posted--;
+	}
+	return queue == 0 && f->posted;
+}
+
+static void fake_nothing(struct nic *nic)
+{
+	(void)nic;
+}
+
+static const struct nic_ops fake_ops = { .name = "fake", .finish = fake_nothing, .receive = fake_receive,
+					 .transmit = fake_transmit, .link_changed = fake_nothing };
+
+/* --- a backend that takes `room` frames and has `waiting` frames to give --- */
+static struct fake_backend {
+	struct backend b;
+	unsigned room, waiting, given, got;
+	uint32_t offloads, told;
+	uint32_t gso_len;      /* next frame to give is a TCP segment of this payload; 0 = a plain one */
+	uint32_t seq[256];
+	unsigned bytes;
+} fb;
+
+static unsigned fb_send(struct backend *b, const struct frame *frames, unsigned n)
+{
+	unsigned taken = 0;
+
+	(void)b;
+	while (taken < n && fb.room) {
+		fb.room--;
+		fb.bytes += frames[taken].length;
+		/* TCP frames of these tests: Ethernet 14, IPv4 20; the sequence number is at 38 */
+		uint8_t seq[4] = { 0 };
+		frame_copy_out(&frames[taken], 38, seq, 4);
+		fb.seq[fb.got++ % 256] = get_be32(seq);
+		taken++;
+	}
+	return taken;
+}
+
+static unsigned make_tcp(uint8_t *p, unsigned payload)
+{
+	static const uint8_t head[54] = { 0x52, 0x54, 0, 0, 0, 1, 0x52, 0x54, 0, 0, 0, 2, 0x08, 0x00, 0x45, 0, 0, 0, 0, 1, 0x40,
+					  0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x10, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+					  0x50, 0x18, 0x20, 0, 0, 0, 0, 0 };
+	memcpy(p, head, sizeof(head));
+	put_be16(p + 16, (uint16_t)(40 + payload));
+	memset(p + 54, 'p', payload);
+	return 54 + payload;
+}
+
+static struct virtio_net_hdr_v1 tcp_header(void)
+{
+	return (struct virtio_net_hdr_v1){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+					   .hdr_len = 54, .gso_size = 1000, .csum_start = 34, .csum_offset = 16 };
+}
+
+static unsigned fb_receive(struct backend *b, unsigned queue, struct frame *frames, unsigned max)
+{
+	unsigned n = 0;
+
+	(void)b;
+	(void)queue;
+	while (n < max && fb.waiting) {
+		uint8_t *p = frames[n].iov[0].iov_base;
+		unsigned len = 64;
+		memset(p, 0, 64);
+		put_le32(p + 14, fb.given++);
+		if (fb.gso_len)
+			len = make_tcp(p, fb.gso_len);
+		frame_set_linear(&frames[n], p, len);
+		if (fb.gso_len)
+			frames[n].hdr = tcp_header();
+		fb.gso_len = 0;
+		fb.waiting--;
+		n++;
+	}
+	return n;
+}
+
+static uint32_t fb_offloads(const struct backend *b)
+{
+	(void)b;
+	return fb.offloads;
+}
+
+static void fb_tell(struct backend *b, uint32_t offloads)
+{
+	(void)b;
+	fb.told = offloads;
+}
+
+static void fb_finish(struct backend *b)
+{
+	(void)b;
+}
+
+static const struct backend_ops fb_ops = { .name = "fake", .send = fb_send, .receive = fb_receive, .offloads = fb_offloads,
+					   .set_rx_offloads = fb_tell, .finish = fb_finish };
+
+static struct port port;
+static struct port_scratch scratch;
+static struct fake_nic *legacy, *performant;
+
+static int setup(void **state)
+{
+	static struct clock clock;
+	struct port_spec spec = { .id = "net0", .nics = 2 };
+	struct nic *nics[PORT_NICS];
+
+	(void)state;
+	fb = (struct fake_backend){ .b.ops = &fb_ops, .room = UINT32_MAX };
+	for (unsigned i = 0; i < 2; i++) {
+		struct fake_nic *f = calloc(1, sizeof(*f));
+		f->nic.ops = &fake_ops;
+		f->nic.clock = &clock;
+		nics[i] = &f->nic;
+	}
+	legacy = (struct fake_nic *)nics[0];
+	performant = (struct fake_nic *)nics[1];
+	assert_int_equal(port_scratch_init(&scratch), 0);
+	struct backend *b = malloc(sizeof(fb)); /* the port frees it; the tests' own is `fb` */
+	memcpy(b, &fb, sizeof(fb));
+	return port_init(&port, &spec, b, nics, 2, &scratch, NULL);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	port_finish(&port);
+	port_scratch_finish(&scratch);
+	return 0;
+}
+
+static void links(bool l, bool p, int active)
+{
+	const bool up[PORT_NICS] = { l, p };
+	port_set_links(&port, up, active);
+}
+
+static void receive_all(void)
+{
+	while (port_receive(&port, 0))
+		;
+}
+
+static void frames_without_an_active_nic_are_read_dropped_and_counted(void **state)
+{
+	(void)state;
+	fb.waiting = 100;
+	receive_all();
+	assert_int_equal(fb.waiting, 0);
+	assert_int_equal(port.counters.drop[DROP_NO_ACTIVE_NIC], 100);
+}
+
+static void only_the_active_nic_with_link_may_send(void **state)
+{
+	(void)state;
+	legacy->posted = performant->posted = 10;
+	links(true, false, 0);
+	nic_kick(&legacy->nic, 0);
+	nic_kick(&performant->nic, 0);
+	while (port_transmit(&port))
+		;
+	assert_int_equal(fb.got, 10);
+	assert_int_equal(port.counters.drop[DROP_LINK_DOWN], 10);
+	links(true, true, 1);
+	legacy->posted = 3;
+	nic_kick(&legacy->nic, 0);
+	while (port_transmit(&port))
+		;
+	assert_int_equal(port.counters.drop[DROP_INACTIVE], 3);
+}
+
+static void a_guest_without_buffers_makes_the_backend_wait(void **state)
+{
+	(void)state;
+	links(true, false, 0);
+	legacy->room = 10;
+	fb.waiting = 100;
+	receive_all();
+	assert_int_equal(legacy->got, 10);
+	assert_true(port_rx_waits(&port));
+	assert_int_equal(fb.waiting, 100 - PORT_RX_BATCH);
+	legacy->room = 200;
+	assert_true(port_deliver(&port));
+	receive_all();
+	assert_int_equal(legacy->got, 100);
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(legacy->seen[i], i);
+}
+
+static void a_direct_move_loses_and_doubles_nothing(void **state)
+{
+	(void)state;
+	links(true, false, 0);
+	unsigned expected = 0;
+	for (int round = 0; round < 20; round++) {
+		struct fake_nic *now = round & 1 ? performant : legacy;
+		unsigned got = now->got;
+		now->room = 17; /* stops in the middle of a batch */
+		fb.waiting = 40;
+		receive_all();
+		assert_int_equal(now->got - got, 17);
+		for (uint32_t i = got; i < now->got; i++)
+			assert_int_equal(now->seen[i], expected++);
+		now->room = 0;
+		struct fake_nic *next = round & 1 ? legacy : performant;
+		got = next->got;
+		next->room = 1000;
+		links(round & 1, !(round & 1), !(round & 1));
+		receive_all();
+		for (uint32_t i = got; i < next->got; i++)
+			assert_int_equal(next->seen[i], expected++);
+		next->room = 0;
+	}
+	assert_int_equal(legacy->got + performant->got, fb.given);
+	assert_int_equal(port.counters.switches, 20);
+}
+
+static void posted_transmits_of_the_old_nic_go_out_before_the_move(void **state)
+{
+	(void)state;
+	links(true, false, 0);
+	legacy->posted = 50;
+	nic_kick(&legacy->nic, 0);
+	links(false, true, 1);
+	assert_int_equal(fb.got, 50);
+	assert_int_equal(port.counters.drop[DROP_LINK_DOWN], 0);
+}
+
+static void a_blocked_backend_leaves_the_ring_as_it_is(void **state)
+{
+	(void)state;
+	links(true, false, 0);
+	legacy->posted = 20;
+	fb.room = 7;
+	nic_kick(&legacy->nic, 0);
+	while (port_transmit(&port))
+		;
+	assert_true(port.tx_blocked);
+	assert_int_equal(legacy->posted, 13);
+	fb.room = 100;
+	port_unblock(&port);
+	while (port_transmit(&port))
+		;
+	assert_int_equal(fb.got, 20);
+}
+
+static void segments_are_made_for_a_backend_that_cannot(void **state)
+{
+	(void)state;
+	static uint8_t big[60000];
+	struct frame f;
+
+	links(true, false, 0);
+	frame_set_linear(&f, big, make_tcp(big, 45500));
+	f.hdr = tcp_header();
+	/* it blocks in the middle: what went out is not sent again */
+	fb.room = 20;
+	assert_int_equal(nic_send(&legacy->nic, &f, 1), 0);
+	fb.room = 9;
+	assert_int_equal(nic_send(&legacy->nic, &f, 1), 0);
+	fb.room = 100;
+	assert_int_equal(nic_send(&legacy->nic, &f, 1), 1);
+	assert_int_equal(fb.got, 46);
+	for (uint32_t i = 0; i < 46; i++)
+		assert_int_equal(fb.seq[i], 1000 * i);
+	assert_int_equal(fb.bytes, 45500 + 46 * 54);
+	/* and not for one that can */
+	fb.offloads = FRAME_CSUM | FRAME_TSO4;
+	assert_int_equal(nic_send(&legacy->nic, &f, 1), 1);
+	assert_int_equal(fb.got, 47);
+}
+
+static void a_large_frame_reaches_a_driver_that_cannot_in_pieces_also_over_a_move(void **state)
+{
+	(void)state;
+	links(true, false, 0);
+	fb.waiting = 2;
+	fb.gso_len = 10000;
+	legacy->room = 4;
+	receive_all();
+	assert_int_equal(legacy->got, 4);
+	performant->room = 100;
+	links(false, true, 1);
+	assert_int_equal(performant->got, 7); /* six segments of ten, and the frame behind */
+	assert_false(port_rx_waits(&port));
+	/* a driver that takes them whole gets them whole, and the backend is told */
+	performant->nic.rx_offloads = FRAME_CSUM | FRAME_TSO4;
+	port_sync_offloads(&port);
+	assert_int_equal(fb.told, FRAME_CSUM | FRAME_TSO4);
+	fb.waiting = 1;
+	fb.gso_len = 10000;
+	receive_all();
+	assert_int_equal(performant->got, 8);
+}
+
+static void a_stopped_guest_has_its_rings_left_alone(void **state)
+{
+	(void)state;
+	links(true, false, 0);
+	legacy->room = 100;
+	legacy->posted = 5;
+	nic_kick(&legacy->nic, 0);
+	port_set_stopped(&port, true);
+	fb.waiting = 10;
+	receive_all();
+	port_transmit(&port);
+	assert_int_equal(legacy->got, 0);
+	assert_int_equal(legacy->posted, 5);
+	port_set_stopped(&port, false);
+	receive_all();
+	while (port_transmit(&port))
+		;
+	assert_int_equal(legacy->got, 10);
+	assert_int_equal(legacy->posted, 0);
+}
+
+static void a_lying_header_drops_one_frame_and_no_more(void **state)
+{
+	(void)state;
+	static uint8_t data[3][64];
+	struct frame f[3];
+
+	links(true, false, 0);
+	for (int i = 0; i < 3; i++)
+		frame_set_linear(&f[i], data[i], 64);
+	f[1].hdr = (struct virtio_net_hdr_v1){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 60, .csum_offset = 60 };
+	assert_int_equal(nic_send(&legacy->nic, f, 3), 3);
+	assert_int_equal(fb.got, 2);
+	assert_int_equal(legacy->nic.counters.drop[DROP_BAD_OFFLOAD], 1);
+	frame_set_linear(&f[0], data[0], 13);
+	assert_int_equal(nic_send(&legacy->nic, f, 1), 1);
+	assert_int_equal(legacy->nic.counters.drop[DROP_RUNT], 1);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(frames_without_an_active_nic_are_read_dropped_and_counted),
+		T(only_the_active_nic_with_link_may_send),
+		T(a_guest_without_buffers_makes_the_backend_wait),
+		T(a_direct_move_loses_and_doubles_nothing),
+		T(posted_transmits_of_the_old_nic_go_out_before_the_move),
+		T(a_blocked_backend_leaves_the_ring_as_it_is),
+		T(segments_are_made_for_a_backend_that_cannot),
+		T(a_large_frame_reaches_a_driver_that_cannot_in_pieces_also_over_a_move),
+		T(a_stopped_guest_has_its_rings_left_alone),
+		T(a_lying_header_drops_one_frame_and_no_more),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
