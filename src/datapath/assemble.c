@@ -184,6 +184,8 @@ void hosted_port_watch_backend(struct hosted_port *hp)
 			log_error("port %s: its backend cannot be watched", hp->port.spec.id);
 	}
 	b->fds_changed = false;
+	if (b->listen_fd < 0) /* one peer is there: the next one waits in the socket's queue */
+		loop_unwatch(loop, &hp->backend_listen);
 	if (b->listen_fd >= 0 && !hp->backend_listen.events) {
 		hp->backend_listen = (struct loop_source){ .fd = b->listen_fd, .kind = FD_BACKEND_LISTEN, .owner = hp };
 		if (loop_watch(loop, &hp->backend_listen, EPOLLIN) < 0)

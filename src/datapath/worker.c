@@ -49,6 +49,8 @@ static void settle_port(struct hosted_port *hp)
 		take_notes(&hp->nic[i]);
 	if (hp->port.backend->up_changed)
 		report_backend(hp);
+	if (hp->port.tx_blocked && !hp->port.backend->blocked)
+		port_unblock(&hp->port); /* it went down: nothing will ever become writable */
 	hosted_port_watch_backend(hp);
 }
 
@@ -79,12 +81,12 @@ static void serve_vfio(struct vfio_user *v, const struct loop_event *event)
 
 static void serve_backend(struct hosted_port *hp, const struct loop_event *event)
 {
-	if (event->events & EPOLLOUT) {
-		hp->port.backend->blocked = false;
-		port_unblock(&hp->port);
-	}
-	if (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-		port_receive(&hp->port, event->index);
+	struct backend *b = hp->port.backend;
+
+	if (event->events & EPOLLOUT)
+		b->ops->send(b, NULL, 0); /* the rest of a frame that it took; settle_port unblocks the port */
+	if ((event->events & (EPOLLIN | EPOLLERR | EPOLLHUP)) && port_receive(&hp->port, event->index))
+		hp->more_rx = true; /* frames may wait inside the backend, where the descriptor does not show them */
 	settle_port(hp);
 }
 
