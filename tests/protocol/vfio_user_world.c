@@ -1,0 +1,109 @@
+#include "vfio_user_world.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { KIND_LISTEN = 1, KIND_CONNECTION };
+
+int open_descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void socket_path(const struct world *w, unsigned nic, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%u", w->folder, nic);
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	str_copy(addr.sun_path, sizeof(addr.sun_path), path);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 4) < 0)
+		abort();
+	return fd;
+}
+
+struct world *world_create(unsigned nics)
+{
+	int before = open_descriptors();
+	struct world *w = calloc(1, sizeof(*w));
+	char path[80], id[16];
+
+	w->fds_before = before;
+	w->nics = nics;
+	w->c.fd = -1;
+	str_copy(w->folder, sizeof(w->folder), "/tmp/anynic-test-XXXXXX");
+	if (!mkdtemp(w->folder) || loop_init(&w->loop, NULL) < 0)
+		abort();
+	w->rom = malloc(ROM_SIZE);
+	for (uint32_t i = 0; i < ROM_SIZE; i++)
+		w->rom[i] = (uint8_t)(i * 7 + (i >> 8));
+	for (unsigned i = 0; i < nics; i++) {
+		snprintf(id, sizeof(id), "nic%u", i);
+		w->t[i] = test_nic_create(id, i & 1, i ? NULL : w->rom, ROM_SIZE);
+		socket_path(w, i, path, sizeof(path));
+		w->v[i] = vfio_user_create(&w->t[i]->nic, listen_at(path), &w->loop, KIND_LISTEN, KIND_CONNECTION, NULL);
+	}
+	return w;
+}
+
+int world_destroy(struct world *w)
+{
+	char path[80];
+
+	if (w->c.fd >= 0)
+		client_close(&w->c);
+	for (unsigned i = 0; i < w->nics; i++) {
+		vfio_user_destroy(w->v[i]);
+		test_nic_destroy(w->t[i]);
+		socket_path(w, i, path, sizeof(path));
+		unlink(path);
+	}
+	rmdir(w->folder);
+	loop_finish(&w->loop);
+	int before = w->fds_before;
+	free(w->rom);
+	free(w);
+	return open_descriptors() - before;
+}
+
+void world_pump(void *world)
+{
+	struct world *w = world;
+	struct loop_event e;
+
+	for (unsigned i = 0; i < 1000 && loop_next(&w->loop, &e, 0) > 0; i++) {
+		if (e.kind == KIND_LISTEN)
+			vfio_user_accept(e.owner);
+		else
+			vfio_user_serve(e.owner, e.index, e.events);
+	}
+}
+
+int world_connect(struct world *w, unsigned nic, struct vfio_client *c)
+{
+	char path[80];
+
+	socket_path(w, nic, path, sizeof(path));
+	return client_connect(c, path, world_pump, w);
+}
+
+void world_greet(struct world *w)
+{
+	if (world_connect(w, 0, &w->c) < 0 || client_hello(&w->c, client_qemu_text) < 0)
+		abort();
+}
