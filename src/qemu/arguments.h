@@ -9,15 +9,17 @@
 
 #include "base/error.h"
 #include "config/spec.h"
+#include "qemu/detect.h"
 #include "qemu/line.h"
 
-/* How a NIC can be plugged into a machine. */
-enum qemu_bus { QEMU_BUS_PCI, QEMU_BUS_PCIE, QEMU_BUS_NONE };
+/* How a NIC can be plugged into a machine: on its PCI bus, or behind a root port each. NONE: no PCI, or not known. */
+enum qemu_bus { QEMU_BUS_NONE, QEMU_BUS_PCI, QEMU_BUS_PCIE };
 
-/* The bus that a machine type has; `machine` "" = the target's default. QEMU_BUS_NONE: no PCI, or not known. */
+/* The bus that a machine type has; `machine` "" = the target's default. */
 enum qemu_bus qemu_machine_bus(const char *target, const char *machine);
 
 struct qemu_setup {
+	const struct qemu_program *program; /* borrowed; NULL = version not known */
 	const char *socket_dir; /* of the NICs' vfio-user sockets: socket_dir/NIC.sock */
 	int qmp_fd;             /* connected socket that QEMU inherits as its monitor; -1 = only a plan: shown as <fd> */
 };

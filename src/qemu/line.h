@@ -1,6 +1,6 @@
 /* line.h - what the user's own QEMU command line says, as far as anynic must know it. Read only: it is never changed.
  *
- * Words of QEMU that take an argument are known (line_options.c), so that a value that looks like an option is not taken
+ * Options of QEMU that take an argument are known (options.c), so that a value that looks like an option is not taken
  * for one. An option that is not known is QEMU's business: QEMU says what is wrong with it.
  */
 #ifndef ANYNIC_QEMU_LINE_H
@@ -20,6 +20,12 @@ struct qemu_memory_object {
 	bool share;
 };
 
+/* Where the line says that an object is the guest's memory. */
+struct qemu_memory_use {
+	char id[QEMU_ID];
+	char option[48];    /* "-machine memory-backend", "-numa node,memdev", "-device pc-dimm,memdev" */
+};
+
 struct qemu_line {
 	char *const *argv;  /* borrowed: the user's words, argv[0] = the QEMU program */
 	int argc;
@@ -31,40 +37,42 @@ struct qemu_line {
 
 	bool memory_given;  /* -m size */
 	uint64_t memory;    /* bytes; QEMU_DEFAULT_MEMORY without -m */
-	char memory_text[32];
-	bool mem_path;      /* -mem-path: QEMU makes a backend of its own */
-	bool mem_prealloc;
+	bool mem_path;      /* -mem-path: QEMU makes a private backend of its own */
 
 	struct qemu_memory_object object[QEMU_OBJECTS_MAX];
 	unsigned objects;
-	char numa_memdev[QEMU_OBJECTS_MAX][QEMU_ID];
-	unsigned numa_memdevs;
+	struct qemu_memory_use use[QEMU_OBJECTS_MAX]; /* memory that the guest's cards must reach */
+	unsigned uses;
 	unsigned numa_nodes; /* -numa node */
+	unsigned numa_memdevs;
 
 	bool stopped;       /* -S */
 	bool nodefaults;
 	bool daemonize;
-	bool incoming;
+	bool incoming;      /* -incoming or -loadvm: the guest's state comes from elsewhere */
 	bool preconfig;
 	bool readconfig;    /* a file that we did not read says more */
-	bool network;       /* -nic, -net, -netdev or a network -device: the user looks after it */
+	bool network;       /* -nic, -net or -netdev: QEMU adds no NIC of its own */
+	bool monitor;       /* -monitor, -qmp, -mon, a monitor object: QEMU adds no monitor of its own */
+	bool serial;        /* -serial: QEMU adds no serial port of its own */
+	bool nographic;
 	unsigned vcpus;     /* -smp; 1 without */
 
-	/* What the user's own devices take, so that ours do not collide. */
-	bool slot_used[32]; /* device numbers on pcie.0 or pci.0 that the user named */
-	uint8_t chassis[32]; /* pcie-root-port chassis that the user named: bit = number % 8 of number / 8 */
-	unsigned root_ports; /* user's own */
+	uint8_t chassis[32]; /* one bit for each chassis number that the user's root ports take */
 };
 
 /* Reads argv[0..argc). -EINVAL with the reason when the line cannot work with hosted NICs whatever they are
  * (-daemonize, no program, a memory size that is none). */
 int qemu_line_parse(struct qemu_line *line, char *const *argv, int argc, struct error *err);
 
-/* "512M", "2G", "0x4000k", plain = `unit` bytes. 0 or -EINVAL. */
+/* True when the user's line has `-OPTION ...,id=ID`. */
+bool qemu_line_has_id(const struct qemu_line *line, const char *option, const char *id);
+
+/* "512M", "1.5G", a plain number counts in `unit` bytes. 0 or -EINVAL. */
 int qemu_size_parse(const char *text, uint64_t unit, uint64_t *bytes);
 
-/* Value of key in QEMU's "a=1,b=2" with ",," for a comma. False when it is not there. The last one counts, as in QEMU;
- * `first_key`, if not NULL, is the name of a leading value without '='. */
+/* Value of `key` in QEMU's "a=1,b=2" (",," is a comma) or in JSON '{"a":1}'. False when it is not there. The last one counts, as in
+ * QEMU; `first_key`, if not NULL, is the key of a leading value without '='. */
 bool qemu_option_get(const char *text, const char *first_key, const char *key, char *value, size_t size);
 
 #endif

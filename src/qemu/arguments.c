@@ -1,0 +1,380 @@
+#include "qemu/arguments.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UNIX_PATH_LONGEST 107
+#define FIRST_CHASSIS     128 /* people number theirs from 1 */
+
+/* Machines with PCI, by target. A name matches itself and its versions: "virt", "virt-9.2". */
+static const struct machine_row {
+	const char *target;
+	const char *machine; /* "" = when the line names none */
+	enum qemu_bus bus;
+	uint64_t memory;     /* without -m */
+} machine_rows[] = {
+	{ "x86_64", "", QEMU_BUS_PCI, 128ull << 20 },
+	{ "x86_64", "pc-q35", QEMU_BUS_PCIE, 128ull << 20 },
+	{ "x86_64", "q35", QEMU_BUS_PCIE, 128ull << 20 },
+	{ "x86_64", "pc", QEMU_BUS_PCI, 128ull << 20 },
+	{ "aarch64", "virt", QEMU_BUS_PCIE, 128ull << 20 },
+	{ "aarch64", "sbsa-ref", QEMU_BUS_PCIE, 1024ull << 20 },
+	{ "riscv64", "virt", QEMU_BUS_PCIE, 128ull << 20 },
+	{ "loongarch64", "", QEMU_BUS_PCIE, 1024ull << 20 },
+	{ "loongarch64", "virt", QEMU_BUS_PCIE, 1024ull << 20 },
+	{ "ppc64", "", QEMU_BUS_PCI, 512ull << 20 },
+	{ "ppc64", "pseries", QEMU_BUS_PCI, 512ull << 20 },
+};
+
+/* Targets that share the rows of another. */
+static const char *target_family(const char *target)
+{
+	static const char *const same[][2] = {
+		{ "i386", "x86_64" }, { "arm", "aarch64" }, { "riscv32", "riscv64" }, { "ppc64le", "ppc64" }
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(same); i++)
+		if (strcmp(same[i][0], target) == 0)
+			return same[i][1];
+	return target;
+}
+
+static const struct machine_row *machine_find(const char *target, const char *machine)
+{
+	target = target_family(target);
+	for (unsigned i = 0; i < ARRAY_SIZE(machine_rows); i++) {
+		const struct machine_row *row = &machine_rows[i];
+		size_t len = strlen(row->machine);
+
+		if (strcmp(row->target, target) == 0 && strncmp(row->machine, machine, len) == 0 &&
+		    (machine[len] == '\0' || (len > 0 && machine[len] == '-')))
+			return row;
+	}
+	return NULL;
+}
+
+enum qemu_bus qemu_machine_bus(const char *target, const char *machine)
+{
+	const struct machine_row *row = machine_find(target, machine);
+
+	return row ? row->bus : QEMU_BUS_NONE;
+}
+
+bool qemu_socket_path(char *to, size_t size, const char *socket_dir, const char *nic)
+{
+	int len = snprintf(to, size, "%s/%s.sock", socket_dir, nic);
+
+	return len > 0 && (size_t)len < size && len <= UNIX_PATH_LONGEST;
+}
+
+/* What is being built. Out of memory is noticed once, at the end. */
+struct builder {
+	struct qemu_arguments *out;
+	const struct qemu_line *line;
+	const struct qemu_setup *setup;
+	const struct machine_row *machine;
+	json_object *words; /* "arguments" of the action that is being written; NULL = none */
+	unsigned root_ports;
+	uint8_t chassis[32];
+	bool failed;
+};
+
+static void add_word(struct builder *b, const char *fmt, ...) PRINTF(2, 3);
+
+static void add_word(struct builder *b, const char *fmt, ...)
+{
+	struct qemu_arguments *a = b->out;
+	va_list args;
+	char *word;
+
+	va_start(args, fmt);
+	int rc = vasprintf(&word, fmt, args);
+	va_end(args);
+	char **more = rc < 0 ? NULL : realloc(a->argv, sizeof(*more) * ((size_t)a->argc + 2));
+	if (!more) {
+		if (rc >= 0)
+			free(word);
+		b->failed = true;
+		return;
+	}
+	a->argv = more;
+	a->argv[a->argc++] = word;
+	a->argv[a->argc] = NULL;
+	if (b->words)
+		json_object_array_add(b->words, json_object_new_string(word));
+}
+
+/* The words that follow belong to this action. */
+static json_object *begin_action(struct builder *b, const char *action, const char *why)
+{
+	json_object *o = json_object_new_object();
+
+	b->words = json_object_new_array();
+	json_object_object_add(o, "action", json_object_new_string(action));
+	json_object_object_add(o, "why", json_object_new_string(why));
+	json_object_object_add(o, "arguments", b->words);
+	json_object_array_add(b->out->actions, o);
+	return o;
+}
+
+static void end_action(struct builder *b)
+{
+	b->words = NULL;
+}
+
+static void add_network(struct builder *b)
+{
+	if (b->line->network || b->line->nodefaults)
+		return;
+	begin_action(b, "no-default-nic", "the line names no network, and QEMU would add a NIC of its own");
+	add_word(b, "-nic");
+	add_word(b, "none");
+	end_action(b);
+}
+
+static const struct qemu_memory_object *find_object(const struct qemu_line *line, const char *id)
+{
+	for (unsigned i = 0; i < line->objects; i++)
+		if (strcmp(line->object[i].id, id) == 0)
+			return &line->object[i];
+	return NULL;
+}
+
+static int check_memory_use(const struct qemu_line *line, const struct qemu_memory_use *use, struct error *err)
+{
+	static const char *const with_fd[] = {
+		"memory-backend-memfd", "memory-backend-file", "memory-backend-shm", "memory-backend-ram"
+	};
+	const struct qemu_memory_object *o = find_object(line, use->id);
+
+	if (!o) /* QEMU says it, or a -readconfig file has it */
+		return 0;
+	if (name_find(with_fd, ARRAY_SIZE(with_fd), o->type) < 0)
+		return error_set(err, -EINVAL,
+				 "guest memory '%s' (%s=) is a %s, which other processes cannot map; use "
+				 "memory-backend-memfd,id=%s,size=...,share=on, or place=qemu",
+				 o->id, use->option, o->type, o->id);
+	if (!o->share)
+		return error_set(err, -EINVAL,
+				 "guest memory '%s' (%s=) is private, so that anynic's cards could not reach it; add share=on to "
+				 "-object %s,id=%s, or use place=qemu",
+				 o->id, use->option, o->type, o->id);
+	return 0;
+}
+
+static int check_memory(const struct qemu_line *line, struct error *err)
+{
+	for (unsigned i = 0; i < line->uses; i++) {
+		int rc = check_memory_use(line, &line->use[i], err);
+		if (rc < 0)
+			return rc;
+	}
+	if (line->numa_nodes > 0 && line->numa_memdevs == 0)
+		return error_set(err, -EINVAL, "-numa node without memdev=: give the nodes shared memory, as in -object "
+					       "memory-backend-memfd,id=m0,size=1G,share=on -numa node,memdev=m0");
+	if (line->mem_path)
+		return error_set(err, -EINVAL, "-mem-path makes private memory that anynic's cards cannot reach; write -object "
+					       "memory-backend-file,id=mem,size=...,mem-path=...,share=on -machine memory-backend=mem");
+	return 0;
+}
+
+/* "512M" where it is whole, else bytes: QEMU reads a plain number here as bytes. */
+static void format_size(char *to, size_t size, uint64_t bytes)
+{
+	if (bytes % (1u << 20) == 0)
+		snprintf(to, size, "%lluM", (unsigned long long)(bytes >> 20));
+	else
+		snprintf(to, size, "%llu", (unsigned long long)bytes);
+}
+
+static int add_memory(struct builder *b, struct error *err)
+{
+	const struct qemu_line *line = b->line;
+	char size[32];
+	int rc = check_memory(line, err);
+
+	if (rc < 0 || line->numa_memdevs > 0 || line->memory_backend[0] != '\0')
+		return rc;
+	format_size(size, sizeof(size), line->memory_given ? line->memory : b->machine->memory);
+	begin_action(b, "memory", "the cards are served by another process, which maps the guest's memory");
+	add_word(b, "-object");
+	add_word(b, "memory-backend-memfd,id=anynic-mem,size=%s,share=on", size);
+	add_word(b, "-machine");
+	add_word(b, "memory-backend=anynic-mem");
+	end_action(b);
+	return 0;
+}
+
+/* Any monitor option makes QEMU leave out its own: give the user back what the line would have had. */
+static void keep_default_monitor(struct builder *b)
+{
+	const struct qemu_line *line = b->line;
+
+	if (line->monitor || line->nodefaults)
+		return;
+	begin_action(b, "keep-monitor", "with a monitor option QEMU leaves out the one that it makes by itself");
+	if (line->nographic && !line->serial) {
+		add_word(b, "-serial");
+		add_word(b, "mon:stdio");
+	} else {
+		add_word(b, "-monitor");
+		add_word(b, line->nographic ? "stdio" : "vc:80Cx24C");
+	}
+	end_action(b);
+}
+
+/* QEMU 11.1 warns about -mon; older ones have no monitor objects. */
+static bool has_monitor_objects(const struct qemu_program *p)
+{
+	return p && (p->major > 11 || (p->major == 11 && p->minor >= 1));
+}
+
+static void add_monitor(struct builder *b)
+{
+	begin_action(b, "monitor", "anynic follows reset, shutdown, stop and resume over a QMP monitor of its own");
+	add_word(b, "-chardev");
+	if (b->setup->qmp_fd >= 0)
+		add_word(b, "socket,id=anynic-qmp,fd=%d", b->setup->qmp_fd);
+	else
+		add_word(b, "socket,id=anynic-qmp,fd=<fd>");
+	if (has_monitor_objects(b->setup->program)) {
+		add_word(b, "-object");
+		add_word(b, "monitor-qmp,id=anynic-monitor,chardev=anynic-qmp");
+	} else {
+		add_word(b, "-mon");
+		add_word(b, "chardev=anynic-qmp,mode=control");
+	}
+	end_action(b);
+	keep_default_monitor(b);
+}
+
+static void add_device_words(struct builder *b, json_object *device)
+{
+	add_word(b, "-device");
+	add_word(b, "%s", json_object_to_json_string_ext(device, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+/* A chassis number that nobody has: two root ports with one number do not start. */
+static int next_chassis(struct builder *b)
+{
+	for (unsigned i = 0; i < 255; i++) {
+		unsigned n = (FIRST_CHASSIS + i) % 256;
+		uint8_t bit = (uint8_t)BIT(n % 8);
+
+		if (n == 0 || (b->chassis[n / 8] & bit))
+			continue;
+		b->chassis[n / 8] |= bit;
+		return (int)n;
+	}
+	return 0;
+}
+
+static void add_root_port(struct builder *b, const char *nic, char *id, size_t size)
+{
+	json_object *device = json_object_new_object();
+
+	snprintf(id, size, "anynic-rp-%u", b->root_ports++);
+	json_object_object_add(device, "driver", json_object_new_string("pcie-root-port"));
+	json_object_object_add(device, "id", json_object_new_string(id));
+	json_object_object_add(device, "bus", json_object_new_string("pcie.0"));
+	json_object_object_add(device, "chassis", json_object_new_int(next_chassis(b)));
+	json_object *action = begin_action(b, "root-port", "a card behind a root port can be plugged and unplugged");
+	json_object_object_add(action, "nic", json_object_new_string(nic));
+	add_device_words(b, device);
+	end_action(b);
+	json_object_object_add(action, "device", device);
+}
+
+static int add_nic(struct builder *b, const struct nic_spec *nic, struct error *err)
+{
+	char path[256], bus[24];
+
+	if (qemu_line_has_id(b->line, "device", nic->id))
+		return error_set(err, -EINVAL, "the QEMU line has a device with id=%s already; choose another id= for the port", nic->id);
+	if (!qemu_socket_path(path, sizeof(path), b->setup->socket_dir, nic->id))
+		return error_set(err, -ENAMETOOLONG, "socket path %s/%s.sock is longer than %d bytes; choose a shorter --name or id=",
+				 b->setup->socket_dir, nic->id, UNIX_PATH_LONGEST);
+
+	json_object *listen = begin_action(b, "listen", "QEMU connects to the card here");
+	end_action(b);
+	json_object_object_del(listen, "arguments");
+	json_object_object_add(listen, "nic", json_object_new_string(nic->id));
+	json_object_object_add(listen, "path", json_object_new_string(path));
+
+	if (b->machine->bus == QEMU_BUS_PCIE)
+		add_root_port(b, nic->id, bus, sizeof(bus));
+	else
+		str_copy(bus, sizeof(bus), "pci.0");
+
+	json_object *device = json_object_new_object(), *socket = json_object_new_object();
+	json_object_object_add(device, "driver", json_object_new_string("vfio-user-pci"));
+	json_object_object_add(device, "id", json_object_new_string(nic->id));
+	json_object_object_add(device, "bus", json_object_new_string(bus));
+	if (b->machine->bus == QEMU_BUS_PCIE)
+		json_object_object_add(device, "addr", json_object_new_string("0x0"));
+	json_object_object_add(socket, "type", json_object_new_string("unix"));
+	json_object_object_add(socket, "path", json_object_new_string(path));
+	json_object_object_add(device, "socket", socket);
+	if (nic->bootindex >= 0)
+		json_object_object_add(device, "bootindex", json_object_new_int(nic->bootindex));
+	add_device_words(b, device);
+	json_object_array_add(b->out->devices, device);
+	return 0;
+}
+
+static int check_line(const struct qemu_line *line, const struct machine_row *machine, struct error *err)
+{
+	if (line->incoming)
+		return error_set(err, -ENOTSUP, "-incoming and -loadvm need the state of the guest's cards, which QEMU does not carry for "
+						"hosted cards; start the guest afresh");
+	if (!machine && line->machine[0] == '\0')
+		return error_set(err, -EINVAL, "qemu-system-%s has no default machine with PCI; add -machine virt", line->target);
+	if (!machine)
+		return error_set(err, -EINVAL, "-machine %s: no PCI bus is known for it on %s; use pc, q35 or virt", line->machine,
+				 line->target);
+	return 0;
+}
+
+int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line, const struct port_spec *ports,
+			 unsigned count, const struct qemu_setup *setup, struct error *err)
+{
+	struct builder b = { .out = a, .line = line, .setup = setup };
+	int rc;
+
+	*a = (struct qemu_arguments){ 0 };
+	b.machine = machine_find(line->target, line->machine);
+	memcpy(b.chassis, line->chassis, sizeof(b.chassis));
+	rc = check_line(line, b.machine, err);
+	if (rc < 0)
+		return rc;
+	a->devices = json_object_new_array();
+	a->actions = json_object_new_array();
+	for (int i = 0; i < line->argc; i++)
+		add_word(&b, "%s", line->argv[i]);
+	a->user_argc = a->argc;
+	add_network(&b);
+	rc = add_memory(&b, err);
+	if (rc == 0)
+		add_monitor(&b);
+	for (unsigned p = 0; p < count && rc == 0; p++)
+		for (unsigned i = 0; i < ports[p].nics && rc == 0; i++)
+			rc = add_nic(&b, &ports[p].nic[i], err);
+	if (rc == 0 && b.failed)
+		rc = error_set(err, -ENOMEM, "out of memory");
+	if (rc < 0)
+		qemu_arguments_finish(a);
+	return rc;
+}
+
+void qemu_arguments_finish(struct qemu_arguments *a)
+{
+	for (int i = 0; i < a->argc; i++)
+		free(a->argv[i]);
+	free(a->argv);
+	json_object_put(a->devices);
+	json_object_put(a->actions);
+	*a = (struct qemu_arguments){ 0 };
+}
