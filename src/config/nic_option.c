@@ -274,7 +274,7 @@ static const struct key keys[] = {
 	{ "driver", BACKEND(driver), .kinds = ANY, .read = read_name, NAMES(backend_driver_names) },
 	{ "mac", PORT(mac), .kinds = ANY, .read = read_mac, .legal = "a unicast MAC such as 52:54:00:12:34:56" },
 	{ "link", PORT(link), .kinds = ANY, .read = read_name, NAMES(link_wish_names) },
-	{ "legacy-delay", PORT(legacy_delay_ms), .kinds = SWITCH, .read = read_number, .max = 600000,
+	{ "legacy-delay", PORT(legacy_delay_ms), .kinds = SWITCH, .read = read_number, .max = LEGACY_DELAY_MAX_MS,
 	  .legal = "milliseconds, 0 to 600000" },
 	{ "hold", PORT(hold_count), .kinds = SWITCH | TEAM, .read = read_hold,
 	  .legal = "off, or N/SECONDS with N 1 to 1000 and SECONDS 1 to 86400, as in 6/60" },

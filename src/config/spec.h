@@ -12,6 +12,7 @@
 #define QUEUES_MAX 8   /* queue pairs of one NIC or backend */
 #define PORT_NICS  2   /* NICs of one port, at most */
 #define HOSTFWD_MAX 8
+#define LEGACY_DELAY_MAX_MS 600000
 #define PORTS_MAX  16  /* ports of one guest */
 
 enum policy_kind { POLICY_SINGLE, POLICY_SWITCH, POLICY_TEAM, POLICY_KIND_COUNT };

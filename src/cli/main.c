@@ -1,0 +1,121 @@
+/* anynic: the table of verbs, help, and the choice. What a verb does is in its own file. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/exit.h"
+#include "cli/verbs.h"
+#include "config/known.h"
+
+struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+	const char *usage;   /* what follows the verb */
+	const char *details; /* more lines for --help; may be NULL */
+};
+
+static const struct verb verbs[] = {
+	{ "status", verb_status, "ports, NICs, driver status, links", "[NAME] [-j] [-s]",
+	  "  -j, --json      one JSON document\n"
+	  "  -s, --stats     counters too\n" },
+	{ "monitor", verb_monitor, "one line per event", "[NAME] [-j] [--timeout SECONDS] [--until EVENT]",
+	  "  -j, --json      one JSON document a line, as on the control socket\n"
+	  "  --timeout S     stop after S seconds; the exit code is 5 then\n"
+	  "  --until EVENT   stop with exit code 0 after the first event of this name\n" },
+	{ "link", verb_link, "set a link by hand, or give the choice back", "[NAME] PORT[/NIC] up|down|auto",
+	  "NIC is a NIC's id (net0-legacy) or its role (legacy). `auto` is for the whole port.\n" },
+	{ "why", verb_why, "why there is, or is not, network", "[NAME] [PORT] [-j]", NULL },
+	{ "qmp", verb_qmp, "send a command, or open a shell", "[NAME] [COMMAND [JSON]]",
+	  "JSON is the arguments object. Without COMMAND: a shell; `help` lists the commands.\n" },
+	{ "stop", verb_stop, "end a guest", "[NAME] [--timeout SECONDS]",
+	  "Ends QEMU as its own `quit` does; what does not end is killed. The guest's system is not asked.\n" },
+};
+
+static const char *const top = "anynic gives a virtual machine one network port that fits any guest.\n"
+			       "\n"
+			       "usage: anynic VERB [ARGUMENTS]\n"
+			       "       anynic VERB --help\n"
+			       "       anynic --version\n"
+			       "\n";
+
+static void print_verbs(FILE *to)
+{
+	fputs(top, to);
+	for (unsigned i = 0; i < ARRAY_SIZE(verbs); i++)
+		fprintf(to, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+	fputs("\nNAME may be left out when exactly one guest is running. More: man anynic\n", to);
+}
+
+static void print_verb(const struct verb *v, FILE *to)
+{
+	fprintf(to, "usage: anynic %s %s\n\n%s\n", v->name, v->usage, v->summary);
+	if (v->details)
+		fprintf(to, "\n%s", v->details);
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static int unknown_verb(const char *name)
+{
+	const char *names[ARRAY_SIZE(verbs)];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(verbs); i++)
+		names[i] = verbs[i].name;
+	const char *near = nearest_name(name, names, ARRAY_SIZE(names));
+	fprintf(stderr, "anynic: there is no verb `%s`", name);
+	if (near)
+		fprintf(stderr, "; did you mean `%s`?\n", near);
+	else
+		fprintf(stderr, "; `anynic --help` lists them\n");
+	return EXIT_USAGE;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
+}
+
+void usage_hint(const char *verb)
+{
+	const struct verb *v = find_verb(verb);
+
+	if (v)
+		fprintf(stderr, "usage: anynic %s %s\n", v->name, v->usage);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_verbs(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		puts("anynic " ANYNIC_VERSION);
+		return EXIT_OK;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		const struct verb *v = argc > 2 ? find_verb(argv[2]) : NULL;
+		if (v)
+			print_verb(v, stdout);
+		else
+			print_verbs(stdout);
+		return EXIT_OK;
+	}
+	const struct verb *v = find_verb(argv[1]);
+	if (!v)
+		return unknown_verb(argv[1]);
+	if (wants_help(argc - 1, argv + 1)) {
+		print_verb(v, stdout);
+		return EXIT_OK;
+	}
+	return v->run(argc - 1, argv + 1);
+}

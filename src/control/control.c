@@ -1,0 +1,363 @@
+#include "control/control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Some guests and chipsets reset more than once for one reboot: those within this time, before any driver shows up, are one. */
+#define RESET_REPEAT_NS (1 * NS_PER_S)
+
+int control_init(struct control *c, const char *name, struct loop *loop, struct datapath *datapath,
+		 const struct port_spec *ports, unsigned count, struct error *err)
+{
+	*c = (struct control){ .name = name, .loop = loop, .datapath = datapath, .running = true };
+	c->port = calloc(count ? count : 1, sizeof(*c->port));
+	if (!c->port)
+		return error_set(err, -ENOMEM, "out of memory");
+	c->ports = count;
+	for (unsigned i = 0; i < count; i++)
+		control_port_init(&c->port[i], c, &ports[i]);
+	return 0;
+}
+
+void control_finish(struct control *c)
+{
+	for (unsigned i = 0; i < c->ports; i++)
+		control_port_finish(&c->port[i]);
+	for (json_object *e = control_next_event(c); e; e = control_next_event(c))
+		json_object_put(e);
+	free(c->queue);
+	free(c->port);
+	*c = (struct control){ 0 };
+}
+
+void control_start(struct control *c)
+{
+	for (unsigned i = 0; i < c->ports; i++)
+		control_port_start(&c->port[i]);
+}
+
+/* --- events ----------------------------------------------------------------------------------------------------- */
+
+json_object *control_next_event(struct control *c)
+{
+	if (c->queue_at == c->queue_count) {
+		c->queue_at = c->queue_count = 0;
+		return NULL;
+	}
+	return c->queue[c->queue_at++];
+}
+
+void control_event(struct control *c, enum event_kind kind, json_object *data)
+{
+	if (c->queue_count == c->queue_room) {
+		unsigned room = c->queue_room ? 2 * c->queue_room : 32;
+		json_object **queue = realloc(c->queue, room * sizeof(json_object *));
+		if (!queue) {
+			json_object_put(data);
+			return;
+		}
+		c->queue = queue;
+		c->queue_room = room;
+	}
+	c->queue[c->queue_count++] = event_make(kind, data);
+}
+
+/* --- looking up ------------------------------------------------------------------------------------------------- */
+
+struct control_port *control_find_port(struct control *c, const char *id)
+{
+	for (unsigned i = 0; i < c->ports; i++)
+		if (strcmp(c->port[i].spec.id, id) == 0)
+			return &c->port[i];
+	return NULL;
+}
+
+static struct control_port *find_nic(struct control *c, const char *id, unsigned *index)
+{
+	for (unsigned i = 0; i < c->ports; i++)
+		for (unsigned n = 0; n < c->port[i].spec.nics; n++)
+			if (strcmp(c->port[i].spec.nic[n].id, id) == 0) {
+				*index = n;
+				return &c->port[i];
+			}
+	return NULL;
+}
+
+/* --- reports of the datapath ------------------------------------------------------------------------------------ */
+
+/* Text of a message ends in NUL even if the sender forgot. */
+static void take_text(char *to, size_t size, const char *from, size_t from_size)
+{
+	size_t length = strnlen(from, MIN(size - 1, from_size));
+
+	memcpy(to, from, length);
+	to[length] = '\0';
+}
+
+#define TAKE_TEXT(to, from) take_text(to, sizeof(to), from, sizeof(from))
+
+static void tell_status(struct control_port *p, unsigned index, enum driver_state previous)
+{
+	const struct port_nic *nic = &p->nic[index];
+	json_object *data = json_object_new_object();
+
+	json_object_object_add(data, "nic", json_object_new_string(p->spec.nic[index].id));
+	json_object_object_add(data, "port", json_object_new_string(p->spec.id));
+	json_object_object_add(data, "model", json_object_new_string(p->spec.nic[index].model));
+	json_object_object_add(data, "status",
+			       json_object_new_string(name_of(driver_state_names, DRIVER_STATE_COUNT, nic->status)));
+	json_object_object_add(data, "previous",
+			       json_object_new_string(name_of(driver_state_names, DRIVER_STATE_COUNT, previous)));
+	json_object_object_add(data, "phase",
+			       json_object_new_string(name_of(driver_phase_names, DRIVER_PHASE_COUNT, nic->phase)));
+	json_object_object_add(data, "evidence", json_object_new_string(nic->evidence));
+	control_event(p->control, EVENT_GUEST_DRIVER_STATUS_CHANGED, data);
+}
+
+static void nic_status(struct control *c, const struct msg_nic_status *m)
+{
+	unsigned index;
+	char id[ID_MAX];
+
+	TAKE_TEXT(id, m->nic);
+	struct control_port *p = find_nic(c, id, &index);
+	if (!p || m->state >= DRIVER_STATE_COUNT || m->phase >= DRIVER_PHASE_COUNT)
+		return;
+	struct port_nic *nic = &p->nic[index];
+	enum driver_state previous = nic->status;
+	enum driver_phase phase = nic->phase;
+	nic->status = m->state;
+	nic->phase = m->phase;
+	TAKE_TEXT(nic->evidence, m->evidence);
+	nic->since_ns = m->since_ns;
+	nic->resets = m->resets;
+	if (nic->status != DRIVER_NONE)
+		c->touched = true;
+	/* a reset of a card that no driver had touched is no news */
+	if (nic->status == previous && nic->phase == phase)
+		return;
+	tell_status(p, index, previous);
+	control_port_status_changed(p, index, previous, m->bus_reset);
+}
+
+static void nic_attached(struct control *c, const struct msg_nic_attached *m)
+{
+	unsigned index;
+	char id[ID_MAX];
+
+	TAKE_TEXT(id, m->nic);
+	struct control_port *p = find_nic(c, id, &index);
+	if (!p)
+		return;
+	p->nic[index].attached = m->attached;
+	TAKE_TEXT(p->nic[index].problem, m->problem);
+	if (p->nic[index].problem[0])
+		log_error("%s: %s", id, p->nic[index].problem);
+}
+
+static void tell_backend(struct control_port *p)
+{
+	json_object *data = json_object_new_object();
+
+	json_object_object_add(data, "port", json_object_new_string(p->spec.id));
+	json_object_object_add(data, "up", json_object_new_boolean(p->backend_up));
+	json_object_object_add(data, "reason", json_object_new_string(p->backend_reason));
+	control_event(p->control, EVENT_BACKEND_STATUS_CHANGED, data);
+}
+
+static void backend_status(struct control *c, const struct msg_backend_status *m)
+{
+	char id[ID_MAX];
+
+	TAKE_TEXT(id, m->port);
+	struct control_port *p = control_find_port(c, id);
+	if (!p || p->backend_up == (m->up != 0))
+		return;
+	p->backend_up = m->up != 0;
+	TAKE_TEXT(p->backend_reason, m->reason);
+	tell_backend(p);
+}
+
+static void links_applied(struct control *c, const struct msg_links_applied *m)
+{
+	char id[ID_MAX];
+
+	TAKE_TEXT(id, m->port);
+	struct control_port *p = control_find_port(c, id);
+	if (p)
+		control_port_links_applied(p, m);
+}
+
+static void counters(struct control *c, const struct msg_counters *m)
+{
+	char id[ID_MAX];
+
+	TAKE_TEXT(id, m->port);
+	struct control_port *p = control_find_port(c, id);
+	if (p)
+		p->counters = *m;
+}
+
+static void reply(struct control *c, uint32_t seq, const struct msg_reply *m)
+{
+	for (unsigned i = 0; m->code < 0 && i < c->ports; i++)
+		control_port_step_refused(&c->port[i], seq);
+}
+
+static void log_line(const struct msg_log *m)
+{
+	char text[LOG_TEXT];
+
+	TAKE_TEXT(text, m->text);
+	if (m->level < LOG_LEVEL_COUNT)
+		log_write(m->level, "%s", text);
+}
+
+void control_report(struct control *c, const struct message *m)
+{
+	const void *body;
+
+	switch (m->type) {
+	case MSG_NIC_STATUS:
+		if ((body = message_body(m, sizeof(struct msg_nic_status))))
+			nic_status(c, body);
+		break;
+	case MSG_NIC_ATTACHED:
+		if ((body = message_body(m, sizeof(struct msg_nic_attached))))
+			nic_attached(c, body);
+		break;
+	case MSG_BACKEND_STATUS:
+		if ((body = message_body(m, sizeof(struct msg_backend_status))))
+			backend_status(c, body);
+		break;
+	case MSG_LINKS_APPLIED:
+		if ((body = message_body(m, sizeof(struct msg_links_applied))))
+			links_applied(c, body);
+		break;
+	case MSG_COUNTERS:
+		if ((body = message_body(m, sizeof(struct msg_counters))))
+			counters(c, body);
+		break;
+	case MSG_REPLY:
+		if ((body = message_body(m, sizeof(struct msg_reply))))
+			reply(c, m->seq, body);
+		break;
+	case MSG_LOG:
+		if ((body = message_body(m, sizeof(struct msg_log))))
+			log_line(body);
+		break;
+	default:
+		break; /* nothing that control waits for here */
+	}
+}
+
+void control_datapath_gone(struct control *c)
+{
+	if (c->datapath_gone)
+		return;
+	c->datapath_gone = true;
+	log_error("%s; the guest goes on without network: start it again", c->datapath->why);
+	for (unsigned i = 0; i < c->ports; i++) {
+		struct control_port *p = &c->port[i];
+		str_copy(p->backend_reason, sizeof(p->backend_reason), c->datapath->why);
+		p->backend_up = false;
+		tell_backend(p);
+		control_port_datapath_gone(p);
+	}
+}
+
+/* --- timers, QEMU, administrators ------------------------------------------------------------------------------- */
+
+void control_timer(struct control *c, unsigned kind, struct control_port *port)
+{
+	if (!c->datapath_gone)
+		control_port_timer(port, kind);
+}
+
+void control_set_running(struct control *c, bool running)
+{
+	struct msg_guest_run run = { .running = running };
+
+	if (c->running == running)
+		return;
+	c->running = running;
+	if (c->datapath && !c->datapath_gone)
+		datapath_send(c->datapath, MSG_GUEST_RUN, &run, sizeof(run));
+	for (unsigned i = 0; i < c->ports; i++)
+		control_port_guest_running(&c->port[i], running);
+}
+
+static void guest_was_reset(struct control *c, json_object *data)
+{
+	uint64_t now = monotonic_ns();
+	bool repeat = c->reset_ns && !c->touched && now - c->reset_ns < RESET_REPEAT_NS;
+
+	c->reset_ns = now;
+	if (repeat)
+		return;
+	c->touched = false;
+	control_event(c, EVENT_RESET, json_object_get(data));
+	for (unsigned i = 0; i < c->ports; i++)
+		control_port_guest_reset(&c->port[i]);
+}
+
+void control_qemu_event(struct control *c, const char *name, json_object *data)
+{
+	switch (name_find(event_names, EVENT_KIND_COUNT, name)) {
+	case EVENT_RESET:
+		guest_was_reset(c, data);
+		break;
+	case EVENT_SHUTDOWN:
+		control_event(c, EVENT_SHUTDOWN, json_object_get(data));
+		break;
+	case EVENT_STOP:
+		control_event(c, EVENT_STOP, json_object_get(data));
+		control_set_running(c, false);
+		break;
+	case EVENT_RESUME:
+		control_event(c, EVENT_RESUME, json_object_get(data));
+		control_set_running(c, true);
+		break;
+	default:
+		break;
+	}
+}
+
+static int refuse_when_gone(const struct control *c, struct error *err)
+{
+	return c->datapath_gone ? error_set(err, -EPIPE, "%s", c->datapath->why) : 0;
+}
+
+int control_set_link(struct control *c, const char *name, bool up, struct error *err)
+{
+	unsigned index = 0;
+	struct control_port *p = control_find_port(c, name);
+	int nic = -1;
+
+	/* a single NIC has its port's name */
+	if (!p) {
+		p = find_nic(c, name, &index);
+		nic = (int)index;
+	}
+	if (!p)
+		return error_set(err, -ENOENT, "Device '%.100s' not found", name);
+	int rc = refuse_when_gone(c, err);
+	if (rc < 0)
+		return rc;
+	control_port_set_link(p, nic, up);
+	return 0;
+}
+
+int control_set_mode(struct control *c, const char *port, bool manual, struct error *err)
+{
+	struct control_port *p = control_find_port(c, port);
+
+	if (!p)
+		return error_set(err, -ENOENT, "Device '%.100s' not found", port);
+	int rc = refuse_when_gone(c, err);
+	if (rc < 0)
+		return rc;
+	control_port_set_mode(p, manual);
+	return 0;
+}

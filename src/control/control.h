@@ -1,0 +1,158 @@
+/* control.h - what anynic knows of one guest and decides for it: ports, driver status, links, the switch policy.
+ *
+ * It is fed by reports of the datapath, events of QEMU, timers and commands; it sends commands to the datapath and queues events.
+ * It opens nothing and waits for nothing. One thread. The owner runs the loop and hands events to the QMP clients:
+ *
+ *     case KIND_DATAPATH:     while (datapath_receive(...) == 1) control_report(c, &m); break;
+ *     case KIND_LEGACY_TIMER: ... control_timer(c, event.kind, event.owner); break;
+ *     ...
+ *     while ((e = control_next_event(c)) ...) qmp_server_event(server, e), json_object_put(e);
+ */
+#ifndef ANYNIC_CONTROL_CONTROL_H
+#define ANYNIC_CONTROL_CONTROL_H
+
+#include <json-c/json.h>
+
+#include "control/datapath.h"
+#include "control/events.h"
+#include "loop/loop.h"
+#include "nic/driver_status.h"
+#include "port/switch.h"
+
+/* Everything that a control process waits for. */
+enum control_kind {
+	KIND_DATAPATH,
+	KIND_DATAPATH_PROCESS,
+	KIND_QMP_LISTEN,
+	KIND_QMP_CLIENT,
+	KIND_QEMU_MONITOR,
+	KIND_QEMU_PROCESS,
+	KIND_HELPER_PROCESS,  /* anynic-user and the like */
+	KIND_SIGNAL,
+	KIND_LEGACY_TIMER,    /* owner = struct control_port */
+	KIND_HOLD_TIMER,      /* owner = struct control_port */
+	KIND_RESET_TIMER,     /* owner = struct control_port */
+	KIND_COUNTERS_TIMER,
+	KIND_END_TIMER,
+	CONTROL_KIND_COUNT
+};
+
+/* One NIC as control sees it. */
+struct port_nic {
+	enum driver_state status;
+	enum driver_phase phase;
+	char evidence[EVIDENCE_MAX];
+	uint64_t since_ns;       /* CLOCK_MONOTONIC; 0 = since the start */
+	uint32_t resets;
+	bool link;               /* as the guest sees it */
+	bool attached;           /* a VMM is connected */
+	char problem[200];       /* why the VMM's memory cannot be used; empty = fine */
+	bool reset_lost;         /* a bus reset took its driver away; the policy does not know yet */
+};
+
+/* A change of links that the datapath was told and has not confirmed. */
+struct port_step {
+	uint32_t seq;
+	bool up[PORT_NICS];
+	int active;              /* index, -1 = none */
+	enum switch_reason reason;
+	bool quiet;              /* the state at the start: no event */
+	uint64_t held_until_ns;  /* this switch began a hold-down; 0 = no */
+	unsigned held_switches;
+};
+
+#define PORT_STEPS 16
+
+struct control_port {
+	struct control *control;
+	struct port_spec spec;
+	struct port_nic nic[PORT_NICS];
+	int active;                  /* as the datapath confirmed; -1 = none */
+	bool wanted[PORT_NICS];      /* links after all steps that are under way */
+	int wanted_active;
+	struct switch_state policy;  /* of a single NIC: only `manual` counts */
+	struct switch_hold hold;
+	struct port_step step[PORT_STEPS];
+	unsigned steps;
+	struct loop_timer legacy_timer, hold_timer, reset_timer;
+	uint64_t legacy_left_ns;     /* of the legacy timer, while the guest is stopped */
+	bool backend_up;
+	char backend_reason[120];
+	struct msg_counters counters;
+};
+
+struct control {
+	const char *name;            /* of the guest; borrowed */
+	struct loop *loop;           /* borrowed */
+	struct datapath *datapath;   /* borrowed; NULL = none yet */
+	struct control_port *port;
+	unsigned ports;
+	bool running;                /* the guest's CPUs run, as far as QEMU told */
+	bool datapath_gone;
+	bool quit;                   /* a client said so */
+	uint64_t reset_ns;           /* of the last RESET event; 0 = none */
+	bool touched;                /* a driver showed up since then */
+	json_object **queue;         /* events, oldest first */
+	unsigned queue_at, queue_count, queue_room;
+};
+
+int control_init(struct control *c, const char *name, struct loop *loop, struct datapath *datapath,
+		 const struct port_spec *ports, unsigned count, struct error *err);
+void control_finish(struct control *c); /* accepts a zeroed one */
+
+/* The datapath has the ports: sets the links that they begin with. */
+void control_start(struct control *c);
+
+/* A message of the datapath, except counters' replies and logs that it does not understand: those are ignored. */
+void control_report(struct control *c, const struct message *m);
+void control_datapath_gone(struct control *c);
+
+/* A timer of a port went off. */
+void control_timer(struct control *c, unsigned kind, struct control_port *port);
+
+/* An event of QEMU. RESET, SHUTDOWN, STOP, RESUME matter; others are ignored. `data` is borrowed, may be NULL. */
+void control_qemu_event(struct control *c, const char *name, json_object *data);
+
+/* The guest's CPUs run or not, as query-status told (no event). */
+void control_set_running(struct control *c, bool running);
+
+/* What an administrator asks for. -ENOENT when there is no such NIC or port; -EPIPE when the datapath is gone. */
+int control_set_link(struct control *c, const char *nic_or_port, bool up, struct error *err);
+int control_set_mode(struct control *c, const char *port, bool manual, struct error *err);
+
+struct control_port *control_find_port(struct control *c, const char *id);
+
+/* The oldest event, for the caller to put; NULL = none. */
+json_object *control_next_event(struct control *c);
+
+/* Queues an event; `data` is taken. */
+void control_event(struct control *c, enum event_kind kind, json_object *data);
+
+/* --- ports.c: steps of one port ---------------------------------------------------------------------------------- */
+
+void control_port_init(struct control_port *p, struct control *c, const struct port_spec *spec);
+void control_port_finish(struct control_port *p);
+void control_port_start(struct control_port *p);
+
+/* A NIC's status came (nic[index] holds it already). */
+void control_port_status_changed(struct control_port *p, unsigned index, enum driver_state previous, bool bus_reset);
+void control_port_guest_reset(struct control_port *p);
+void control_port_guest_running(struct control_port *p, bool running);
+void control_port_timer(struct control_port *p, unsigned kind);
+void control_port_set_link(struct control_port *p, int nic, bool up); /* nic -1: the port */
+void control_port_set_mode(struct control_port *p, bool manual);
+
+/* The datapath confirmed the oldest step, or refused the one with this seq. */
+void control_port_links_applied(struct control_port *p, const struct msg_links_applied *applied);
+void control_port_step_refused(struct control_port *p, uint32_t seq);
+void control_port_datapath_gone(struct control_port *p);
+
+/* What query-ports calls `state`. */
+enum port_state { PORT_DOWN, PORT_WAITING, PORT_UP, PORT_HELD, PORT_MANUAL, PORT_STATE_COUNT };
+extern const char *const port_state_names[PORT_STATE_COUNT];
+enum port_state control_port_state(const struct control_port *p);
+
+/* Index of the NIC that plays the part, -1 when there is none. */
+int control_port_nic_of(const struct control_port *p, enum switch_nic which);
+
+#endif

@@ -1,0 +1,313 @@
+#include "control/place.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define LISTEN_BACKLOG 16
+#define DIRECTORIES 3
+
+/* --- the run directory ------------------------------------------------------------------------------------------ */
+
+/* Where guests may be, best first. New ones go to the first. */
+static unsigned directories(char dir[DIRECTORIES][PLACE_PATH])
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	unsigned n = 0;
+
+	if (runtime && runtime[0] == '/')
+		snprintf(dir[n++], PLACE_PATH, "%s/anynic", runtime);
+	if (geteuid() == 0)
+		snprintf(dir[n++], PLACE_PATH, "/run/anynic");
+	else
+		snprintf(dir[n++], PLACE_PATH, "/tmp/anynic-%u", (unsigned)geteuid());
+	return n;
+}
+
+/* /tmp is everybody's: a directory there is ours only when nobody else can have made it or can look into it. */
+static int make_directory(const char *path, struct error *err)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return error_set(err, -errno, "cannot make %s: %s; set XDG_RUNTIME_DIR to a directory of yours", path,
+				 strerror(errno));
+	if (lstat(path, &st) < 0)
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return error_set(err, -EPERM, "%s is not a directory of yours: remove it", path);
+	if ((st.st_mode & 077) && chmod(path, 0700) < 0)
+		return error_set(err, -errno, "%s: cannot set its mode to 0700: %s", path, strerror(errno));
+	return 0;
+}
+
+static void remove_sockets(const char *path)
+{
+	DIR *dir = opendir(path);
+
+	if (!dir)
+		return;
+	for (struct dirent *d = readdir(dir); d; d = readdir(dir))
+		if (d->d_type == DT_SOCK)
+			unlinkat(dirfd(dir), d->d_name, 0);
+	closedir(dir);
+	rmdir(path);
+}
+
+/* --- sockets ---------------------------------------------------------------------------------------------------- */
+
+static int set_address(struct sockaddr_un *address, const char *path, struct error *err)
+{
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (!str_copy(address->sun_path, sizeof(address->sun_path), path))
+		return error_set(err, -ENAMETOOLONG, "%s: a socket's path has at most %d characters", path, SOCKET_PATH - 1);
+	return 0;
+}
+
+/* A connected socket, or negative errno. */
+static int connect_to(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	/* EAGAIN: somebody listens but is busy; a blocking connect would wait for ever on one that hangs */
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
+		int rc = -errno;
+		close(fd);
+		return rc;
+	}
+	fd_set_nonblock(fd, false);
+	return fd;
+}
+
+static int remove_stale(const struct sockaddr_un *address, struct error *err)
+{
+	struct stat st;
+
+	if (lstat(address->sun_path, &st) < 0)
+		return errno == ENOENT ? 0 : error_set(err, -errno, "%s: %s", address->sun_path, strerror(errno));
+	if (!S_ISSOCK(st.st_mode))
+		return error_set(err, -ENOTSOCK, "%s exists and is no socket: name another path", address->sun_path);
+	int fd = connect_to(address);
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || fd == -EAGAIN)
+		return error_set(err, -EADDRINUSE, "%s is in use by a running program: name another path",
+				 address->sun_path);
+	if (unlink(address->sun_path) < 0 && errno != ENOENT)
+		return error_set(err, -errno, "cannot replace %s: %s", address->sun_path, strerror(errno));
+	return 0;
+}
+
+int place_listen(const char *path, struct error *err)
+{
+	struct sockaddr_un address;
+
+	int rc = set_address(&address, path, err);
+	if (rc == 0)
+		rc = remove_stale(&address, err);
+	if (rc < 0)
+		return rc;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_set(err, -errno, "cannot make a socket: %s", strerror(errno));
+	mode_t mask = umask(0177);
+	rc = bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	umask(mask);
+	if (rc == 0 && listen(fd, LISTEN_BACKLOG) < 0)
+		rc = -errno;
+	if (rc < 0) {
+		close(fd);
+		return error_set(err, rc, "cannot listen on %s: %s", path, strerror(-rc));
+	}
+	return fd;
+}
+
+/* --- claim and release ------------------------------------------------------------------------------------------ */
+
+/* Takes the lock file. It may vanish under us when its owner just ended: then once more. */
+static int lock_name(struct place *p, struct error *err)
+{
+	for (int tries = 0; tries < 10; tries++) {
+		struct stat held, named;
+		int fd = open(p->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return error_set(err, -errno, "cannot make %s: %s", p->lock, strerror(errno));
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			int rc = errno == EWOULDBLOCK ? -EEXIST : -errno;
+			close(fd);
+			return error_set(err, rc, "a guest named %s is running already: give this one another --name",
+					 p->name);
+		}
+		if (fstat(fd, &held) == 0 && stat(p->lock, &named) == 0 && held.st_ino == named.st_ino) {
+			p->lock_fd = fd;
+			return 0;
+		}
+		close(fd);
+	}
+	return error_set(err, -EAGAIN, "cannot lock %s", p->lock);
+}
+
+static int make_control_socket(struct place *p, const char *qmp, struct error *err)
+{
+	char standard[PLACE_PATH + PLACE_NAME];
+
+	snprintf(standard, sizeof(standard), "%s/%s.qmp", p->dir, p->name);
+	/* we hold the lock: whatever is at the standard place is stale */
+	unlink(standard);
+	const char *path = qmp ? qmp : standard;
+	int fd = place_listen(path, err);
+	if (fd < 0)
+		return fd;
+	p->listen_fd = fd;
+	str_copy(p->qmp, sizeof(p->qmp), path);
+	if (!qmp)
+		return 0;
+	/* so that `anynic status NAME` finds a socket that was moved */
+	char *whole = realpath(qmp, NULL);
+	if (whole && symlink(whole, standard) == 0)
+		str_copy(p->link, sizeof(p->link), standard);
+	free(whole);
+	return 0;
+}
+
+int place_claim(struct place *p, const char *name, const char *qmp, struct error *err)
+{
+	char dir[DIRECTORIES][PLACE_PATH];
+
+	*p = (struct place){ .lock_fd = -1, .listen_fd = -1 };
+	directories(dir);
+	str_copy(p->dir, sizeof(p->dir), dir[0]);
+	str_copy(p->name, sizeof(p->name), name);
+	int rc = make_directory(p->dir, err);
+	if (rc < 0)
+		return rc;
+	snprintf(p->lock, sizeof(p->lock), "%.400s/%s.lock", p->dir, p->name);
+	snprintf(p->nics, sizeof(p->nics), "%.400s/%s.nics", p->dir, p->name);
+	rc = lock_name(p, err);
+	if (rc < 0)
+		goto fail;
+	remove_sockets(p->nics);
+	if (mkdir(p->nics, 0700) < 0 && errno != EEXIST) {
+		rc = error_set(err, -errno, "cannot make %s: %s", p->nics, strerror(errno));
+		goto fail;
+	}
+	rc = make_control_socket(p, qmp, err);
+	if (rc < 0)
+		goto fail;
+	return 0;
+
+fail:
+	place_release(p);
+	return rc;
+}
+
+void place_release(struct place *p)
+{
+	if (p->lock_fd > 0) {
+		if (p->qmp[0])
+			unlink(p->qmp);
+		if (p->link[0])
+			unlink(p->link);
+		remove_sockets(p->nics);
+		unlink(p->lock);
+		close(p->lock_fd);
+	}
+	if (p->listen_fd > 0)
+		close(p->listen_fd);
+	*p = (struct place){ .lock_fd = -1, .listen_fd = -1 };
+}
+
+/* --- finding ---------------------------------------------------------------------------------------------------- */
+
+int place_connect(const char *name, struct error *err)
+{
+	char dir[DIRECTORIES][PLACE_PATH];
+	struct sockaddr_un address;
+	bool is_path = strchr(name, '/') != NULL;
+	unsigned n = is_path ? 1 : directories(dir);
+
+	for (unsigned i = 0; i < n; i++) {
+		char path[PLACE_PATH + PLACE_NAME + 8];
+		if (is_path)
+			str_copy(path, sizeof(path), name);
+		else
+			snprintf(path, sizeof(path), "%s/%.63s.qmp", dir[i], name);
+		if (set_address(&address, path, err) < 0)
+			continue;
+		int fd = connect_to(&address);
+		if (fd >= 0)
+			return fd;
+		if (fd == -EACCES || fd == -EPERM)
+			return error_set(err, fd, "%s: not yours: run as the user who started the guest", path);
+		if (fd == -EAGAIN)
+			return error_set(err, fd, "%s: too many wait for an answer: try again", path);
+	}
+	return error_set(err, -ENOENT, is_path ? "nothing answers at %s" :
+						 "no guest named %s is running: `anynic status` lists those that are",
+			 name);
+}
+
+static bool is_live(const char *path)
+{
+	struct sockaddr_un address;
+
+	if (set_address(&address, path, NULL) < 0)
+		return false;
+	int fd = connect_to(&address);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || fd == -EAGAIN;
+}
+
+static unsigned list_directory(const char *path, char names[][PLACE_NAME], unsigned n, unsigned max)
+{
+	DIR *dir = opendir(path);
+
+	if (!dir)
+		return n;
+	for (struct dirent *d = readdir(dir); d; d = readdir(dir)) {
+		size_t length = strlen(d->d_name);
+		char socket_path[PLACE_PATH + 256];
+		if (length <= 4 || length - 4 >= PLACE_NAME || strcmp(d->d_name + length - 4, ".qmp") != 0)
+			continue;
+		snprintf(socket_path, sizeof(socket_path), "%s/%s", path, d->d_name);
+		if (!is_live(socket_path))
+			continue;
+		if (n < max) {
+			memcpy(names[n], d->d_name, length - 4);
+			names[n][length - 4] = '\0';
+		}
+		n++;
+	}
+	closedir(dir);
+	return n;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+unsigned place_list(char names[][PLACE_NAME], unsigned max)
+{
+	char dir[DIRECTORIES][PLACE_PATH];
+	unsigned n = 0;
+	unsigned count = directories(dir);
+
+	for (unsigned i = 0; i < count; i++)
+		n = list_directory(dir[i], names, n, max);
+	qsort(names, MIN(n, max), PLACE_NAME, compare_names);
+	return n;
+}

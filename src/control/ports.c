@@ -1,0 +1,401 @@
+/* One port: what switch_next says becomes a message to the datapath, what the datapath confirms becomes events. */
+#include <string.h>
+
+#include "control/control.h"
+
+/* A bus reset of one NIC is most often the first sign of the guest's reset: QEMU resets its devices one by one and then tells.
+ * So long the policy waits before it takes the driver for lost on its own account. */
+#define RESET_GRACE_NS (100 * NS_PER_MS)
+
+const char *const port_state_names[] = {
+	[PORT_DOWN] = "down", [PORT_WAITING] = "waiting", [PORT_UP] = "up", [PORT_HELD] = "held", [PORT_MANUAL] = "manual"
+};
+NAMES_MATCH(port_state_names, PORT_STATE_COUNT);
+
+static const struct {
+	enum nic_role role;
+	enum switch_event ready, lost;
+} parts[] = {
+	[SWITCH_LEGACY] = { ROLE_LEGACY, LEGACY_READY, LEGACY_LOST },
+	[SWITCH_PERFORMANT] = { ROLE_PERFORMANT, PERFORMANT_READY, PERFORMANT_LOST },
+};
+
+int control_port_nic_of(const struct control_port *p, enum switch_nic which)
+{
+	for (unsigned i = 0; which != SWITCH_NONE && i < p->spec.nics; i++)
+		if (p->spec.nic[i].role == parts[which].role)
+			return (int)i;
+	return -1;
+}
+
+static enum switch_nic part_of(const struct control_port *p, int nic)
+{
+	if (nic < 0 || p->spec.policy != POLICY_SWITCH)
+		return SWITCH_NONE;
+	return p->spec.nic[nic].role == ROLE_PERFORMANT ? SWITCH_PERFORMANT : SWITCH_LEGACY;
+}
+
+enum port_state control_port_state(const struct control_port *p)
+{
+	if (p->policy.manual)
+		return PORT_MANUAL;
+	if (p->policy.waiting)
+		return PORT_WAITING;
+	if (p->policy.held)
+		return PORT_HELD;
+	return p->active >= 0 ? PORT_UP : PORT_DOWN;
+}
+
+static const char *nic_id(const struct control_port *p, int nic)
+{
+	return nic < 0 ? NULL : p->spec.nic[nic].id;
+}
+
+/* --- what the datapath confirmed -------------------------------------------------------------------------------- */
+
+static void set_nic_link(struct control_port *p, unsigned i, bool up)
+{
+	json_object *data = json_object_new_object();
+
+	p->nic[i].link = up;
+	json_object_object_add(data, "nic", json_object_new_string(p->spec.nic[i].id));
+	json_object_object_add(data, "port", json_object_new_string(p->spec.id));
+	json_object_object_add(data, "up", json_object_new_boolean(up));
+	control_event(p->control, EVENT_NIC_LINK_CHANGED, data);
+}
+
+static void tell_switched(struct control_port *p, int from, int to, enum switch_reason reason, uint64_t duration_ns)
+{
+	json_object *data = json_object_new_object();
+
+	json_object_object_add(data, "port", json_object_new_string(p->spec.id));
+	json_object_object_add(data, "from", json_name(nic_id(p, from)));
+	json_object_object_add(data, "to", json_name(nic_id(p, to)));
+	json_object_object_add(data, "reason",
+			       json_object_new_string(name_of(switch_reason_names, SWITCH_REASON_COUNT, reason)));
+	json_object_object_add(data, "duration-us", json_object_new_int64((int64_t)(duration_ns / 1000)));
+	control_event(p->control, EVENT_PORT_LINK_SWITCHED, data);
+}
+
+static void tell_held(struct control_port *p, uint64_t until_wall_ns, unsigned switches)
+{
+	json_object *data = json_object_new_object();
+
+	json_object_object_add(data, "port", json_object_new_string(p->spec.id));
+	json_object_object_add(data, "until", time_make(until_wall_ns));
+	json_object_object_add(data, "switches", json_object_new_int((int)switches));
+	control_event(p->control, EVENT_PORT_SWITCH_HELD, data);
+}
+
+/* Old links go down first, then new ones up: the guest never has two. */
+static void carry_out(struct control_port *p, const struct port_step *step, uint64_t duration_ns)
+{
+	int from = p->active;
+
+	p->active = step->active;
+	if (step->quiet) {
+		for (unsigned i = 0; i < p->spec.nics; i++)
+			p->nic[i].link = step->up[i];
+		return;
+	}
+	for (unsigned i = 0; i < p->spec.nics; i++)
+		if (p->nic[i].link && !step->up[i])
+			set_nic_link(p, i, false);
+	for (unsigned i = 0; i < p->spec.nics; i++)
+		if (!p->nic[i].link && step->up[i])
+			set_nic_link(p, i, true);
+	if (from != step->active)
+		tell_switched(p, from, step->active, step->reason, duration_ns);
+	if (step->held_until_ns)
+		tell_held(p, step->held_until_ns, step->held_switches);
+}
+
+static struct port_step take_step(struct control_port *p, unsigned at)
+{
+	struct port_step step = p->step[at];
+
+	p->steps--;
+	memmove(&p->step[at], &p->step[at + 1], (p->steps - at) * sizeof(p->step[0]));
+	return step;
+}
+
+void control_port_links_applied(struct control_port *p, const struct msg_links_applied *applied)
+{
+	if (p->steps == 0) {
+		log_warning("port %s: the datapath confirmed links that nobody asked for", p->spec.id);
+		return;
+	}
+	struct port_step step = take_step(p, 0);
+	carry_out(p, &step, applied->duration_ns);
+}
+
+void control_port_step_refused(struct control_port *p, uint32_t seq)
+{
+	for (unsigned i = 0; i < p->steps; i++) {
+		if (p->step[i].seq != seq)
+			continue;
+		take_step(p, i);
+		log_error("port %s: the datapath refused to set links", p->spec.id);
+		return;
+	}
+}
+
+/* --- what is asked of the datapath ------------------------------------------------------------------------------ */
+
+/* Sends the wanted links as one step, if they differ from what was wanted before. `step` says active, reason and the rest. */
+static void order(struct control_port *p, const bool up[PORT_NICS], struct port_step step, uint64_t cause_ns)
+{
+	struct control *c = p->control;
+	struct msg_port_links links = { .active = (int8_t)step.active, .cause_ns = cause_ns };
+
+	if (step.active == p->wanted_active && memcmp(up, p->wanted, sizeof(p->wanted)) == 0)
+		return;
+	if (!c->datapath || c->datapath_gone)
+		return;
+	str_copy(links.port, sizeof(links.port), p->spec.id);
+	for (unsigned i = 0; i < PORT_NICS; i++) {
+		links.up[i] = up[i];
+		step.up[i] = up[i];
+	}
+	step.seq = datapath_send(c->datapath, MSG_PORT_LINKS, &links, sizeof(links));
+	if (!step.seq)
+		return;
+	memcpy(p->wanted, up, sizeof(p->wanted));
+	p->wanted_active = step.active;
+	if (p->steps == PORT_STEPS) { /* a datapath that lags this far behind: do not wait for its times */
+		struct port_step oldest = take_step(p, 0);
+		carry_out(p, &oldest, 0);
+	}
+	p->step[p->steps++] = step;
+}
+
+static void stop_waiting(struct control_port *p)
+{
+	p->policy.waiting = false;
+	p->legacy_left_ns = 0;
+	loop_timer_cancel(p->control->loop, &p->legacy_timer);
+}
+
+static void end_hold(struct control_port *p)
+{
+	p->policy.held = false;
+	switch_hold_clear(&p->hold);
+	loop_timer_cancel(p->control->loop, &p->hold_timer);
+}
+
+/* While the guest is stopped its time stands still. */
+static void start_legacy_timer(struct control_port *p, uint64_t ns)
+{
+	p->legacy_left_ns = ns;
+	if (p->control->running)
+		loop_timer_set(p->control->loop, &p->legacy_timer, monotonic_ns() + ns);
+}
+
+/* Moves the link to policy.active. A switch that the drivers caused counts for the hold-down. */
+static void move(struct control_port *p, enum switch_reason reason, uint64_t cause_ns)
+{
+	struct port_step step = { .active = control_port_nic_of(p, p->policy.active), .reason = reason };
+	bool up[PORT_NICS] = { false };
+	uint64_t now = monotonic_ns();
+
+	if (step.active >= 0)
+		up[step.active] = true;
+	uint64_t hold_ns = reason == REASON_RESET || reason == REASON_MANUAL ? 0 : switch_hold_note(&p->hold, now);
+	if (hold_ns) {
+		p->policy.held = true;
+		step.held_until_ns = wall_ns() + hold_ns;
+		step.held_switches = p->hold.count + 1;
+		loop_timer_set(p->control->loop, &p->hold_timer, now + hold_ns);
+	}
+	order(p, up, step, cause_ns);
+}
+
+static void feed(struct control_port *p, enum switch_event event, uint64_t cause_ns)
+{
+	struct switch_step step = switch_next(p->policy, event);
+
+	p->policy = step.next;
+	if (step.timer == TIMER_START)
+		start_legacy_timer(p, MAX(p->spec.legacy_delay_ms * NS_PER_MS, 1));
+	else if (step.timer == TIMER_STOP)
+		stop_waiting(p);
+	if (step.switched)
+		move(p, step.reason, cause_ns);
+}
+
+/* --- what happens to a port ------------------------------------------------------------------------------------- */
+
+void control_port_init(struct control_port *p, struct control *c, const struct port_spec *spec)
+{
+	*p = (struct control_port){ .control = c, .spec = *spec, .active = -1, .wanted_active = -1, .backend_up = true };
+	p->legacy_timer = (struct loop_timer){ .kind = KIND_LEGACY_TIMER, .owner = p };
+	p->hold_timer = (struct loop_timer){ .kind = KIND_HOLD_TIMER, .owner = p };
+	p->reset_timer = (struct loop_timer){ .kind = KIND_RESET_TIMER, .owner = p };
+	for (unsigned i = 0; i < PORT_NICS; i++)
+		str_copy(p->nic[i].evidence, sizeof(p->nic[i].evidence), "the guest has not touched the card yet");
+	switch_hold_init(&p->hold, spec->hold_count, spec->hold_seconds);
+}
+
+void control_port_finish(struct control_port *p)
+{
+	if (!p->control)
+		return;
+	loop_timer_cancel(p->control->loop, &p->legacy_timer);
+	loop_timer_cancel(p->control->loop, &p->hold_timer);
+	loop_timer_cancel(p->control->loop, &p->reset_timer);
+}
+
+/* Which NIC comes up when a person says that the port is up. */
+static int nic_to_raise(const struct control_port *p)
+{
+	if (p->wanted_active >= 0)
+		return p->wanted_active;
+	if (p->spec.policy != POLICY_SWITCH)
+		return 0;
+	/* no driver yet: every guest and every firmware has one for the legacy card */
+	return control_port_nic_of(p, p->policy.performant_ready ? SWITCH_PERFORMANT : SWITCH_LEGACY);
+}
+
+static void set_links(struct control_port *p, int nic, bool raise, struct port_step step)
+{
+	bool up[PORT_NICS];
+
+	memcpy(up, p->wanted, sizeof(up));
+	step.active = p->wanted_active;
+	if (raise) {
+		memset(up, 0, sizeof(up)); /* one MAC: only one NIC of a port has a link */
+		nic = nic < 0 ? nic_to_raise(p) : nic;
+		up[nic] = true;
+		step.active = nic;
+	} else if (nic < 0) {
+		memset(up, 0, sizeof(up));
+		step.active = -1;
+	} else {
+		up[nic] = false;
+		step.active = step.active == nic ? -1 : step.active;
+	}
+	p->policy.active = part_of(p, step.active);
+	order(p, up, step, monotonic_ns());
+}
+
+void control_port_start(struct control_port *p)
+{
+	struct port_step quiet = { .quiet = true, .reason = REASON_MANUAL };
+
+	p->policy.manual = p->spec.link != LINK_AUTO;
+	if (p->spec.link == LINK_UP || (p->spec.link == LINK_AUTO && p->spec.policy == POLICY_SINGLE))
+		set_links(p, -1, true, quiet);
+}
+
+void control_port_status_changed(struct control_port *p, unsigned index, enum driver_state previous, bool bus_reset)
+{
+	struct port_nic *nic = &p->nic[index];
+	enum switch_nic part = part_of(p, (int)index);
+
+	(void)previous;
+	if (part == SWITCH_NONE)
+		return;
+	bool known = part == SWITCH_LEGACY ? p->policy.legacy_ready : p->policy.performant_ready;
+	if (nic->status == DRIVER_READY) {
+		nic->reset_lost = false;
+		if (!known)
+			feed(p, parts[part].ready, nic->since_ns);
+	} else if (known && bus_reset) {
+		nic->reset_lost = true;
+		if (!p->reset_timer.slot)
+			loop_timer_set(p->control->loop, &p->reset_timer, monotonic_ns() + RESET_GRACE_NS);
+	} else if (known && !nic->reset_lost) {
+		feed(p, parts[part].lost, nic->since_ns);
+	}
+}
+
+void control_port_guest_reset(struct control_port *p)
+{
+	loop_timer_cancel(p->control->loop, &p->reset_timer);
+	for (unsigned i = 0; i < PORT_NICS; i++)
+		p->nic[i].reset_lost = false;
+	if (p->spec.policy != POLICY_SWITCH)
+		return;
+	end_hold(p);
+	feed(p, SWITCH_RESET, monotonic_ns());
+}
+
+/* The NIC was reset and no guest reset followed. The one that is not active goes first: nothing must move to it. */
+static void reset_was_alone(struct control_port *p)
+{
+	enum switch_nic active = p->policy.active;
+	enum switch_nic order_of[] = { active == SWITCH_LEGACY ? SWITCH_PERFORMANT : SWITCH_LEGACY,
+				       active == SWITCH_LEGACY ? SWITCH_LEGACY : SWITCH_PERFORMANT };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(order_of); i++) {
+		int nic = control_port_nic_of(p, order_of[i]);
+		if (nic < 0 || !p->nic[nic].reset_lost)
+			continue;
+		p->nic[nic].reset_lost = false;
+		feed(p, parts[order_of[i]].lost, p->nic[nic].since_ns);
+	}
+}
+
+void control_port_guest_running(struct control_port *p, bool running)
+{
+	if (running && p->legacy_left_ns) {
+		loop_timer_set(p->control->loop, &p->legacy_timer, monotonic_ns() + p->legacy_left_ns);
+	} else if (!running && p->legacy_timer.slot) {
+		uint64_t now = monotonic_ns();
+		/* at least one: 0 would mean that no timer runs */
+		p->legacy_left_ns = p->legacy_timer.deadline_ns > now ? p->legacy_timer.deadline_ns - now : 1;
+		loop_timer_cancel(p->control->loop, &p->legacy_timer);
+	}
+}
+
+void control_port_timer(struct control_port *p, unsigned kind)
+{
+	switch (kind) {
+	case KIND_LEGACY_TIMER:
+		p->legacy_left_ns = 0;
+		feed(p, SWITCH_TIMER, monotonic_ns());
+		break;
+	case KIND_HOLD_TIMER:
+		feed(p, HOLD_ENDED, monotonic_ns());
+		break;
+	case KIND_RESET_TIMER:
+		reset_was_alone(p);
+		break;
+	}
+}
+
+void control_port_set_link(struct control_port *p, int nic, bool up)
+{
+	stop_waiting(p);
+	end_hold(p);
+	p->policy.manual = true;
+	set_links(p, nic, up, (struct port_step){ .reason = REASON_MANUAL });
+}
+
+void control_port_set_mode(struct control_port *p, bool manual)
+{
+	if (p->policy.manual == manual)
+		return;
+	stop_waiting(p);
+	end_hold(p);
+	p->policy.manual = manual;
+	if (manual)
+		return;
+	if (p->spec.policy == POLICY_SWITCH)
+		feed(p, MODE_AUTO, monotonic_ns());
+	else
+		set_links(p, -1, true, (struct port_step){ .reason = REASON_MANUAL });
+}
+
+/* The guest's cards are dead: what was up is down now, whatever was under way. */
+void control_port_datapath_gone(struct control_port *p)
+{
+	struct port_step step = { .active = -1, .reason = REASON_BACKEND };
+
+	p->steps = 0;
+	p->backend_up = false;
+	control_port_finish(p);
+	carry_out(p, &step, 0);
+	p->wanted_active = -1;
+	memset(p->wanted, 0, sizeof(p->wanted));
+}
