@@ -48,8 +48,8 @@ static() {
 leave_others() {
 	for path in /sys/class/net/*; do
 		other=${path##*/}
-		[ "$other" = lo ] || [ "$other" = "$1" ] || ip addr flush dev "$other"
+		[ "$other" = lo ] || [ "$other" = "$1" ] || ip addr flush dev "$other" >/dev/null 2>&1
 	done
-	ip neigh flush all 2>/dev/null
+	ip neigh flush all >/dev/null 2>&1
 }
 

@@ -1,0 +1,208 @@
+"""A guest on `anynic run` (or on plain QEMU) and the commands that run inside it."""
+import base64
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import threading
+import time
+
+import lab
+from cpio import Archive
+from qmp import Qmp, connect
+
+HERE = pathlib.Path(__file__).resolve().parent
+APPEND = ("console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check audit=0 "
+          "cryptomgr.notests")  # everything after panic= only makes the start faster
+BOOT_SECONDS = 150
+
+
+class GuestError(Exception):
+    pass
+
+
+def initramfs(version, files=None, tools=False):
+    """One archive after the other, as Linux takes them; `files` maps a path in the guest to its bytes."""
+    folder = lab.kernel(version)
+    own = Archive()
+    own.file("init", (HERE / "init").read_bytes(), 0o755)
+    own.file("lib/guest.sh", (HERE / "guest.sh").read_bytes())
+    own.file("lib/udhcpc.sh", (HERE / "udhcpc.sh").read_bytes(), 0o755)
+    probe = lab.BUILD / "tests/guest/probe"
+    if probe.exists():
+        own.file("bin/probe", probe.read_bytes(), 0o755)
+    for name, data in (files or {}).items():
+        own.file(name, data, 0o755)
+    parts = [lab.CACHE / "tools/base.cpio", folder / "modules.cpio"]
+    if tools:
+        parts.append(lab.CACHE / "tools/tools.cpio")
+    return b"".join(part.read_bytes() for part in parts) + own.finish()
+
+
+class Guest:
+    """
+    nics      --nic texts for anynic; None: plain QEMU without anynic (for comparisons)
+    machine   q35 or pc, with options
+    memory    the words that give the guest memory
+    qemu      more words for QEMU
+    kernel    6.1 or 6.12; None: no kernel, the machine boots from its cards (firmware scenarios)
+    """
+
+    def __init__(self, folder, nics=("auto",), name="guest", machine="q35", memory=("-m", "256M"), qemu=(),
+                 kernel="6.1", files=None, tools=False, append="", options=(), cpus=1):
+        self.folder = pathlib.Path(folder)
+        self.name = name
+        self._nics, self._options = nics, list(options)
+        self._socket = None
+        self._lock = threading.Condition()
+        self._text = ""
+        self._hellos = 0
+        self._number = 0
+        self.qmp = None
+        self.process = None
+        self.qmp_path = self.folder / f"{name}.qmp"
+        self.agent_path = self.folder / f"{name}.agent"
+        self.console_path = self.folder / f"{name}.console"
+        self.log_path = self.folder / f"{name}.log"
+        self.qemu_words = [lab.qemu(), "-accel", lab.accelerator(), "-M", machine, *memory, "-smp", str(cpus),
+                           "-nodefaults", "-display", "none", "-serial", f"file:{self.console_path}"]
+        if kernel:
+            initrd = self.folder / f"{name}.initrd"
+            initrd.write_bytes(initramfs(kernel, files, tools))
+            self.qemu_words += ["-chardev", f"socket,id=agent,path={self.agent_path},server=on,wait=off",
+                                "-serial", "chardev:agent", "-kernel", str(lab.kernel(kernel) / "vmlinux"),
+                                "-initrd", str(initrd), "-append", f"{APPEND} {append}".strip()]
+        self._has_agent = bool(kernel)
+        self.qemu_words += list(map(str, qemu))
+
+    def command_line(self):
+        if self._nics is None:
+            return self.qemu_words
+        words = [lab.anynic(), "run", "--name", self.name, "--qmp", str(self.qmp_path), *self._options]
+        for spec in self._nics:
+            words += ["--nic", spec]
+        return words + ["--"] + self.qemu_words
+
+    def start(self, wait=True):
+        """Starts it; with `wait`, returns when the guest can carry out commands."""
+        words = self.command_line()
+        with self.log_path.open("w") as log:
+            log.write(shlex.join(words) + "\n")
+            log.flush()
+            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                            cwd=self.folder, start_new_session=True)
+        if self._nics is not None:
+            self.qmp = self._patiently(lambda: Qmp(self.qmp_path, 1), "anynic's control socket")
+        if self._has_agent:
+            self._socket = self._patiently(lambda: connect(self.agent_path, 1), "QEMU")
+            threading.Thread(target=self._read, daemon=True).start()
+            if wait:
+                self.wait_boot(1)
+        return self
+
+    def _patiently(self, attempt, what, seconds=30):
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                return attempt()
+            except OSError as error:
+                if self.process.poll() is not None:
+                    raise GuestError(f"ended at once with status {self.process.returncode}:\n{self.log()}") from error
+                if time.monotonic() > end:
+                    raise GuestError(f"{what} is not there after {seconds} s:\n{self.log()}") from error
+
+    def _read(self):
+        while True:
+            try:
+                data = self._socket.recv(65536)
+            except OSError:
+                data = b""
+            with self._lock:
+                if not data:
+                    self._text += "\n@closed\n"
+                else:
+                    self._text += data.decode("utf-8", "replace").replace("\r", "")
+                    self._hellos += self._text.count("\n@hello ")
+                    self._text = self._text.replace("\n@hello ", "\n@hello-seen ")
+                self._lock.notify_all()
+            if not data:
+                return
+
+    def wait_boot(self, count, seconds=BOOT_SECONDS):
+        """Waits for the guest's `count`th start."""
+        with self._lock:
+            if not self._lock.wait_for(lambda: self._hellos >= count or "\n@closed" in self._text, seconds) \
+                    or self._hellos < count:
+                raise GuestError(f"the guest did not start (for the {count}. time) in {seconds} s:\n"
+                                 f"{self.console()[-3000:]}\n{self.log()[-3000:]}")
+
+    @property
+    def boots(self):
+        return self._hellos
+
+    def send(self, command):
+        """Hands a command over without waiting for its end: for commands that the guest does not survive."""
+        with self._lock:
+            self._number += 1
+            number = self._number
+        code = base64.b64encode(command.encode()).decode()
+        self._socket.sendall(f"{number} {code}\n".encode())
+        return number
+
+    def sh(self, command, timeout=120, check=True):
+        """Runs shell text in the guest and returns its output; a status other than 0 is an error unless check=False."""
+        with self._lock:
+            start = len(self._text)
+            boots = self._hellos
+        number = self.send(command)
+        pattern = re.compile(rf"\n@end {number} (\d+)\n")
+        with self._lock:
+            self._lock.wait_for(lambda: pattern.search(self._text, start) or self._hellos > boots
+                                or "\n@closed" in self._text, timeout)
+            match = pattern.search(self._text, start)
+            if not match:
+                why = "the guest started anew" if self._hellos > boots else f"no end after {timeout} s"
+                raise GuestError(f"{command!r}: {why}; so far:\n{self._text[start:][-2000:]}\n{self.console()[-1500:]}")
+            output, status = self._text[start:match.start()], int(match.group(1))
+        if check and status != 0:
+            raise GuestError(f"{command!r} ended with status {status}:\n{output}")
+        return output.strip() if check else (status, output.strip())
+
+    def probe(self, *words, timeout=120):
+        """The `key=value` words that the probe program prints."""
+        return dict(word.split("=", 1) for word in self.sh("probe " + " ".join(map(str, words)), timeout).split()
+                    if "=" in word)
+
+    def status(self, nic):
+        (found,) = self.qmp.command("query-guest-driver-status", nic=nic)
+        return found["status"]
+
+    def port(self, port="net0"):
+        (found,) = self.qmp.command("query-ports", port=port)
+        return found
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def console(self):
+        return self.console_path.read_text(errors="replace") if self.console_path.exists() else ""
+
+    def wait_end(self, seconds=30):
+        """The exit status; the guest was told to end before."""
+        return self.process.wait(seconds)
+
+    def stop(self):
+        """Ends anynic the way a service manager would, and everything that it started with it."""
+        if self.qmp:
+            self.qmp.close()
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        if self._socket:
+            self._socket.close()
