@@ -2,8 +2,10 @@
 #include <string.h>
 
 #include "nic/nic.h"
+#include "nic/virtio/virtio_net.h"
 
 const struct nic_ops *const nic_models[] = {
+	&virtio_net_ops,
 };
 
 const unsigned nic_model_count = ARRAY_SIZE(nic_models);

@@ -1,0 +1,158 @@
+/* ring_packed.c - packed virtqueues (virtio 1.x, 2.8).
+ *
+ * One ring of {u64 addr, u32 len, u16 id, u16 flags} that driver and device both write; a wrap counter on each side tells
+ * which descriptors are whose. The event areas are {u16 slot and wrap, u16 flags}.
+ */
+#include <linux/virtio_ring.h>
+
+#include "base/bytes.h"
+#include "nic/virtio/ring.h"
+
+#define FLAG_AVAIL BIT(VRING_PACKED_DESC_F_AVAIL)
+#define FLAG_USED  BIT(VRING_PACKED_DESC_F_USED)
+#define AT_ID      12
+#define AT_FLAGS   14
+#define EVENT_WRAP BIT(VRING_PACKED_EVENT_F_WRAP_CTR)
+
+static uint8_t *slot_at(const struct ring *r, unsigned slot)
+{
+	return r->desc_at + 16u * slot;
+}
+
+bool packed_map(struct ring *r)
+{
+	r->desc_at = mem_pointer(r->mem, r->desc, 16u * r->size, MEM_READ | MEM_WRITE);
+	r->driver_at = mem_pointer(r->mem, r->driver, 4, MEM_READ);
+	r->device_at = mem_pointer(r->mem, r->device, 4, MEM_WRITE);
+	return r->desc_at && r->driver_at && r->device_at && (uintptr_t)r->desc_at % 16 == 0;
+}
+
+static bool available(const struct ring *r, unsigned slot, bool wrap)
+{
+	const uint16_t *at = (const uint16_t *)(const void *)(slot_at(r, slot) + AT_FLAGS);
+	uint16_t flags = le16toh(__atomic_load_n(at, __ATOMIC_ACQUIRE));
+
+	return !!(flags & FLAG_AVAIL) == wrap && !!(flags & FLAG_USED) != wrap;
+}
+
+bool packed_waiting(struct ring *r)
+{
+	return available(r, r->avail, r->avail_wrap);
+}
+
+static void step(const struct ring *r, uint16_t *slot, bool *wrap, unsigned slots)
+{
+	unsigned to = *slot + slots;
+
+	if (to >= r->size) {
+		to -= r->size;
+		*wrap = !*wrap;
+	}
+	*slot = (uint16_t)to;
+}
+
+int packed_pop(struct ring *r, struct ring_chain *c)
+{
+	uint16_t slot = r->avail;
+	bool wrap = r->avail_wrap;
+
+	if (!available(r, slot, wrap)) {
+		r->seen = slot;
+		r->seen_wrap = wrap;
+		return 0;
+	}
+	for (c->slots = 1; c->slots <= r->size; c->slots++) {
+		struct ring_descriptor d = ring_descriptor_at(slot_at(r, slot));
+		bool next = d.high & VRING_DESC_F_NEXT;
+		step(r, &slot, &wrap, 1);
+		if (d.high & VRING_DESC_F_INDIRECT) {
+			if (next || c->slots > 1) /* 2.8.8: alone */
+				return ring_fail(r, RING_BAD_INDIRECT);
+			if (ring_walk_table(r, c, d.addr, d.length) < 0)
+				return -1;
+		} else if (ring_add(r, c, d.addr, d.length, d.high & VRING_DESC_F_WRITE) < 0) {
+			return -1;
+		}
+		if (!next) {
+			c->id = d.low; /* 2.8.6: the id is in the last one */
+			r->avail = slot;
+			r->avail_wrap = wrap;
+			return 1;
+		}
+	}
+	return ring_fail(r, RING_LOOP);
+}
+
+void packed_unpop(struct ring *r, unsigned slots)
+{
+	if (slots > r->avail) {
+		r->avail = (uint16_t)(r->avail + r->size - slots);
+		r->avail_wrap = !r->avail_wrap;
+	} else {
+		r->avail = (uint16_t)(r->avail - slots);
+	}
+}
+
+static void store_flags(const struct ring *r, unsigned slot, uint16_t flags, bool release)
+{
+	uint16_t *at = (uint16_t *)(void *)(slot_at(r, slot) + AT_FLAGS);
+
+	if (release)
+		__atomic_store_n(at, htole16(flags), __ATOMIC_RELEASE);
+	else
+		__atomic_store_n(at, htole16(flags), __ATOMIC_RELAXED);
+}
+
+void packed_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written)
+{
+	uint8_t *at = slot_at(r, r->used);
+	uint16_t flags = (uint16_t)(r->used_wrap ? FLAG_AVAIL | FLAG_USED : 0);
+
+	if (written)
+		flags |= VRING_DESC_F_WRITE;
+	put_le32(at + 8, written);
+	put_le16(at + AT_ID, id);
+	if (r->pushed == 0) {
+		/* stored last: until then the driver sees nothing of the batch */
+		r->head_slot = r->used;
+		r->head_flags = flags;
+	} else {
+		store_flags(r, r->used, flags, false);
+	}
+	step(r, &r->used, &r->used_wrap, slots);
+	r->pushed = (uint16_t)(r->pushed + slots);
+}
+
+bool packed_publish(struct ring *r)
+{
+	store_flags(r, r->head_slot, r->head_flags, true);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+
+	uint32_t event = le32toh(__atomic_load_n((const uint32_t *)(const void *)r->driver_at, __ATOMIC_RELAXED));
+	uint16_t flags = (uint16_t)(event >> 16) & 3;
+	if (flags == VRING_PACKED_EVENT_FLAG_DISABLE)
+		return false;
+	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !r->event_idx)
+		return true;
+	/* slots count from the start of this lap; those of the lap before are negative */
+	int slot = (int)(event & (EVENT_WRAP - 1)), now = r->used, before = now - r->pushed;
+	if (!!(event & EVENT_WRAP) != r->used_wrap)
+		slot -= r->size;
+	return slot >= before && slot < now;
+}
+
+void packed_set_kicks(struct ring *r, bool on)
+{
+	uint32_t event = VRING_PACKED_EVENT_FLAG_DISABLE << 16;
+
+	if (on && r->event_idx)
+		event = (uint32_t)VRING_PACKED_EVENT_FLAG_DESC << 16 | (r->seen_wrap ? EVENT_WRAP : 0) | r->seen;
+	else if (on)
+		event = (uint32_t)VRING_PACKED_EVENT_FLAG_ENABLE << 16;
+	__atomic_store_n((uint32_t *)(void *)r->device_at, htole32(event), __ATOMIC_RELAXED);
+}
+
+bool packed_more(struct ring *r)
+{
+	return available(r, r->seen, r->seen_wrap);
+}

@@ -1,0 +1,119 @@
+/* ring_split.c - split virtqueues (virtio 1.x, 2.7).
+ *
+ * driver area: u16 flags, u16 idx, u16 ring[size], u16 used_event
+ * device area: u16 flags, u16 idx, {u32 id, u32 len} ring[size], u16 avail_event
+ */
+#include <linux/virtio_ring.h>
+
+#include "base/bytes.h"
+#include "nic/virtio/ring.h"
+
+static uint16_t load16(const uint8_t *p, int order)
+{
+	return le16toh(order == __ATOMIC_ACQUIRE
+			       ? __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_ACQUIRE)
+			       : __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_RELAXED));
+}
+
+static void store16(uint8_t *p, uint16_t value)
+{
+	__atomic_store_n((uint16_t *)(void *)p, htole16(value), __ATOMIC_RELAXED);
+}
+
+bool split_map(struct ring *r)
+{
+	r->desc_at = mem_pointer(r->mem, r->desc, 16u * r->size, MEM_READ);
+	r->driver_at = mem_pointer(r->mem, r->driver, 6u + 2u * r->size, MEM_READ);
+	r->device_at = mem_pointer(r->mem, r->device, 6u + 8u * r->size, MEM_WRITE);
+	return r->desc_at && r->driver_at && r->device_at && (uintptr_t)r->desc_at % 16 == 0;
+}
+
+/* Reads the driver's index. False: it is nonsense. */
+static bool look(struct ring *r)
+{
+	uint16_t seen = load16(r->driver_at + 2, __ATOMIC_ACQUIRE);
+
+	if ((uint16_t)(seen - r->avail) > r->size) {
+		ring_fail(r, RING_BAD_INDEX);
+		return false;
+	}
+	r->seen = seen;
+	return true;
+}
+
+unsigned split_waiting(struct ring *r)
+{
+	return look(r) ? (uint16_t)(r->seen - r->avail) : 0;
+}
+
+int split_pop(struct ring *r, struct ring_chain *c)
+{
+	if (r->seen == r->avail && (!look(r) || r->seen == r->avail))
+		return r->fault == RING_FINE ? 0 : -1;
+	uint16_t mask = (uint16_t)(r->size - 1);
+	uint16_t i = load16(r->driver_at + 4 + 2 * (r->avail & mask), __ATOMIC_RELAXED);
+	c->id = i;
+	for (unsigned budget = r->size; budget; budget--) {
+		if (i >= r->size)
+			return ring_fail(r, RING_BAD_HEAD);
+		struct ring_descriptor d = ring_descriptor_at(r->desc_at + 16u * i);
+		bool next = d.low & VRING_DESC_F_NEXT;
+		if (d.low & VRING_DESC_F_INDIRECT) {
+			if (next)
+				return ring_fail(r, RING_BAD_INDIRECT);
+			if (ring_walk_table(r, c, d.addr, d.length) < 0)
+				return -1;
+		} else if (ring_add(r, c, d.addr, d.length, d.low & VRING_DESC_F_WRITE) < 0) {
+			return -1;
+		}
+		if (!next) {
+			r->avail++;
+			return 1;
+		}
+		i = d.high;
+	}
+	return ring_fail(r, RING_LOOP);
+}
+
+void split_push(struct ring *r, uint16_t id, uint32_t written)
+{
+	uint16_t mask = (uint16_t)(r->size - 1);
+	uint64_t element = (uint64_t)written << 32 | id;
+
+	/* the ring is 4-aligned, its elements at +4: two words would do, one store is cheaper */
+	put_le64(r->device_at + 4 + 8u * (r->used & mask), element);
+	r->used++;
+	r->pushed++;
+}
+
+/* 2.7.10: did the index step over the event between `before` and `now`? */
+static bool stepped_over(uint16_t event, uint16_t now, uint16_t before)
+{
+	return (uint16_t)(now - event - 1) < (uint16_t)(now - before);
+}
+
+bool split_publish(struct ring *r)
+{
+	__atomic_store_n((uint16_t *)(void *)(r->device_at + 2), htole16(r->used), __ATOMIC_RELEASE);
+	/* the driver sets its event and then looks at our index; we do it the other way round */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!r->event_idx)
+		return !(load16(r->driver_at, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT);
+	uint16_t event = load16(r->driver_at + 4 + 2u * r->size, __ATOMIC_RELAXED);
+	return stepped_over(event, r->used, (uint16_t)(r->used - r->pushed));
+}
+
+void split_set_kicks(struct ring *r, bool on)
+{
+	if (!r->event_idx)
+		store16(r->device_at, on ? 0 : VRING_USED_F_NO_NOTIFY);
+	else if (on) /* off: the event stays behind the index, which passes it once in 65536 */
+		store16(r->device_at + 4 + 8u * r->size, r->seen);
+}
+
+bool split_more(struct ring *r)
+{
+	uint16_t before = r->seen;
+
+	return look(r) && r->seen != before;
+}

@@ -1,0 +1,204 @@
+/* rx.c - frames for the guest: one copy, straight into its buffers. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "nic/virtio/virtio_net.h"
+
+#define PIECES     24  /* of one receive buffer; what lies behind them is not used */
+#define CHAINS_MAX 256 /* merged buffers of one frame: the largest ring */
+#define TRIES      4   /* how often we look again when buffers come in while we turn kicks on */
+
+/* A frame on its way into the ring. */
+struct delivery {
+	struct {
+		uint16_t id, slots;
+		uint32_t written;
+	} chain[CHAINS_MAX];
+	unsigned chains, slots;
+	struct iovec first[PIECES]; /* the buffer with the header, which is known only at the end */
+	unsigned firsts;
+};
+
+/* Copies the frame from byte `done` on to the pieces, behind their first `skip` bytes. Returns how much went in. */
+static uint32_t fill(const struct frame *f, uint32_t done, const struct iovec *iov, unsigned count, size_t skip)
+{
+	uint32_t total = 0;
+
+	for (unsigned i = 0; i < count && done + total < f->length; i++) {
+		if (skip >= iov[i].iov_len) {
+			skip -= iov[i].iov_len;
+			continue;
+		}
+		uint8_t *to = (uint8_t *)iov[i].iov_base + skip;
+		size_t n = MIN(iov[i].iov_len - skip, f->length - done - total);
+		skip = 0;
+		if (f->iovs == 1)
+			memcpy(to, (const uint8_t *)f->iov[0].iov_base + done + total, n);
+		else
+			frame_copy_out(f, done + total, to, n);
+		total += (uint32_t)n;
+	}
+	return total;
+}
+
+static void write_header(const struct virtio_net *v, const struct frame *f, const struct delivery *d)
+{
+	struct virtio_net_hdr_v1 h = f->hdr;
+
+	if (!(v->state.guest_offloads & VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM)))
+		h = (struct virtio_net_hdr_v1){ 0 };
+	h.num_buffers = htole16((uint16_t)d->chains);
+	if (d->first[0].iov_len >= VIRTIO_HEADER)
+		memcpy(d->first[0].iov_base, &h, virtio_header_size(v));
+	else
+		iov_from_buffer(d->first, d->firsts, 0, &h, virtio_header_size(v));
+}
+
+/* Takes one buffer and fills it. Returns bytes of the frame that went in, -ENOBUFS, or -EIO with the device failed. */
+static int add_buffer(struct virtio_net *v, unsigned queue, const struct frame *f, uint32_t done, struct delivery *d)
+{
+	struct ring *r = &v->ring[queue];
+	struct iovec more[PIECES];
+	struct ring_chain c = { .in = { .iov = d->chains ? more : d->first, .max = PIECES } };
+	size_t skip = d->chains ? 0 : virtio_header_size(v);
+
+	int rc = ring_pop(r, &c);
+	if (rc == 0)
+		return -ENOBUFS;
+	if (rc < 0 || c.in.bytes < skip || c.in.count == 0) {
+		virtio_fail(v, queue, rc < 0 ? r->fault : VIRTIO_FAULT_RX_ROOM);
+		return -EIO;
+	}
+	if (!d->chains)
+		d->firsts = c.in.count;
+	uint32_t n = fill(f, done, c.in.iov, c.in.count, skip);
+	d->chain[d->chains].id = c.id;
+	d->chain[d->chains].slots = c.slots;
+	d->chain[d->chains++].written = (uint32_t)skip + n;
+	d->slots += c.slots;
+	return (int)n;
+}
+
+/* 0, -ENOBUFS (nothing was used), -EMSGSIZE (it will never fit; nothing was used), or -EIO. */
+static int deliver(struct virtio_net *v, unsigned queue, const struct frame *f)
+{
+	struct ring *r = &v->ring[queue];
+	unsigned most = virtio_has(v, VIRTIO_NET_F_MRG_RXBUF) ? CHAINS_MAX : 1;
+	struct delivery d;
+	uint32_t done = 0;
+
+	d.chains = d.slots = d.firsts = 0;
+	do {
+		int n = add_buffer(v, queue, f, done, &d);
+		if (n < 0) {
+			if (n == -ENOBUFS && d.slots >= r->size)
+				n = -EMSGSIZE; /* the guest gave all that it can */
+			ring_unpop(r, d.chains, d.slots);
+			return n;
+		}
+		done += (uint32_t)n;
+		if (done < f->length && d.chains == most) {
+			ring_unpop(r, d.chains, d.slots);
+			return -EMSGSIZE;
+		}
+	} while (done < f->length);
+	write_header(v, f, &d);
+	for (unsigned i = 0; i < d.chains; i++)
+		ring_push(r, d.chain[i].id, d.chain[i].slots, d.chain[i].written);
+	return 0;
+}
+
+static int deliver_or_wait(struct virtio_net *v, unsigned queue, const struct frame *f)
+{
+	struct ring *r = &v->ring[queue];
+	int rc = -ENOBUFS;
+
+	for (unsigned i = 0; i < TRIES; i++) {
+		rc = deliver(v, queue, f);
+		if (rc != -ENOBUFS || !ring_kicks_on(r))
+			return rc;
+	}
+	v->nic.notes.rx_ready = true; /* they keep coming: no kick may follow */
+	return rc;
+}
+
+/* One frame: 0 taken (or dropped), -ENOBUFS to try later. */
+static int receive_one(struct virtio_net *v, const struct frame *f, uint32_t *queues)
+{
+	struct nic *nic = &v->nic;
+	unsigned queue = 2u * (f->queue % v->state.pairs);
+
+	if (!v->ring[queue].started) {
+		nic_drop(nic, DROP_RX_DISABLED);
+		return 0;
+	}
+	if (!virtio_filter_passes(v, f)) {
+		nic_drop(nic, DROP_FILTERED);
+		return 0;
+	}
+	if (!(*queues & BIT(queue))) {
+		if (!virtio_ring_usable(v, queue))
+			return virtio_running(v) ? -ENOBUFS : 0;
+		ring_kicks_off(&v->ring[queue]);
+		*queues |= BIT(queue);
+	}
+	switch (deliver_or_wait(v, queue, f)) {
+	case 0:
+		nic->counters.rx_frames++;
+		nic->counters.rx_bytes += f->length;
+		return 0;
+	case -ENOBUFS:
+		return -ENOBUFS;
+	case -EMSGSIZE:
+		nic_drop(nic, DROP_OVERSIZE);
+		return 0;
+	default:
+		nic_drop(nic, DROP_BAD_DESCRIPTOR);
+		return 0;
+	}
+}
+
+unsigned virtio_receive(struct nic *nic, const struct frame *frames, unsigned n)
+{
+	struct virtio_net *v = virtio_of(nic);
+	uint32_t queues = 0; /* those that we touched */
+	unsigned done = 0;
+
+	if (nic->stopped)
+		return 0;
+	for (; done < n && virtio_running(v); done++)
+		if (receive_one(v, &frames[done], &queues) < 0)
+			break;
+	for (unsigned q = 0; queues >> q; q += 2)
+		if ((queues & BIT(q)) && ring_publish(&v->ring[q]))
+			virtio_interrupt(v, q);
+	if (virtio_running(v))
+		return done;
+	nic->counters.drop[DROP_RX_DISABLED] += n - done;
+	return n;
+}
+
+/* A receive queue was kicked, or started. */
+void virtio_look_for_buffers(struct virtio_net *v, unsigned queue)
+{
+	struct ring *r = &v->ring[queue];
+
+	if (queue / 2 >= v->state.pairs_max)
+		return;
+	v->nic.notes.rx_ready = true;
+	if (v->nic.stopped || !virtio_ring_usable(v, queue))
+		return;
+	unsigned waiting = ring_waiting(r);
+	if (!waiting && ring_kicks_on(r))
+		waiting = ring_waiting(r);
+	if (r->fault)
+		virtio_fail(v, queue, r->fault);
+	if (!waiting)
+		return;
+	ring_kicks_off(r); /* until we run out of buffers */
+	if (!v->state.rx_given) {
+		v->state.rx_given = (uint16_t)waiting;
+		v->nic.notes.status_dirty = true;
+	}
+}

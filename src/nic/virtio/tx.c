@@ -1,0 +1,130 @@
+/* tx.c - frames from the guest: popped in batches, handed on as pieces of guest memory, given back when they were taken. */
+#include <string.h>
+
+#include "nic/virtio/virtio_net.h"
+
+/* Chains of one batch. Those without a frame were dropped; they go back in order with the others. */
+struct batch {
+	struct {
+		uint16_t id, slots;
+		bool frame;
+	} chain[FRAME_BATCH];
+	unsigned chains, frames;
+	bool spilled; /* the one spill buffer is in use */
+};
+
+/* Takes `n` bytes from the front of the frame's pieces. */
+static void take_front(struct frame *f, void *to, size_t n)
+{
+	unsigned gone = 0;
+
+	iov_to_buffer(f->iov, f->iovs, 0, to, n);
+	while (gone < f->iovs && f->iov[gone].iov_len <= n)
+		n -= f->iov[gone++].iov_len;
+	if (gone) {
+		f->iovs = (uint16_t)(f->iovs - gone);
+		memmove(f->iov, f->iov + gone, f->iovs * sizeof(f->iov[0]));
+	}
+	if (n) {
+		f->iov[0].iov_base = (uint8_t *)f->iov[0].iov_base + n;
+		f->iov[0].iov_len -= n;
+	}
+}
+
+/* Only what was negotiated may be asked for; nic_send checks the rest against the frame. */
+static void mend_header(const struct virtio_net *v, struct virtio_net_hdr_v1 *h)
+{
+	h->num_buffers = 0;
+	h->flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	if (!virtio_has(v, VIRTIO_NET_F_CSUM))
+		*h = (struct virtio_net_hdr_v1){ 0 };
+}
+
+/* Why the chain is no frame, or DROP_NONE. */
+static enum drop_reason make_frame(const struct virtio_net *v, const struct ring_chain *c, struct frame *f, unsigned pair)
+{
+	unsigned header = virtio_header_size(v);
+
+	if (c->out.bytes > header + FRAME_MAX)
+		return DROP_OVERSIZE;
+	if (c->out.truncated)
+		return DROP_BAD_DESCRIPTOR;
+	if (c->out.bytes < header + ETH_HEADER)
+		return DROP_RUNT;
+	f->iovs = c->out.count;
+	f->queue = (uint16_t)pair;
+	f->length = c->out.bytes - header;
+	take_front(f, &f->hdr, header);
+	mend_header(v, &f->hdr);
+	return DROP_NONE;
+}
+
+/* Pops up to a batch. False: the ring is broken (what was popped before it is fine). */
+static bool gather(struct virtio_net *v, struct ring *r, unsigned pair, struct batch *b)
+{
+	while (b->chains < FRAME_BATCH) {
+		struct frame *f = &v->nic.batch[b->frames];
+		struct ring_chain c = {
+			.out = { .iov = f->iov, .max = FRAME_IOV_MAX },
+			.spill = b->spilled ? NULL : v->spill,
+			.spill_room = VIRTIO_HEADER + FRAME_MAX,
+		};
+		int rc = ring_pop(r, &c);
+		if (rc <= 0)
+			return rc == 0;
+		if (c.out.truncated && b->spilled) {
+			ring_unpop(r, 1, c.slots); /* the next batch has room for it */
+			return true;
+		}
+		enum drop_reason bad = make_frame(v, &c, f, pair);
+		if (bad != DROP_NONE)
+			nic_drop(&v->nic, bad);
+		b->chain[b->chains].id = c.id;
+		b->chain[b->chains].slots = c.slots;
+		b->chain[b->chains++].frame = bad == DROP_NONE;
+		if (bad == DROP_NONE) {
+			b->frames++;
+			b->spilled |= c.spilled != 0;
+		}
+	}
+	return true;
+}
+
+/* Gives back the chains of the first `taken` frames, and puts the others back into the ring. */
+static void finish(struct ring *r, const struct batch *b, unsigned taken)
+{
+	unsigned i = 0, frames = 0, slots = 0;
+
+	for (; i < b->chains && (!b->chain[i].frame || frames < taken); i++) {
+		frames += b->chain[i].frame;
+		ring_push(r, b->chain[i].id, b->chain[i].slots, 0);
+	}
+	for (unsigned k = i; k < b->chains; k++)
+		slots += b->chain[k].slots;
+	ring_unpop(r, b->chains - i, slots);
+}
+
+bool virtio_transmit_pair(struct virtio_net *v, unsigned pair)
+{
+	unsigned queue = 2 * pair + 1;
+	struct ring *r = &v->ring[queue];
+	struct batch b = { .chains = 0 };
+
+	if (!virtio_ring_usable(v, queue))
+		return false;
+	ring_kicks_off(r);
+	bool fine = gather(v, r, pair, &b);
+	unsigned taken = b.frames ? nic_send(&v->nic, v->nic.batch, b.frames) : 0;
+	finish(r, &b, taken);
+	if (ring_publish(r))
+		virtio_interrupt(v, queue);
+	if (!fine) {
+		virtio_fail(v, queue, r->fault);
+		return false;
+	}
+	if (taken < b.frames)
+		return false; /* backpressure: the owner comes back, no kick is needed */
+	if (b.chains)
+		return true;
+	return ring_kicks_on(r);
+}

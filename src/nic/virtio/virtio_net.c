@@ -1,0 +1,538 @@
+#include "nic/virtio/virtio_net.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+
+#define VENDOR           0x1af4
+#define DEVICE_MODERN    0x1041
+#define DEVICE_LEGACY    0x1000
+#define SUBSYSTEM_MODERN 0x1100
+#define SUBSYSTEM_LEGACY 1      /* the virtio device id: what a transitional driver looks at (4.1.2.1) */
+#define SPEED_MBIT       10000
+#define LOST_RETRY_NS    (10 * NS_PER_MS)
+#define LOST_MAX_NS      (500 * NS_PER_MS)
+
+/* ------------------------------------------------------------------------------------------------ interrupts */
+
+static void raise_vector(struct virtio_net *v, uint16_t vector, uint8_t isr)
+{
+	struct pci_device *dev = &v->nic.pci;
+
+	if (pci_irq_mode(dev) == IRQ_MSIX) {
+		if (vector != VIRTIO_MSI_NO_VECTOR)
+			pci_msix_raise(dev, vector);
+		return;
+	}
+	v->state.isr |= isr;
+	pci_intx_set(dev, true);
+}
+
+void virtio_interrupt(struct virtio_net *v, unsigned queue)
+{
+	raise_vector(v, v->state.queue[queue].vector, 1);
+}
+
+void virtio_config_changed(struct virtio_net *v)
+{
+	v->state.generation++;
+	if (v->state.status & VIRTIO_CONFIG_S_DRIVER_OK)
+		raise_vector(v, v->state.config_vector, VIRTIO_PCI_ISR_CONFIG);
+}
+
+uint8_t virtio_take_isr(struct virtio_net *v)
+{
+	uint8_t isr = v->state.isr;
+
+	v->state.isr = 0;
+	pci_intx_set(&v->nic.pci, false);
+	return isr;
+}
+
+uint16_t virtio_legal_vector(const struct virtio_net *v, uint32_t vector)
+{
+	return vector < v->vectors ? (uint16_t)vector : VIRTIO_MSI_NO_VECTOR;
+}
+
+/* ------------------------------------------------------------------------------------------------ offloads */
+
+static uint64_t guest_offload_bits(void)
+{
+	return VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO4) |
+	       VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN) |
+	       VIRTIO_BIT(VIRTIO_NET_F_GUEST_USO4) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_USO6);
+}
+
+uint64_t virtio_guest_offloads(const struct virtio_net *v)
+{
+	return v->state.features & guest_offload_bits();
+}
+
+void virtio_set_offloads(struct virtio_net *v, uint64_t offloads)
+{
+	static const struct {
+		uint64_t all_of;
+		uint32_t frame;
+	} map[] = {
+		{ VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM), FRAME_CSUM },
+		{ VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO4), FRAME_TSO4 },
+		{ VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6), FRAME_TSO6 },
+		{ VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN), FRAME_ECN },
+		{ VIRTIO_BIT(VIRTIO_NET_F_GUEST_USO4) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_USO6), FRAME_USO },
+	};
+
+	v->state.guest_offloads = offloads;
+	v->nic.rx_offloads = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(map); i++)
+		if ((offloads & map[i].all_of) == map[i].all_of)
+			v->nic.rx_offloads |= map[i].frame;
+}
+
+/* ------------------------------------------------------------------------------------------------ queues */
+
+/* Which queue carries control: the one behind all pairs that the driver knows of (5.1.2). */
+unsigned virtio_ctrl_queue(const struct virtio_net *v)
+{
+	return virtio_has(v, VIRTIO_NET_F_MQ) ? 2u * v->state.pairs_max : 2u;
+}
+
+static bool is_ctrl(const struct virtio_net *v, unsigned queue)
+{
+	return virtio_has(v, VIRTIO_NET_F_CTRL_VQ) && queue == virtio_ctrl_queue(v);
+}
+
+static void queue_defaults(struct virtio_net *v, unsigned queue)
+{
+	v->state.queue[queue] = (struct virtio_queue){
+		.size = queue == v->state.num_queues - 1u ? VIRTIO_CTRL_SIZE : VIRTIO_RING_SIZE,
+		.vector = VIRTIO_MSI_NO_VECTOR,
+	};
+}
+
+void virtio_fail(struct virtio_net *v, unsigned queue, unsigned fault)
+{
+	struct virtio_state *s = &v->state;
+
+	if (s->fault)
+		return;
+	s->fault = (uint8_t)fault;
+	s->fault_queue = (uint8_t)queue;
+	v->nic.counters.bad_access++;
+	v->nic.notes.status_dirty = true;
+	if (!virtio_has(v, VIRTIO_F_VERSION_1))
+		return; /* a legacy driver knows no such status bit */
+	s->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	virtio_config_changed(v); /* 2.1.2 */
+}
+
+/* The map of guest memory may change for a moment (a VMM moves a region): only memory that stays away is a fault. */
+static void memory_lost(struct virtio_net *v)
+{
+	if (v->lost_ns)
+		return;
+	v->lost_ns = nic_now(&v->nic) + 1; /* never 0 */
+	nic_set_timer(&v->nic, nic_now(&v->nic) + LOST_RETRY_NS);
+}
+
+bool virtio_ring_usable(struct virtio_net *v, unsigned queue)
+{
+	struct ring *r = &v->ring[queue];
+
+	if (ring_usable(r))
+		return true;
+	/* with bus mastering off nothing is reachable, which is no fault: its return kicks all queues */
+	if (r->started && v->nic.mem.bus_master) {
+		if (r->fault == RING_UNREACHABLE)
+			memory_lost(v);
+		else
+			virtio_fail(v, queue, r->fault);
+	}
+	return false;
+}
+
+void virtio_start_queue(struct virtio_net *v, unsigned queue, const struct ring *at)
+{
+	const struct virtio_queue *q = &v->state.queue[queue];
+	struct ring *r = &v->ring[queue];
+
+	*r = (struct ring){
+		.mem = &v->nic.mem,
+		.desc = q->desc,
+		.driver = q->driver,
+		.device = q->device,
+		.size = q->size,
+		.packed = virtio_has(v, VIRTIO_F_RING_PACKED),
+		.indirect = virtio_has(v, VIRTIO_RING_F_INDIRECT_DESC),
+		.event_idx = virtio_has(v, VIRTIO_RING_F_EVENT_IDX),
+	};
+	ring_rewind(r);
+	if (at) {
+		r->avail = at->avail;
+		r->used = at->used;
+		r->avail_wrap = at->avail_wrap;
+		r->used_wrap = at->used_wrap;
+	}
+	if (!ring_start(r) && v->nic.mem.bus_master && !at)
+		virtio_fail(v, queue, r->fault);
+	else
+		virtio_kick(v, queue); /* buffers may be there already */
+}
+
+void virtio_enable_queue(struct virtio_net *v, unsigned queue)
+{
+	struct virtio_queue *q = &v->state.queue[queue];
+
+	if (q->enable)
+		return;
+	q->enable = 1;
+	if (virtio_running(v))
+		virtio_start_queue(v, queue, NULL);
+}
+
+void virtio_disable_queue(struct virtio_net *v, unsigned queue)
+{
+	uint16_t size = v->state.queue[queue].size, vector = v->state.queue[queue].vector;
+	bool modern = virtio_has(v, VIRTIO_F_VERSION_1);
+
+	ring_stop(&v->ring[queue]);
+	queue_defaults(v, queue);
+	if (!modern) {
+		v->state.queue[queue].size = size;
+		v->state.queue[queue].vector = vector;
+	}
+}
+
+void virtio_kick(struct virtio_net *v, unsigned queue)
+{
+	struct nic *nic = &v->nic;
+
+	if (queue >= v->state.num_queues || !v->ring[queue].started || !virtio_running(v))
+		return;
+	if (is_ctrl(v, queue))
+		nic_kick(nic, VIRTIO_CTRL_KICK);
+	else if (queue & 1)
+		nic_kick(nic, queue / 2);
+	else
+		virtio_look_for_buffers(v, queue);
+}
+
+static void kick_all(struct virtio_net *v)
+{
+	for (unsigned i = 0; i < v->state.num_queues; i++)
+		virtio_kick(v, i);
+}
+
+static void virtio_timer(struct nic *nic)
+{
+	struct virtio_net *v = virtio_of(nic);
+	uint64_t since = v->lost_ns;
+
+	v->lost_ns = 0;
+	if (!since || !virtio_running(v) || !nic->mem.bus_master)
+		return;
+	for (unsigned i = 0; i < v->state.num_queues; i++)
+		if (v->ring[i].started && !virtio_ring_usable(v, i)) {
+			v->lost_ns = since;
+			if (nic_now(nic) + 1 - since >= LOST_MAX_NS)
+				virtio_fail(v, i, RING_UNREACHABLE);
+			return;
+		}
+	kick_all(v);
+}
+
+/* ------------------------------------------------------------------------------------------------ status */
+
+uint64_t virtio_legacy_features(const struct virtio_net *v)
+{
+	return (v->offered & 0xffffffffu) | VIRTIO_BIT(VIRTIO_F_ANY_LAYOUT);
+}
+
+static void reset_model(struct virtio_net *v)
+{
+	struct virtio_state *s = &v->state;
+	struct nic *nic = &v->nic;
+
+	for (unsigned i = 0; i < VIRTIO_QUEUES; i++)
+		ring_stop(&v->ring[i]);
+	*s = (struct virtio_state){ 0 };
+	reg_space_reset(&virtio_modern_space, &nic->pci);
+	s->pairs = 1;
+	s->pairs_max = MAX(nic->spec.queues, 1);
+	s->num_queues = (uint16_t)(2 * s->pairs_max + 1);
+	s->device_feature = (uint32_t)v->offered;
+	s->net_status = nic->link_up ? VIRTIO_NET_S_LINK_UP : 0;
+	s->mtu = nic->spec.mtu;
+	s->speed = SPEED_MBIT;
+	s->duplex = 1;
+	memcpy(s->mac, nic->mac, MAC_LEN);
+	for (unsigned i = 0; i < VIRTIO_QUEUES; i++)
+		queue_defaults(v, i);
+	virtio_filter_reset(&s->filter);
+	virtio_window_load(v);
+	virtio_set_offloads(v, 0);
+	v->lost_ns = 0;
+	nic_set_timer(nic, 0);
+	nic->notes.runnable = 0;
+	nic->notes.status_dirty = true;
+	pci_intx_set(&nic->pci, false);
+}
+
+static void virtio_reset(struct nic *nic, enum reset_kind kind)
+{
+	(void)kind;
+	reset_model(virtio_of(nic));
+}
+
+/* Settles the features. False: what the driver asked for does not fit together. */
+static bool negotiate(struct virtio_net *v, bool legacy)
+{
+	struct virtio_state *s = &v->state;
+
+	if (legacy) {
+		/* this interface has no way to say no */
+		s->features = virtio_mend_features(virtio_legacy_features(v), s->wanted);
+	} else {
+		int bad = virtio_bad_feature(v->offered, s->wanted);
+		if (bad < 0 && !(s->wanted & VIRTIO_BIT(VIRTIO_F_VERSION_1)))
+			bad = VIRTIO_F_VERSION_1; /* 6.1: needed for this interface */
+		s->refused = (uint8_t)(bad + 1);
+		if (bad >= 0)
+			return false;
+		s->features = s->wanted;
+	}
+	virtio_set_offloads(v, virtio_guest_offloads(v));
+	return true;
+}
+
+static void driver_ok(struct virtio_net *v, bool legacy)
+{
+	struct pci_device *dev = &v->nic.pci;
+
+	/* Linux before 2.6.34 never enables bus mastering; QEMU helps it in the same way */
+	if (legacy && !pci_bus_master(dev))
+		pci_config_write(dev, PCI_COMMAND, 2, get_le16(dev->config + PCI_COMMAND) | PCI_COMMAND_MASTER);
+	for (unsigned i = 0; i < v->state.num_queues; i++)
+		if (v->state.queue[i].enable)
+			virtio_start_queue(v, i, NULL);
+}
+
+void virtio_set_status(struct virtio_net *v, uint8_t value, bool legacy)
+{
+	struct virtio_state *s = &v->state;
+	uint8_t old = s->status;
+
+	if (value == 0) {
+		reset_model(v);
+		v->nic.status.resets++;
+		return;
+	}
+	value = (uint8_t)((value & ~VIRTIO_CONFIG_S_NEEDS_RESET) | (old & VIRTIO_CONFIG_S_NEEDS_RESET));
+	bool settled = old & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+	/* a driver that never asks with FEATURES_OK says DRIVER_OK all the same: legacy ones do */
+	if (!settled && (value & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)) && !negotiate(v, legacy))
+		value &= (uint8_t)~(VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+	s->status = value;
+	v->nic.notes.status_dirty = true;
+	if ((value & ~old & VIRTIO_CONFIG_S_DRIVER_OK) && !s->fault)
+		driver_ok(v, legacy);
+}
+
+static void virtio_link_changed(struct nic *nic)
+{
+	struct virtio_net *v = virtio_of(nic);
+	uint16_t status = v->state.net_status;
+
+	status = (uint16_t)(nic->link_up ? status | VIRTIO_NET_S_LINK_UP : status & ~VIRTIO_NET_S_LINK_UP);
+	v->state.net_status = status;
+	virtio_config_changed(v);
+}
+
+bool virtio_net_announce(struct nic *nic)
+{
+	struct virtio_net *v = virtio_of(nic);
+
+	if (!virtio_running(v) || !virtio_has(v, VIRTIO_NET_F_GUEST_ANNOUNCE))
+		return false;
+	v->state.net_status |= VIRTIO_NET_S_ANNOUNCE;
+	virtio_config_changed(v);
+	return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ PCI */
+
+static void command_changed(struct pci_device *dev)
+{
+	struct virtio_net *v = virtio_of(nic_of(dev));
+
+	nic_command_changed(dev);
+	if (v->nic.mem.bus_master)
+		kick_all(v);
+}
+
+#define WINDOW_DATA sizeof(struct virtio_pci_cap)
+
+/* What the configuration access capability points at: a legal access to the modern BAR, or nothing (4.1.4.9). */
+static bool window_target(const struct virtio_net *v, uint32_t *offset, unsigned *size)
+{
+	const uint8_t *cap = v->nic.pci.config + v->window_cap;
+
+	*offset = get_le32(cap + VIRTIO_PCI_CAP_OFFSET);
+	*size = get_le32(cap + VIRTIO_PCI_CAP_LENGTH);
+	return cap[VIRTIO_PCI_CAP_BAR] == VIRTIO_BAR_MODERN && (*size == 1 || *size == 2 || *size == 4) &&
+	       *offset % *size == 0 && *offset < VIRTIO_MODERN_SIZE;
+}
+
+static bool touches_window(const struct virtio_net *v, uint32_t offset, unsigned size)
+{
+	uint32_t at = v->window_cap + WINDOW_DATA;
+
+	return offset < at + 4 && offset + size > at;
+}
+
+static void config_read(struct pci_device *dev, uint32_t offset, unsigned size)
+{
+	struct virtio_net *v = virtio_of(nic_of(dev));
+	uint32_t at;
+	unsigned width;
+
+	if (!touches_window(v, offset, size) || !window_target(v, &at, &width))
+		return;
+	put_le32(dev->config + v->window_cap + WINDOW_DATA,
+		 (uint32_t)pci_bar_read(dev, VIRTIO_BAR_MODERN, at, width));
+}
+
+static void config_written(struct pci_device *dev, uint32_t offset, unsigned size)
+{
+	struct virtio_net *v = virtio_of(nic_of(dev));
+	uint32_t at;
+	unsigned width;
+
+	if (!touches_window(v, offset, size) || !window_target(v, &at, &width))
+		return;
+	uint32_t value = get_le32(dev->config + v->window_cap + WINDOW_DATA);
+	pci_bar_write(dev, VIRTIO_BAR_MODERN, at, width, width == 4 ? value : value & ((1u << (8 * width)) - 1));
+}
+
+static const struct pci_hooks hooks = {
+	.command_changed = command_changed,
+	.function_reset = nic_function_reset,
+	.config_read = config_read,
+	.config_written = config_written,
+};
+
+static uint16_t add_structure(struct pci_device *dev, uint8_t type, uint8_t bar, uint32_t offset, uint32_t length,
+			      uint8_t extra)
+{
+	uint8_t size = (uint8_t)(sizeof(struct virtio_pci_cap) + extra);
+	uint16_t at = pci_add_capability(dev, PCI_CAP_ID_VNDR, 0, size);
+	uint8_t *c = dev->config + at;
+
+	c[VIRTIO_PCI_CAP_LEN] = size;
+	c[VIRTIO_PCI_CAP_CFG_TYPE] = type;
+	c[VIRTIO_PCI_CAP_BAR] = bar;
+	put_le32(c + VIRTIO_PCI_CAP_OFFSET, offset);
+	put_le32(c + VIRTIO_PCI_CAP_LENGTH, length);
+	return at;
+}
+
+static void add_capabilities(struct virtio_net *v)
+{
+	struct pci_device *dev = &v->nic.pci;
+	uint8_t bar = VIRTIO_BAR_MODERN;
+
+	add_structure(dev, VIRTIO_PCI_CAP_COMMON_CFG, bar, VIRTIO_COMMON_AT, VIRTIO_COMMON_LENGTH, 0);
+	uint16_t notify = add_structure(dev, VIRTIO_PCI_CAP_NOTIFY_CFG, bar, VIRTIO_NOTIFY_AT, 4 * VIRTIO_QUEUES, 4);
+	put_le32(dev->config + notify + VIRTIO_PCI_NOTIFY_CAP_MULT, 4);
+	add_structure(dev, VIRTIO_PCI_CAP_ISR_CFG, bar, VIRTIO_ISR_AT, 1, 0);
+	add_structure(dev, VIRTIO_PCI_CAP_DEVICE_CFG, bar, VIRTIO_DEVICE_AT, VIRTIO_CONFIG_LENGTH, 0);
+	v->window_cap = add_structure(dev, VIRTIO_PCI_CAP_PCI_CFG, 0, 0, 0, 4);
+	pci_add_field(dev, (uint16_t)(v->window_cap + VIRTIO_PCI_CAP_BAR), 1, 0xff, 0);
+	pci_add_field(dev, (uint16_t)(v->window_cap + VIRTIO_PCI_CAP_OFFSET), 4, 0xffffffff, 0);
+	pci_add_field(dev, (uint16_t)(v->window_cap + VIRTIO_PCI_CAP_LENGTH), 4, 0xffffffff, 0);
+	pci_add_field(dev, (uint16_t)(v->window_cap + WINDOW_DATA), 4, 0xffffffff, 0);
+	pci_add_msix(dev, 0, v->vectors, VIRTIO_BAR_MSIX, 0, 0x800);
+	pci_add_pm(dev, 0);
+	pci_add_pcie(dev, 0, true);
+}
+
+/* ------------------------------------------------------------------------------------------------ the model */
+
+static int virtio_init(struct nic *nic, const struct nic_spec *spec, struct error *err)
+{
+	struct virtio_net *v = virtio_of(nic);
+	bool transitional = spec->rev <= 0; /* also by default: what fits every driver */
+
+	if (spec->queues > QUEUES_MAX)
+		return error_set(err, -ERANGE, "virtio-net has 1 to %d queue pairs; use queues=%d", QUEUES_MAX, QUEUES_MAX);
+	if (spec->mtu && spec->mtu < 68)
+		return error_set(err, -ERANGE, "virtio-net needs an mtu of 68 to 65535; use mtu=1500");
+	v->spill = malloc(VIRTIO_HEADER + FRAME_MAX);
+	if (!v->spill)
+		return error_set(err, -ENOMEM, "%s: out of memory", spec->id);
+	v->offered = virtio_offered(spec);
+	v->vectors = 2u * MAX(spec->queues, 1) + 2;
+
+	const struct pci_identity id = {
+		.vendor = VENDOR,
+		.device = transitional ? DEVICE_LEGACY : DEVICE_MODERN,
+		.subsystem_vendor = VENDOR,
+		.subsystem = transitional ? SUBSYSTEM_LEGACY : SUBSYSTEM_MODERN,
+		.revision = (uint8_t)(transitional ? 0 : spec->rev),
+		.class_code = 0x020000,
+		.interrupt_pin = 1,
+		.express = true,
+	};
+	pci_init(&nic->pci, &id, &hooks, &v->state);
+	if (transitional)
+		pci_add_bar(&nic->pci, VIRTIO_BAR_LEGACY, BAR_IO, VIRTIO_LEGACY_SIZE, &virtio_legacy_space);
+	pci_add_bar(&nic->pci, VIRTIO_BAR_MSIX, BAR_MEM32, 4096, NULL);
+	pci_add_bar(&nic->pci, VIRTIO_BAR_MODERN, BAR_MEM64, VIRTIO_MODERN_SIZE, &virtio_modern_space);
+	add_capabilities(v);
+	return 0;
+}
+
+static void virtio_finish(struct nic *nic)
+{
+	free(virtio_of(nic)->spill);
+	virtio_of(nic)->spill = NULL;
+}
+
+static bool virtio_transmit(struct nic *nic, unsigned queue)
+{
+	struct virtio_net *v = virtio_of(nic);
+
+	if (nic->stopped)
+		return true; /* what waits is for later */
+	if (!virtio_running(v))
+		return false;
+	if (queue == VIRTIO_CTRL_KICK)
+		return virtio_control(v);
+	return queue < v->state.pairs_max && virtio_transmit_pair(v, queue);
+}
+
+static struct reg_space *const spaces[] = { &virtio_modern_space, &virtio_legacy_space, NULL };
+
+const struct nic_ops virtio_net_ops = {
+	.name = "virtio-net",
+	.summary = "virtio 1.x network card, transitional; with rev=1 modern only",
+	.size = sizeof(struct virtio_net),
+	.performant = true,
+	.express = true,
+	.queues_max = QUEUES_MAX,
+	.mtu_max = 65535,
+	.packed = true,
+	.revs = { 1 },
+	.spaces = spaces,
+	.init = virtio_init,
+	.finish = virtio_finish,
+	.reset = virtio_reset,
+	.transmit = virtio_transmit,
+	.receive = virtio_receive,
+	.link_changed = virtio_link_changed,
+	.timer = virtio_timer,
+	.judge = virtio_judge,
+	.save = virtio_save,
+	.load = virtio_load,
+};
