@@ -47,7 +47,7 @@ class Guest:
     machine   q35 or pc, with options
     memory    the words that give the guest memory
     qemu      more words for QEMU
-    kernel    6.1 or 6.12; None: no kernel, the machine boots from its cards (firmware scenarios)
+    kernel    6.1 or 6.12; None: the machine boots from its cards (firmware scenarios)
     """
 
     def __init__(self, folder, nics=("auto",), name="guest", machine="q35", memory=("-m", "256M"), qemu=(),
@@ -68,13 +68,17 @@ class Guest:
         self.log_path = self.folder / f"{name}.log"
         self.qemu_words = [lab.qemu(), "-accel", lab.accelerator(), "-M", machine, *memory, "-smp", str(cpus),
                            "-nodefaults", "-display", "none", "-serial", f"file:{self.console_path}"]
+        self.qemu_words += ["-chardev", f"socket,id=agent,path={self.agent_path},server=on,wait=off",
+                            "-serial", "chardev:agent"]
+        self.append = f"{APPEND} {append}".strip()
+        self.monitor_path = self.folder / f"{name}.monitor"
+        self.qemu_words += ["-chardev", f"socket,id=monitor,path={self.monitor_path},server=on,wait=off",
+                            "-mon", "chardev=monitor,mode=control"]
         if kernel:
             initrd = self.folder / f"{name}.initrd"
             initrd.write_bytes(initramfs(kernel, files, tools))
-            self.qemu_words += ["-chardev", f"socket,id=agent,path={self.agent_path},server=on,wait=off",
-                                "-serial", "chardev:agent", "-kernel", str(lab.kernel(kernel) / "vmlinux"),
-                                "-initrd", str(initrd), "-append", f"{APPEND} {append}".strip()]
-        self._has_agent = bool(kernel)
+            self.qemu_words += ["-kernel", str(lab.kernel(kernel) / "vmlinux"), "-initrd", str(initrd),
+                                "-append", self.append]
         self.qemu_words += list(map(str, qemu))
 
     def command_line(self):
@@ -95,12 +99,15 @@ class Guest:
                                             cwd=self.folder, start_new_session=True)
         if self._nics is not None:
             self.qmp = self._patiently(lambda: Qmp(self.qmp_path, 1), "anynic's control socket")
-        if self._has_agent:
-            self._socket = self._patiently(lambda: connect(self.agent_path, 1), "QEMU")
-            threading.Thread(target=self._read, daemon=True).start()
-            if wait:
-                self.wait_boot(1)
+        self._socket = self._patiently(lambda: connect(self.agent_path, 1), "QEMU")
+        threading.Thread(target=self._read, daemon=True).start()
+        if wait:
+            self.wait_boot(1)
         return self
+
+    def monitor(self):
+        """QEMU's own monitor, the one of the test (anynic has another)."""
+        return Qmp(self.monitor_path)
 
     def _patiently(self, attempt, what, seconds=30):
         end = time.monotonic() + seconds

@@ -53,3 +53,13 @@ leave_others() {
 	ip neigh flush all >/dev/null 2>&1
 }
 
+
+# Loads a driver and brings up the interface that it makes; prints the interface's name.
+bring_up() {
+	modprobe "$1" || return 1
+	await 10 has_nic "$1" "$2" || return 1
+	up "$(nic "$1" "$2")" && nic "$1" "$2"
+}
+
+
+answers() { ping -c 1 -W 2 "$1" >/dev/null; }

@@ -18,6 +18,13 @@ import lab
 from guest import Guest
 from qmp import short, story
 
+LEGACY, PERFORMANT = "net0-legacy", "net0-performant"
+LEGACY_UP = [f"{LEGACY} ready", f"{LEGACY} up", f"net0: None -> {LEGACY} (legacy-timer)"]
+TO_PERFORMANT = [f"{PERFORMANT} ready", f"{LEGACY} down", f"{PERFORMANT} up",
+                 f"net0: {LEGACY} -> {PERFORMANT} (performant-ready)"]
+BACK_TO_LEGACY = [f"{PERFORMANT} lost", f"{PERFORMANT} down", f"{LEGACY} up",
+                  f"net0: {PERFORMANT} -> {LEGACY} (performant-lost)"]
+
 LONG = bool(os.environ.get("ANYNIC_LONG"))
 
 
@@ -31,11 +38,12 @@ class Lab:
         self._guests = []
         self._start = time.monotonic()
 
-    def guest(self, start=True, **options):
+    def guest(self, start=True, wait=True, **options):
+        """start=False: not started yet; wait=False: started, but its kernel need not be up."""
         options.setdefault("name", f"guest{len(self._guests)}" if self._guests else "guest")
         guest = Guest(self.folder, **options)
         self._guests.append(guest)
-        return guest.start() if start else guest
+        return guest.start(wait) if start else guest
 
     def say(self, text):
         print(f"[{time.monotonic() - self._start:6.1f}] {text}", flush=True)
@@ -49,6 +57,14 @@ class Lab:
         if seen != wanted:
             raise Failed(f"{text}\n  wanted: {wanted}\n  seen:   {seen}")
         self.say(f"ok: {text}")
+
+    def story(self, guest, since, wanted, text, settle=0.5):
+        """Exactly this happened since the mark, in this order, and nothing more for `settle` seconds."""
+        end = time.monotonic() + 30
+        while len(story(guest.qmp.events[since:])) < len(wanted) and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(settle)
+        self.equal(story(guest.qmp.events[since:]), wanted, text)
 
     def report(self):
         """What a person wants to see after a failure."""
@@ -101,4 +117,5 @@ def main(scenario, namespace=True):
     sys.exit(status)
 
 
-__all__ = ["main", "Lab", "Failed", "LONG", "story", "short"]
+__all__ = ["main", "Lab", "Failed", "LONG", "LEGACY", "PERFORMANT", "LEGACY_UP", "TO_PERFORMANT", "BACK_TO_LEGACY",
+           "story", "short"]

@@ -1,0 +1,69 @@
+"""Guest memory of every kind that QEMU has: what can be mapped works, what cannot is refused with the option to add."""
+import os
+import pathlib
+import subprocess
+
+from harness import main
+
+MEMFD = "memory-backend-memfd,id=m,size=256M,share=on"
+
+
+def works(lab, text, machine_type, memory, qemu=()):
+    guest = lab.guest(nics=["virtio-net"], machine=machine_type, memory=memory, qemu=qemu)
+    nic = guest.sh("modprobe virtio_pci; bring_up virtio_net")
+    guest.sh(f"await 5 carrier {nic}; dhcp {nic} && answers 10.0.2.2")
+    lab.say(f"ok: {text}")
+    guest.stop()
+
+
+def refused(lab, text, machine_type, memory, wanted):
+    guest = lab.guest(start=False, nics=["virtio-net"], machine=machine_type, memory=memory)
+    done = subprocess.run(guest.command_line(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, timeout=60, check=False)
+    lab.check(done.returncode in (1, 2, 4), f"{text}: refused with status {done.returncode}")
+    for word in wanted:
+        lab.check(word in done.stdout, f"{text}: the message names {word}: {done.stdout.strip()[-300:]}")
+
+
+def hugepages():
+    """Free 2 MiB pages, made if this user may; returns a folder on a hugetlbfs of our own, or None with no such memory."""
+    knob = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+    try:
+        before = int(knob.read_text())
+        knob.write_text(str(before + 140))
+        return int(knob.read_text()) >= 128, before
+    except OSError:
+        return False, None
+
+
+def scenario(lab):
+    works(lab, "-m alone", "q35", ["-m", "256M"])
+    works(lab, "-m with slots", "q35", ["-m", "size=256M,slots=2,maxmem=1G"])
+    works(lab, "memfd, shared", "q35,memory-backend=m", ["-m", "256M", "-object", MEMFD])
+    file = f"memory-backend-file,id=m,size=256M,share=on,mem-path={lab.folder}/ram"
+    works(lab, "a file, shared", "q35,memory-backend=m", ["-m", "256M", "-object", file])
+    os.unlink(f"{lab.folder}/ram")
+    works(lab, "-numa with two nodes", "q35",
+          ["-m", "256M", "-object", "memory-backend-memfd,id=m0,size=128M,share=on", "-numa", "node,memdev=m0",
+           "-object", "memory-backend-memfd,id=m1,size=128M,share=on", "-numa", "node,memdev=m1"])
+    there, before = hugepages()
+    if there:
+        works(lab, "memfd of huge pages, shared", "q35,memory-backend=m",
+              ["-m", "256M", "-object", MEMFD + ",hugetlb=on,hugetlbsize=2M"])
+    else:
+        lab.say("note: no huge pages can be had here (not root, or no memory in one piece): that kind was left out")
+    if before is not None:
+        pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages").write_text(str(before))
+
+    refused(lab, "private memfd", "q35,memory-backend=m",
+            ["-m", "256M", "-object", "memory-backend-memfd,id=m,size=256M,share=off"], ["share=on"])
+    refused(lab, "a private file", "q35,memory-backend=m",
+            ["-m", "256M", "-object", f"memory-backend-file,id=m,size=256M,mem-path={lab.folder}/ram"], ["share=on"])
+    refused(lab, "memory without a descriptor", "q35,memory-backend=m",
+            ["-m", "256M", "-object", "memory-backend-ram,id=m,size=256M"], ["memory-backend-memfd"])
+    refused(lab, "a private node of two", "q35",
+            ["-m", "256M", "-object", "memory-backend-memfd,id=m0,size=128M,share=on", "-numa", "node,memdev=m0",
+             "-object", "memory-backend-memfd,id=m1,size=128M", "-numa", "node,memdev=m1"], ["share=on"])
+
+
+main(scenario)

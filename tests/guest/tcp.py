@@ -1,0 +1,34 @@
+"""tcp.py CARD [KERNEL]: ping and 64 MiB of TCP each way, over the user backend and over a tap; every byte is summed."""
+import lab as machine
+import servers
+from cards import CARDS, GUEST, HOST
+from harness import main
+
+SIZE = 64 << 20
+
+
+def both_ways(lab, guest, host, source, sink, over):
+    guest.sh(f"await 5 answers {host}")
+    got = guest.probe("tcp-get", host, source.port)
+    lab.equal((int(got["bytes"]), got["crc"]), (SIZE, f"{source.crc:08x}"),
+              f"64 MiB to the guest over {over}: {SIZE * 8e-6 / float(got['seconds']):.0f} Mbit/s")
+    sent = guest.probe("tcp-put", host, sink.port, SIZE)
+    lab.equal(sent["seen"], sent["crc"],
+              f"64 MiB from the guest over {over}: {SIZE * 8e-6 / float(sent['seconds']):.0f} Mbit/s")
+
+
+def scenario(lab, name, kernel="6.1"):
+    card = CARDS[name]
+    machine.make_tap()
+    source, sink = servers.Source(SIZE), servers.Sink()
+    guest = lab.guest(nics=[f"{card.spec},id=u,backend=user", f"{card.spec},id=t,backend=tap,ifname=tap0"], kernel=kernel)
+    over_user, over_tap = card.up(guest, 1), card.up(guest, 2)
+    guest.sh(f"dhcp {over_user}")
+    both_ways(lab, guest, "10.0.2.2", source, sink, "user")
+    guest.sh(f"static {over_tap} {GUEST}/24")
+    both_ways(lab, guest, HOST, source, sink, "tap")
+    for port in ("u", "t"):
+        lab.say(f"{port}: {guest.port(port)['counters']}")
+
+
+main(scenario)
