@@ -1,0 +1,379 @@
+/* The real anynic-datapath process: ports before and after the lock-down, clients that come and go under traffic, and what
+ * happens when somebody takes it over: system calls are injected into its threads with ptrace while frames pass, and each
+ * forbidden one must end it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ipc/message.h"
+#include "vfio_user_client.h"
+
+#define WAIT_MS 10000
+
+static const char *program;
+
+struct process {
+	pid_t pid;
+	int control;
+	uint32_t seq;
+	char folder[64];
+};
+
+static int setup(void **state)
+{
+	static struct process p;
+	int pair[2];
+
+	p = (struct process){ 0 };
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	str_copy(p.folder, sizeof(p.folder), "/tmp/anynic-test.XXXXXX");
+	assert_non_null(mkdtemp(p.folder));
+	p.pid = fork();
+	if (p.pid == 0) {
+		dup2(pair[1], 3);
+		fd_set_cloexec(3, false);
+		execl(program, program, "1", (char *)NULL);
+		_exit(127);
+	}
+	close(pair[1]);
+	p.control = pair[0];
+	*state = &p;
+	return 0;
+}
+
+static int wait_exit(struct process *p)
+{
+	int status = -1;
+
+	for (int i = 0; i < WAIT_MS / 10; i++) {
+		if (waitpid(p->pid, &status, WNOHANG) == p->pid) {
+			p->pid = 0;
+			return status;
+		}
+		usleep(10000);
+	}
+	return -1;
+}
+
+static int teardown(void **state)
+{
+	struct process *p = *state;
+	char command[128];
+
+	fd_close(&p->control);
+	if (p->pid && wait_exit(p) == -1) {
+		kill(p->pid, SIGKILL);
+		waitpid(p->pid, NULL, 0);
+		fail_msg("the process did not end when control went away");
+	}
+	snprintf(command, sizeof(command), "rm -r %s", p->folder);
+	return system(command);
+}
+
+/* Next message of `type`; others are passed over. */
+static void expect(struct process *p, enum message_type type, struct message *m)
+{
+	for (;;) {
+		struct pollfd poll_control = { .fd = p->control, .events = POLLIN };
+		if (poll(&poll_control, 1, WAIT_MS) != 1)
+			fail_msg("no message %s came", message_type_name(type));
+		if (message_receive(p->control, m) != 1)
+			fail_msg("the process is gone while %s was expected", message_type_name(type));
+		if (m->type == type)
+			return;
+	}
+}
+
+static int reply_code(struct process *p, uint32_t seq)
+{
+	static struct message m;
+
+	do
+		expect(p, MSG_REPLY, &m);
+	while (m.seq != seq);
+	const struct msg_reply *r = message_body(&m, sizeof(*r));
+	assert_non_null(r);
+	return r->code;
+}
+
+static int call(struct process *p, enum message_type type, const void *body, size_t len, const int *fds, unsigned nfds)
+{
+	assert_int_equal(message_send(p->control, type, ++p->seq, body, len, fds, nfds), 0);
+	return reply_code(p, p->seq);
+}
+
+static void path_of(const struct process *p, const char *id, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s", p->folder, id);
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	str_copy(sun.sun_path, sizeof(sun.sun_path), path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	return fd;
+}
+
+static int add_port(struct process *p, const char *id)
+{
+	static struct msg_port_add add;
+	char path[128];
+
+	path_of(p, id, path, sizeof(path));
+	add = (struct msg_port_add){ .spec = { .nics = 1, .backend.type = "loop" } };
+	str_copy(add.spec.id, sizeof(add.spec.id), id);
+	struct nic_spec *nic = &add.spec.nic[0];
+	*nic = (struct nic_spec){ .model = "rtl8139", .rev = -1, .bootindex = -1, .mac = { 0x52, 0x54, 0, 1, 2, 3 } };
+	str_copy(nic->id, sizeof(nic->id), id);
+	int fd = listen_at(path);
+	int rc = call(p, MSG_PORT_ADD, &add, sizeof(add), &fd, 1);
+	close(fd);
+	return rc;
+}
+
+static void start(struct process *p)
+{
+	static struct message m;
+	struct msg_start s = { .cpu = -1, .sandbox = 1, .vcpus = 1 };
+
+	assert_int_equal(message_send(p->control, MSG_START, ++p->seq, &s, sizeof(s), NULL, 0), 0);
+	expect(p, MSG_STARTED, &m);
+	assert_int_equal(reply_code(p, p->seq), 0);
+}
+
+static void connect_to(const struct process *p, const char *id, struct vfio_client *c)
+{
+	char path[128];
+
+	path_of(p, id, path, sizeof(path));
+	for (int i = 0; i < 100 && client_connect(c, path, NULL, NULL) < 0; i++)
+		usleep(10000);
+	assert_true(client_hello(c, client_qemu_text) >= 0);
+}
+
+/* A VMM as QEMU is one: connects, reads config space, maps memory, switches the card on. */
+static void use_card(struct vfio_client *c)
+{
+	uint32_t id = client_read32(c, 7, 0);
+	assert_int_equal(id, 0x813910ec);
+	int ram = memfd_create("ram", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(ram, 1 << 20), 0);
+	assert_int_equal(client_map(c, 0, 1 << 20, ram, 0, 3), 0);
+	close(ram);
+	client_write16(c, 7, 4, 7);
+	/* RBSTART, RCR, CR: a driver in C mode that can receive, promiscuous, with interrupts */
+	client_write32(c, 1, 0x30, 0x10000);
+	client_write16(c, 1, 0x3c, 0x0005);
+	uint8_t enable = 0x0c;
+	assert_true(client_region_write(c, 1, 0x37, 1, &enable) >= 0);
+	client_write32(c, 1, 0x44, 0x0f);
+}
+
+static void set_links(struct process *p, const char *port, bool up)
+{
+	struct msg_port_links links = { .up = { up }, .active = up ? 0 : -1 };
+
+	str_copy(links.port, sizeof(links.port), port);
+	assert_int_equal(call(p, MSG_PORT_LINKS, &links, sizeof(links), NULL, 0), 0);
+}
+
+static void ports_come_and_go_after_the_lock_down(void **state)
+{
+	struct process *p = *state;
+	struct vfio_client a, b;
+	struct msg_port_name name = { .port = "b" };
+	static struct message m;
+
+	assert_int_equal(add_port(p, "a"), 0);
+	start(p);
+	connect_to(p, "a", &a);
+	use_card(&a);
+	expect(p, MSG_NIC_STATUS, &m);
+	/* hot plug, a new connection, a new memory map */
+	assert_int_equal(add_port(p, "b"), 0);
+	assert_int_equal(add_port(p, "b2"), 0);
+	connect_to(p, "b", &b);
+	use_card(&b);
+	set_links(p, "a", true);
+	set_links(p, "b", true);
+	assert_int_equal(call(p, MSG_PORT_REMOVE, &name, sizeof(name), NULL, 0), 0);
+	assert_int_equal(call(p, MSG_PORT_REMOVE, &name, sizeof(name), NULL, 0), -ENOENT);
+	client_close(&b);
+	/* the client leaves and another one comes */
+	client_close(&a);
+	usleep(50000);
+	connect_to(p, "a", &a);
+	use_card(&a);
+	client_close(&a);
+	assert_int_equal(call(p, MSG_COUNTERS_GET, NULL, 0, NULL, 0), 0);
+}
+
+static void wrong_messages_get_an_error_and_change_nothing(void **state)
+{
+	struct process *p = *state;
+	static struct msg_port_add add;
+	struct msg_port_links links = { .port = "nobody" };
+	char junk[100] = { 1 };
+
+	start(p);
+	assert_int_equal(call(p, MSG_PORT_ADD, junk, sizeof(junk), NULL, 0), -EPROTO);
+	add = (struct msg_port_add){ .spec.nics = 7 };
+	assert_int_equal(call(p, MSG_PORT_ADD, &add, sizeof(add), NULL, 0), -EPROTO);
+	add = (struct msg_port_add){ .spec = { .nics = 1, .backend.type = "nothing" } };
+	assert_true(call(p, MSG_PORT_ADD, &add, sizeof(add), NULL, 0) < 0);
+	add = (struct msg_port_add){ .spec = { .nics = 1, .backend.type = "null" } };
+	assert_true(call(p, MSG_PORT_ADD, &add, sizeof(add), NULL, 0) < 0); /* no socket came along */
+	assert_int_equal(call(p, MSG_PORT_LINKS, &links, sizeof(links), NULL, 0), -ENOENT);
+	assert_int_equal(call(p, MSG_START, junk, sizeof(junk), NULL, 0), -EPROTO);
+	assert_int_equal(call(p, MSG_LOG, junk, sizeof(junk), NULL, 0), -EPROTO);
+	assert_int_equal(add_port(p, "a"), 0);
+	assert_int_equal(call(p, MSG_GUEST_RUN, "\1", 1, NULL, 0), 0);
+}
+
+/* --- injection --- */
+
+/* Makes thread `tid`, which is stopped inside a system call, do another one. Returns the wait status behind it. */
+static int inject(pid_t tid, long nr, long a, long b, long c)
+{
+	struct user_regs_struct regs;
+	int status = 0;
+
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) < 0)
+		return -1;
+	/* it stopped behind a `syscall` instruction of two bytes: go back to it */
+	regs.rip -= 2;
+	regs.rax = (unsigned long long)nr;
+	regs.orig_rax = (unsigned long long)-1;
+	regs.rdi = (unsigned long long)a;
+	regs.rsi = (unsigned long long)b;
+	regs.rdx = (unsigned long long)c;
+	regs.r10 = 0;
+	if (ptrace(PTRACE_SETREGS, tid, NULL, &regs) < 0 || ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL) < 0)
+		return -1;
+	waitpid(tid, &status, __WALL);
+	return status;
+}
+
+static pid_t a_worker_of(pid_t pid)
+{
+	char path[64];
+	pid_t worker = pid;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	DIR *d = opendir(path);
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (atoi(e->d_name) > 0 && atoi(e->d_name) != pid)
+			worker = atoi(e->d_name);
+	if (d)
+		closedir(d);
+	return worker;
+}
+
+struct forbidden {
+	const char *what;
+	long nr, a, b, c;
+};
+
+static void try_to_break_out(void **state, const struct forbidden *f, bool in_worker)
+{
+	struct process *p = *state;
+	struct vfio_client c;
+
+	assert_int_equal(add_port(p, "a"), 0);
+	start(p);
+	connect_to(p, "a", &c);
+	use_card(&c);
+	set_links(p, "a", true);
+	/* traffic: TSD0 with a frame of 60 bytes, which the loop backend returns */
+	for (int i = 0; i < 20; i++) {
+		client_write32(&c, 1, 0x20, 0x20000);
+		client_write32(&c, 1, 0x10, 60);
+	}
+	pid_t tid = in_worker ? a_worker_of(p->pid) : p->pid;
+	if (ptrace(PTRACE_ATTACH, tid, NULL, NULL) < 0) {
+		client_close(&c);
+		print_message("not permitted to ptrace here: needs root\n");
+		skip();
+	}
+	int status = 0;
+	waitpid(tid, &status, __WALL);
+	status = inject(tid, f->nr, f->a, f->b, f->c);
+	client_close(&c);
+	if (tid != p->pid)
+		status = wait_exit(p);
+	else
+		p->pid = 0;
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
+		fail_msg("%s was not stopped (status 0x%x)", f->what, status);
+}
+
+static const struct forbidden calls[] = {
+	{ "open", SYS_openat, AT_FDCWD, 0, O_RDONLY },
+	{ "socket", SYS_socket, AF_INET, SOCK_STREAM, 0 },
+	{ "exec", SYS_execve, 0, 0, 0 },
+	{ "ptrace", SYS_ptrace, PTRACE_ATTACH, 1, 0 },
+	{ "clone", SYS_clone, SIGCHLD, 0, 0 },
+};
+
+static void a_hijacked_control_thread_is_ended(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
+		if (i > 0)
+			setup(state);
+		try_to_break_out(state, &calls[i], false);
+		if (i + 1 < ARRAY_SIZE(calls))
+			teardown(state);
+	}
+}
+
+static void a_hijacked_worker_is_ended(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
+		if (i > 0)
+			setup(state);
+		try_to_break_out(state, &calls[i], true);
+		if (i + 1 < ARRAY_SIZE(calls))
+			teardown(state);
+	}
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		T(ports_come_and_go_after_the_lock_down),
+		T(wrong_messages_get_an_error_and_change_nothing),
+		T(a_hijacked_control_thread_is_ended),
+		T(a_hijacked_worker_is_ended),
+	};
+	if (argc != 2)
+		return 2;
+	program = argv[1];
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
