@@ -95,7 +95,7 @@ static int add_port(struct datapath *d, struct message *m, struct error *err)
 	c->type = MSG_PORT_ADD;
 	c->seq = m->seq;
 	c->port = hp;
-	worker_send(w, c); /* waits in the list until the worker runs */
+	worker_send(w, c);
 	return 1;
 }
 

@@ -369,6 +369,12 @@ void worker_send(struct worker *w, struct worker_command *c)
 {
 	uint64_t one = 1;
 
+	if (!w->running) {
+		/* before the start there is no thread yet: the caller does it, so that errors come before the guest */
+		run_command(w, c);
+		free(c);
+		return;
+	}
 	c->next = NULL;
 	pthread_mutex_lock(&w->lock);
 	*w->commands_end = c;

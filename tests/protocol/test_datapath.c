@@ -173,6 +173,7 @@ static void connect_to(const struct process *p, const char *id, struct vfio_clie
 	path_of(p, id, path, sizeof(path));
 	for (int i = 0; i < 100 && client_connect(c, path, NULL, NULL) < 0; i++)
 		usleep(10000);
+	c->refuse_dma = true;
 	assert_true(client_hello(c, client_qemu_text) >= 0);
 }
 

@@ -115,6 +115,12 @@ int client_call(struct vfio_client *c, uint16_t command, const void *body, uint3
 	uint16_t id = client_send(c, command, 0, body, size, fds, nfds);
 	int rc = client_receive(c, &m);
 
+	while (rc > 0 && c->refuse_dma && (m.h.flags & VU_TYPE) != VU_REPLY) {
+		struct vu_header no = { .id = m.h.id, .command = m.h.command, .size = sizeof(no), .error = ENODEV };
+		no.flags = VU_REPLY | VU_ERROR;
+		client_send_raw(c, &no, sizeof(no), NULL, 0);
+		rc = client_receive(c, &m);
+	}
 	if (rc <= 0)
 		return rc == 0 ? -ECONNRESET : rc;
 	if (m.h.id != id || m.h.command != command || (m.h.flags & VU_TYPE) != VU_REPLY)

@@ -15,6 +15,7 @@ extern const char client_qemu_text[];
 struct vfio_client {
 	int fd;
 	uint16_t id;                  /* of the last request */
+	bool refuse_dma;              /* commands of the server get an error, as while bus mastering is off */
 	void (*pump)(void *arg);
 	void *pump_arg;
 };
