@@ -57,6 +57,8 @@ struct backend_spec {
 	char net[64];             /* user: a.b.c.d/p */
 	char hostfwd[HOSTFWD_MAX][96];
 	unsigned hostfwds;
+	char tftp[PATH_ROOM];     /* user: folder that its TFTP server offers */
+	char bootfile[PATH_ROOM]; /* user: what DHCP tells firmware to load */
 	char capture[PATH_ROOM];
 	bool server;              /* stream: mode=server listens, else it connects */
 	uint16_t mtu;

@@ -1,0 +1,174 @@
+/* lockdown.c - the sandbox of anynic-user.
+ *
+ * libslirp parses every frame of a guest, and needs the host's sockets for its whole life: so this process has no guest
+ * memory, no descriptor but its socketpair and its sockets, and gives up all else, in this order:
+ *     1 no_new_privs          nothing it could start gains rights
+ *     2 ids, capabilities     root becomes nobody (forwarded ports below 1024 are open by now); no capability is left
+ *     3 not dumpable          nobody of the same user attaches to it; when control dies, it dies
+ *     4 Landlock              reads the folder of resolv.conf (libslirp looks again and again, and the file is replaced, not
+ *                             rewritten) and the TFTP folder; no other file. Where the kernel has none: see 5
+ *     5 seccomp               files are opened for reading only; IP sockets only; no exec, no fork, no ptrace, no mapping
+ *                             that is executable. Anything else ends the process
+ * 1, 2, 3 and 5 must work.
+ */
+#include "backend/user/lockdown.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define NOBODY      65534u
+#define RESOLV_CONF "/etc/resolv.conf"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#endif
+
+static int drop_rights(struct error *err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_set(err, -errno, "no_new_privs: %s", strerror(errno));
+	for (int cap = 0; cap < 64; cap++)
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* fails for those that do not exist, or that we never had */
+	/* In a user namespace without that id we stay its root: without capabilities, over files of our own user. */
+	if (geteuid() == 0 && setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+	    setresuid(NOBODY, NOBODY, NOBODY) < 0)
+		return error_set(err, -errno, "root cannot become nobody: %s", strerror(errno));
+	if (syscall(SYS_capset, &header, none) < 0)
+		return error_set(err, -errno, "capabilities cannot be dropped: %s", strerror(errno));
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return error_set(err, -errno, "not dumpable: %s", strerror(errno));
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a change of ids forgets it */
+	return 0;
+}
+
+static void allow_reading(int ruleset, const char *folder)
+{
+	struct landlock_path_beneath_attr rule = { .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE };
+
+	rule.parent_fd = open(folder, O_PATH | O_CLOEXEC);
+	if (rule.parent_fd < 0)
+		return;
+	syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+	close(rule.parent_fd);
+}
+
+/* Where the file really is, as with systemd-resolved. */
+static void allow_resolv_conf(int ruleset)
+{
+	char *real = realpath(RESOLV_CONF, NULL);
+	char *slash = real ? strrchr(real, '/') : NULL;
+
+	allow_reading(ruleset, "/etc");
+	if (slash && slash != real) {
+		*slash = '\0';
+		allow_reading(ruleset, real);
+	}
+	free(real);
+}
+
+static void restrict_files(const char *readable)
+{
+	struct landlock_ruleset_attr all = { .handled_access_fs = (1ull << 13) - 1 }; /* all rights of ABI 1 */
+	int fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+
+	if (fd < 0)
+		return; /* no Landlock here: the filter still refuses all but reading */
+	allow_resolv_conf(fd);
+	if (readable[0])
+		allow_reading(fd, readable);
+	syscall(SYS_landlock_restrict_self, fd, 0);
+	close(fd);
+}
+
+static const int allowed[] = {
+	/* its descriptors */
+	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
+	/* sockets of the host */
+	SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(shutdown),
+	SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),
+	SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg),
+	/* waiting */
+	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(restart_syscall), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
+	SCMP_SYS(futex),
+	/* memory; mmap and mprotect have rules of their own */
+	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
+	/* the end */
+	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
+	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getrandom),
+#if SANITIZED
+	/* the named, wider filter of sanitizer builds: their runtime reports through maps, threads and signals */
+	SCMP_SYS(sigaltstack), SCMP_SYS(readlink), SCMP_SYS(sched_yield), SCMP_SYS(tgkill), SCMP_SYS(kill),
+#endif
+};
+
+static const unsigned long allowed_ioctls[] = { FIONREAD, FIONBIO };
+static const int allowed_fcntls[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };
+static const int allowed_families[] = { AF_INET, AF_INET6 };
+
+static int add_rules(scmp_filter_ctx ctx)
+{
+	const unsigned writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
+	int rc = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(allowed) && rc == 0; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(allowed_ioctls) && rc == 0; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i]));
+	for (unsigned i = 0; i < ARRAY_SIZE(allowed_fcntls) && rc == 0; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+				      SCMP_A1(SCMP_CMP_EQ, (unsigned)allowed_fcntls[i]));
+	for (unsigned i = 0; i < ARRAY_SIZE(allowed_families) && rc == 0; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				      SCMP_A0(SCMP_CMP_EQ, (unsigned)allowed_families[i]));
+	if (rc == 0) /* the C library looks up interface names with it; it can live without */
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+				      SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	return rc;
+}
+
+int user_lock_down(const char *readable, struct error *err)
+{
+	int rc = drop_rights(err);
+
+	if (rc < 0)
+		return rc;
+	restrict_files(readable);
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	rc = ctx ? add_rules(ctx) : -ENOMEM;
+	if (rc == 0)
+		rc = seccomp_load(ctx);
+	seccomp_release(ctx);
+	if (rc < 0)
+		return error_set(err, rc, "the system call filter cannot be set: %s", strerror(-rc));
+	return 0;
+}

@@ -1,0 +1,200 @@
+#include "host/tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define TUN_DEVICE "/dev/net/tun"
+
+static int open_error(int code, struct error *err)
+{
+	switch (code) {
+	case -ENOENT:
+	case -ENODEV:
+	case -ENXIO:
+		return error_set(err, code, "backend=tap needs " TUN_DEVICE ", which this system lacks; "
+					    "next: modprobe tun, or use backend=user");
+	case -EACCES:
+	case -EPERM:
+		return error_set(err, code, "backend=tap may not open " TUN_DEVICE "; next: chmod 0666 " TUN_DEVICE
+					    ", hand over an open tap with fd=, or use backend=user");
+	default:
+		return error_set(err, code, TUN_DEVICE ": %s", strerror(-code));
+	}
+}
+
+static int attach_error(const char *name, bool exists, int code, struct error *err)
+{
+	switch (code) {
+	case -EPERM:
+	case -EACCES:
+		if (exists)
+			return error_set(err, code, "tap %s belongs to another user; next, as root: ip tuntap del dev %s "
+						    "mode tap; ip tuntap add dev %s mode tap user $USER",
+					 name, name, name);
+		return error_set(err, code, "tap %s does not exist and making it needs root; next, as root: ip tuntap add "
+					    "dev %s mode tap user $USER; ip link set %s up. Or use backend=user",
+				 name, name, name);
+	case -EBUSY:
+		return error_set(err, code, "tap %s is in use by another program; next: stop that one, or choose another ifname=",
+				 name);
+	case -EINVAL:
+		if (exists)
+			return error_set(err, code, "%s is no tap interface; next: choose another ifname=", name);
+		return error_set(err, code, "%s is no name that an interface can have", name);
+	default:
+		return error_set(err, code, "tap %s cannot be opened: %s", name, strerror(-code));
+	}
+}
+
+/* Flags of an existing tun or tap as the kernel shows them; -1 when `name` is something else. */
+static long existing_flags(const char *name)
+{
+	char path[64], text[32] = "";
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/tun_flags", name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return n > 0 ? strtol(text, NULL, 16) : -1;
+}
+
+/* One queue. Returns its descriptor or a negative errno; `name` becomes what the kernel chose. */
+static int attach_queue(char name[IFNAMSIZ], short flags)
+{
+	struct ifreq ifr = { .ifr_flags = flags };
+	int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	str_copy(ifr.ifr_name, sizeof(ifr.ifr_name), name);
+	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
+		int code = -errno;
+
+		close(fd);
+		return code;
+	}
+	str_copy(name, IFNAMSIZ, ifr.ifr_name);
+	return fd;
+}
+
+static int attach_queues(struct opened_backend *out, unsigned queues, bool multi, bool exists, struct error *err)
+{
+	short flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi ? IFF_MULTI_QUEUE : 0));
+
+	while (out->nfds < queues) {
+		int fd = attach_queue(out->ifname, flags);
+
+		if (fd == -E2BIG && out->nfds) /* the device has no more queues */
+			return 0;
+		if (fd < 0)
+			return attach_error(out->ifname, exists, fd, err);
+		out->fds[out->nfds++] = fd;
+	}
+	return 0;
+}
+
+static int set_mtu(int sock, struct ifreq *ifr, uint16_t mtu, struct error *err)
+{
+	ifr->ifr_mtu = mtu;
+	if (ioctl(sock, SIOCSIFMTU, ifr) == 0)
+		return 0;
+	int code = -errno;
+	return error_set(err, code, "tap %s does not take mtu=%u: %s", ifr->ifr_name, mtu, strerror(-code));
+}
+
+/* A new interface: its MTU, and up. */
+static int bring_up(int sock, struct ifreq *ifr, uint16_t mtu, struct error *err)
+{
+	int rc = mtu ? set_mtu(sock, ifr, mtu, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	if (ioctl(sock, SIOCGIFFLAGS, ifr) == 0) {
+		ifr->ifr_flags |= IFF_UP;
+		if (ioctl(sock, SIOCSIFFLAGS, ifr) == 0)
+			return 0;
+	}
+	int code = -errno;
+	return error_set(err, code, "tap %s cannot be set up: %s", ifr->ifr_name, strerror(-code));
+}
+
+static int configure(struct opened_backend *out, uint16_t mtu, struct error *err)
+{
+	struct ifreq ifr = { 0 };
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int rc = 0;
+
+	if (sock < 0)
+		return error_set(err, -errno, "tap %s: no socket to configure it: %s", out->ifname, strerror(errno));
+	str_copy(ifr.ifr_name, sizeof(ifr.ifr_name), out->ifname);
+	if (out->made)
+		rc = bring_up(sock, &ifr, mtu, err);
+	/* a descriptor may come from another network namespace: then the MTU stays unknown */
+	if (rc == 0 && ioctl(sock, SIOCGIFMTU, &ifr) == 0 && ifr.ifr_mtu <= UINT16_MAX)
+		out->mtu = (uint16_t)ifr.ifr_mtu;
+	close(sock);
+	return rc;
+}
+
+static int open_by_name(const struct backend_spec *spec, unsigned queues, struct opened_backend *out, struct error *err)
+{
+	str_copy(out->ifname, sizeof(out->ifname), spec->ifname[0] ? spec->ifname : "anynic%d");
+	bool exists = spec->ifname[0] && if_nametoindex(spec->ifname) != 0;
+	long flags = exists ? existing_flags(spec->ifname) : 0;
+	bool multi = queues > 1;
+
+	if (access(TUN_DEVICE, R_OK | W_OK) < 0)
+		return open_error(-errno, err);
+	if (exists) {
+		if (flags < 0 || !(flags & IFF_TAP))
+			return attach_error(spec->ifname, true, -EINVAL, err);
+		/* the kernel insists that we say what it is; a single-queue tap serves all queues of a NIC */
+		multi = flags & IFF_MULTI_QUEUE;
+	}
+	out->made = !exists;
+	int rc = attach_queues(out, multi ? queues : 1, multi, exists, err);
+	return rc < 0 ? rc : configure(out, spec->mtu, err);
+}
+
+/* fd=: descriptors that are open already. They stay what they are; what does not fit is said now. */
+static int check_given(const struct backend_spec *spec, struct opened_backend *out, struct error *err)
+{
+	for (unsigned i = 0; i < MIN(spec->nfds, (unsigned)QUEUES_MAX); i++) {
+		struct ifreq ifr = { 0 };
+		int fd = spec->fds[i];
+
+		if (fd_set_cloexec(fd, true) < 0)
+			return error_set(err, -EBADF, "fd=%d is not open; next: hand an open tap to anynic, as in: anynic run "
+						      "--nic auto,backend=tap,fd=3 ... 3<>/dev/tap5", fd);
+		if (ioctl(fd, TUNGETIFF, &ifr) < 0)
+			return error_set(err, -EINVAL, "fd=%d is no tap: the kernel says %s", fd, strerror(errno));
+		if (!(ifr.ifr_flags & IFF_TAP) || !(ifr.ifr_flags & IFF_NO_PI))
+			return error_set(err, -EINVAL, "fd=%d (%s) was not opened as a tap without packet information; "
+						       "next: open it with IFF_TAP | IFF_NO_PI", fd, ifr.ifr_name);
+		if (i && strcmp(ifr.ifr_name, out->ifname) != 0)
+			return error_set(err, -EINVAL, "fd=%d is a queue of %s, but the first one is of %s", fd,
+					 ifr.ifr_name, out->ifname);
+		str_copy(out->ifname, sizeof(out->ifname), ifr.ifr_name);
+		out->fds[out->nfds++] = fd;
+	}
+	return configure(out, 0, err);
+}
+
+int host_tap_open(const struct backend_spec *spec, const char *port_id, unsigned queues, struct opened_backend *out,
+		  struct error *err)
+{
+	(void)port_id;
+	return spec->nfds ? check_given(spec, out, err) : open_by_name(spec, queues, out, err);
+}
