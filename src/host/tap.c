@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -56,20 +54,6 @@ static int attach_error(const char *name, bool exists, int code, struct error *e
 	}
 }
 
-/* Flags of an existing tun or tap as the kernel shows them; -1 when `name` is something else. */
-static long existing_flags(const char *name)
-{
-	char path[64], text[32] = "";
-
-	snprintf(path, sizeof(path), "/sys/class/net/%s/tun_flags", name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	return n > 0 ? strtol(text, NULL, 16) : -1;
-}
-
 /* One queue. Returns its descriptor or a negative errno; `name` becomes what the kernel chose. */
 static int attach_queue(char name[IFNAMSIZ], short flags)
 {
@@ -89,14 +73,37 @@ static int attach_queue(char name[IFNAMSIZ], short flags)
 	return fd;
 }
 
-static int attach_queues(struct opened_backend *out, unsigned queues, bool multi, bool exists, struct error *err)
+static short queue_flags(bool multi)
 {
-	short flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi ? IFF_MULTI_QUEUE : 0));
+	return (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi ? IFF_MULTI_QUEUE : 0));
+}
 
+/* The first queue. The kernel insists that we say whether an existing tap is multi-queue: ask for what suits us first. */
+static int attach_first(struct opened_backend *out, bool *multi, bool exists, struct error *err)
+{
+	int fd = attach_queue(out->ifname, queue_flags(*multi));
+
+	if (fd == -EINVAL && exists) {
+		*multi = !*multi;
+		fd = attach_queue(out->ifname, queue_flags(*multi));
+	}
+	if (fd < 0)
+		return attach_error(out->ifname, exists, fd, err);
+	out->fds[out->nfds++] = fd;
+	return 0;
+}
+
+static int attach_queues(struct opened_backend *out, unsigned queues, bool exists, struct error *err)
+{
+	bool multi = queues > 1;
+	int rc = attach_first(out, &multi, exists, err);
+
+	if (rc < 0 || !multi) /* a single-queue tap serves all queues of a NIC */
+		return rc;
 	while (out->nfds < queues) {
-		int fd = attach_queue(out->ifname, flags);
+		int fd = attach_queue(out->ifname, queue_flags(true));
 
-		if (fd == -E2BIG && out->nfds) /* the device has no more queues */
+		if (fd == -E2BIG) /* it has no more queues */
 			return 0;
 		if (fd < 0)
 			return attach_error(out->ifname, exists, fd, err);
@@ -152,19 +159,11 @@ static int open_by_name(const struct backend_spec *spec, unsigned queues, struct
 {
 	str_copy(out->ifname, sizeof(out->ifname), spec->ifname[0] ? spec->ifname : "anynic%d");
 	bool exists = spec->ifname[0] && if_nametoindex(spec->ifname) != 0;
-	long flags = exists ? existing_flags(spec->ifname) : 0;
-	bool multi = queues > 1;
 
 	if (access(TUN_DEVICE, R_OK | W_OK) < 0)
 		return open_error(-errno, err);
-	if (exists) {
-		if (flags < 0 || !(flags & IFF_TAP))
-			return attach_error(spec->ifname, true, -EINVAL, err);
-		/* the kernel insists that we say what it is; a single-queue tap serves all queues of a NIC */
-		multi = flags & IFF_MULTI_QUEUE;
-	}
 	out->made = !exists;
-	int rc = attach_queues(out, multi ? queues : 1, multi, exists, err);
+	int rc = attach_queues(out, queues, exists, err);
 	return rc < 0 ? rc : configure(out, spec->mtu, err);
 }
 
