@@ -2,10 +2,11 @@
 #include <string.h>
 
 #include "nic/nic.h"
-#include "nic/virtio/virtio_net.h"
+
+extern const struct nic_ops rtl8139_ops;
 
 const struct nic_ops *const nic_models[] = {
-	&virtio_net_ops,
+	&rtl8139_ops,
 };
 
 const unsigned nic_model_count = ARRAY_SIZE(nic_models);
