@@ -296,6 +296,8 @@ static const struct key keys[] = {
 	{ "net", BACKEND(net), .kinds = ANY, .read = read_net, .legal = "an IPv4 network such as 10.0.2.0/24, with /8 to /29" },
 	{ "hostfwd", BACKEND(hostfwd), .kinds = ANY, .read = read_hostfwd, .repeats = true,
 	  .legal = "tcp or udp:[HOST-ADDRESS]:PORT-[GUEST-ADDRESS]:PORT, as in tcp:127.0.0.1:2222-:22, at most 8 of them" },
+	{ "tftp", BACKEND(tftp), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
+	{ "bootfile", BACKEND(bootfile), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
 	{ "capture", BACKEND(capture), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
 };
 _Static_assert(ARRAY_SIZE(keys) <= 64, "one bit each in reading.seen");
@@ -598,5 +600,6 @@ void ports_complete(struct port_spec *ports, unsigned count, const struct guest_
 		if (!port->mac_given)
 			mac_stable(who, port->id, port->mac);
 		complete_nics(port);
+		port->backend.server = strcmp(port->backend.mode, "server") == 0;
 	}
 }

@@ -60,6 +60,8 @@ static const struct backend_key backend_keys[] = {
 	{ "mode", offsetof(struct backend_spec, mode), " stream direct " },
 	{ "path", offsetof(struct backend_spec, path), " stream passt " },
 	{ "net", offsetof(struct backend_spec, net), " user " },
+	{ "tftp", offsetof(struct backend_spec, tftp), " user " },
+	{ "bootfile", offsetof(struct backend_spec, bootfile), " user " },
 };
 
 #define FD_BACKENDS      " tap direct stream "

@@ -49,7 +49,10 @@ static void every_key_reaches_its_field(void **state)
 				    "backend=tap,driver=qemu,mac=52:54:00:12:34:56,link=down,legacy-delay=0,hold=3/10,queues=4,"
 				    "packed=on,mtu=9000,rev=0x10,bootindex=2,romfile=/r.rom,ifname=tap0,fd=7:8,br=br0,dev=eth0,"
 				    "mode=server,path=/p,net=10.1.0.0/16,hostfwd=tcp::2222-:22,hostfwd=udp:127.0.0.1:53-10.1.0.15:53,"
-				    "capture=/c.pcapng");
+				    "tftp=/boot,bootfile=pxe.0,capture=/c.pcapng");
+
+	assert_string_equal(p.backend.tftp, "/boot");
+	assert_string_equal(p.backend.bootfile, "pxe.0");
 
 	assert_string_equal(p.id, "lan-0");
 	assert_string_equal(p.nic[0].model, "middling");
@@ -234,6 +237,7 @@ static void ids_and_macs_are_filled_in(void **state)
 	struct port_spec ports[] = { parsed("auto"), parsed("rtl8139,id=net0"), parsed("auto"), parsed("team") };
 	struct guest_identity who = { .machine_id = "m", .uid = 7, .guest = "g" };
 
+	str_copy(ports[2].backend.mode, sizeof(ports[2].backend.mode), "server");
 	ports_complete(ports, 4, &who);
 	assert_string_equal(ports[0].id, "net1"); /* net0 is taken */
 	assert_string_equal(ports[2].id, "net2");
@@ -245,6 +249,8 @@ static void ids_and_macs_are_filled_in(void **state)
 	assert_memory_equal(ports[0].nic[0].mac, ports[0].mac, 6);
 	assert_memory_equal(ports[0].nic[1].mac, ports[0].mac, 6);
 	assert_memory_not_equal(ports[0].mac, ports[2].mac, 6);
+	assert_false(ports[0].backend.server);
+	assert_true(ports[2].backend.server);
 }
 
 static void a_stable_mac_follows_machine_user_guest_and_port(void **state)
