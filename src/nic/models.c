@@ -2,11 +2,12 @@
 #include <string.h>
 
 #include "nic/nic.h"
-
-extern const struct nic_ops rtl8139_ops;
+#include "nic/rtl8139/rtl8139.h"
+#include "nic/virtio/virtio_net.h"
 
 const struct nic_ops *const nic_models[] = {
 	&rtl8139_ops,
+	&virtio_net_ops,
 };
 
 const unsigned nic_model_count = ARRAY_SIZE(nic_models);

@@ -129,6 +129,7 @@ static inline bool in_loopback(const struct rtl8139 *r)
 	return (r->s.tcr & TCR_LBK) == TCR_LBK;
 }
 
+extern const struct nic_ops rtl8139_ops;
 extern struct reg_space rtl8139_c_space, rtl8139_cplus_space;
 
 /* rtl8139.c */
