@@ -15,6 +15,14 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "plan", verb_plan, "what run would do; opens nothing",
+	  "[--name NAME] [--nic SPEC]... [--qemu BINARY | --qemu-version X.Y] [--place hosted|qemu] [--assume kvm,vhost,vfio] [-j] "
+	  "[-- QEMU [ARGS...]]",
+	  "  --nic SPEC        a port, as for run; without any: auto\n"
+	  "  --qemu BINARY     plan for this QEMU\n"
+	  "  --qemu-version V  plan for a QEMU that is not here\n"
+	  "  --place WHERE     for ports that do not say it\n"
+	  "  -j, --json        one JSON document\n" },
 	{ "status", verb_status, "ports, NICs, driver status, links", "[NAME] [-j] [-s]",
 	  "  -j, --json      one JSON document\n"
 	  "  -s, --stats     counters too\n" },
@@ -27,6 +35,8 @@ static const struct verb verbs[] = {
 	{ "why", verb_why, "why there is, or is not, network", "[NAME] [PORT] [-j]", NULL },
 	{ "qmp", verb_qmp, "send a command, or open a shell", "[NAME] [COMMAND [JSON]]",
 	  "JSON is the arguments object. Without COMMAND: a shell; `help` lists the commands.\n" },
+	{ "models", verb_models, "which cards there are", "[-j]", NULL },
+	{ "backends", verb_backends, "where a port's frames can go", "[-j]", NULL },
 	{ "stop", verb_stop, "end a guest", "[NAME] [--timeout SECONDS]",
 	  "Ends QEMU as its own `quit` does; what does not end is killed. The guest's system is not asked.\n" },
 };

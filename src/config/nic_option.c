@@ -522,11 +522,9 @@ int nic_option_parse(struct port_spec *port, const char *text, const struct know
 			rc = read_piece(&r, piece);
 		}
 	}
-	if (rc < 0) {
-		error_prefix(err, "--nic %.60s", text);
-		return rc;
-	}
-	return 0;
+	if (rc < 0 && err)
+		snprintf(err->where, sizeof(err->where), "--nic %.50s%s", text, strlen(text) > 50 ? "..." : "");
+	return rc < 0 ? rc : 0;
 }
 
 /* FNV-1a; the end of each word is hashed too, so that "a","bc" and "ab","c" differ. */

@@ -10,7 +10,7 @@
 #include "config/known.h"
 #include "config/spec.h"
 
-/* Reads one SPEC. Ids and MACs that were not given stay empty: ports_complete fills them. */
+/* Reads one SPEC; err->where is the option. Ids and MACs that were not given stay empty: ports_complete fills them. */
 int nic_option_parse(struct port_spec *port, const char *text, const struct known *known, struct error *err);
 
 /* Who the guest is, for MACs that stay the same from one start to the next. */

@@ -6,7 +6,7 @@
 
 /* Names that interfaces.md promises and that a later version brings; a row goes when its folder comes. */
 static const char *const later_models[] = { "e1000", "e1000e", "igb", "igbvf", "igc", "hostdev" };
-static const char *const later_backends[] = { "bridge", "direct", "passt", "hostdev", "loop", "auto" };
+static const char *const later_backends[] = { "bridge", "direct", "passt", "hostdev", "auto" };
 
 static int check_model_name(const char *model, const struct known *known, struct error *err)
 {
@@ -279,8 +279,7 @@ int ports_validate(const struct port_spec *ports, unsigned count, const struct k
 			rc = check_pair(&ports[j], &ports[i], err);
 		if (rc < 0) {
 			if (err)
-				str_copy(err->where, sizeof(err->where), ports[i].id);
-			error_prefix(err, "port %s", ports[i].id);
+				snprintf(err->where, sizeof(err->where), "port %s", ports[i].id);
 			return rc;
 		}
 	}

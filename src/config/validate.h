@@ -1,6 +1,6 @@
 /* validate.h - do these ports fit together, and can this version do them? Pure checks, nothing is opened.
  *
- * -EINVAL: wrong (exit 2). -ENOTSUP: a later version brings it (exit 4). err->where is the port's id.
+ * -EINVAL: wrong (exit 2). -ENOTSUP: a later version brings it (exit 4). err->where is "port ID".
  */
 #ifndef ANYNIC_CONFIG_VALIDATE_H
 #define ANYNIC_CONFIG_VALIDATE_H

@@ -182,6 +182,14 @@ static int make_control_socket(struct place *p, const char *qmp, struct error *e
 	return 0;
 }
 
+void place_nics_path(char *to, size_t size, const char *name)
+{
+	char dir[DIRECTORIES][PLACE_PATH];
+
+	directories(dir);
+	snprintf(to, size, "%.400s/%s.nics", dir[0], name);
+}
+
 int place_claim(struct place *p, const char *name, const char *qmp, struct error *err)
 {
 	char dir[DIRECTORIES][PLACE_PATH];
@@ -194,7 +202,7 @@ int place_claim(struct place *p, const char *name, const char *qmp, struct error
 	if (rc < 0)
 		return rc;
 	snprintf(p->lock, sizeof(p->lock), "%.400s/%s.lock", p->dir, p->name);
-	snprintf(p->nics, sizeof(p->nics), "%.400s/%s.nics", p->dir, p->name);
+	place_nics_path(p->nics, sizeof(p->nics), name);
 	rc = lock_name(p, err);
 	if (rc < 0)
 		goto fail;

@@ -30,6 +30,9 @@ struct place {
 int place_claim(struct place *p, const char *name, const char *qmp, struct error *err);
 void place_release(struct place *p); /* removes what was made; accepts a zeroed or half-made one */
 
+/* Where the NICs' sockets of a guest with this name will be. Makes nothing. */
+void place_nics_path(char *to, size_t size, const char *name);
+
 /* A listening UNIX socket, mode 0600. A stale one is replaced; one that answers, or a file that is no socket, is not: -EADDRINUSE,
  * -ENOTSOCK. Returns the descriptor. */
 int place_listen(const char *path, struct error *err);

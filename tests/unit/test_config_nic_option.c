@@ -196,8 +196,8 @@ static void bad_input_is_refused_with_key_and_legal_values(void **state)
 			fail_msg("'%s' was accepted", cases[i].text);
 		if (!strstr(err.text, cases[i].says) || !strstr(err.text, cases[i].also))
 			fail_msg("'%s': message is: %s", cases[i].text, err.text);
-		if (strncmp(err.text, "--nic ", 6) != 0)
-			fail_msg("'%s': option is not named: %s", cases[i].text, err.text);
+		if (strncmp(err.where, "--nic ", 6) != 0)
+			fail_msg("'%s': option is not named: %s", cases[i].text, err.where);
 	}
 }
 

@@ -1,0 +1,118 @@
+#include "cli/guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "cli/known.h"
+#include "config/nic_option.h"
+#include "config/validate.h"
+
+static int set_name(struct guest *g, const char *asked, struct error *err)
+{
+	if (asked) {
+		if (!guest_name_is_legal(asked))
+			return error_set(err, -EINVAL, "--name %.80s is not legal; a name has letters, digits, '.', '_', '-', at most 63, and "
+						       "begins with a letter, a digit or '_'",
+					 asked);
+		str_copy(g->name, sizeof(g->name), asked);
+		return 0;
+	}
+	if (!g->has_line || g->line.name[0] == '\0') {
+		snprintf(g->name, sizeof(g->name), "guest-%d", (int)getpid());
+		return 0;
+	}
+	/* QEMU takes any text here: what a file name cannot hold becomes _ */
+	str_copy(g->name, sizeof(g->name), g->line.name);
+	for (char *p = g->name; *p; p++) {
+		char one[3] = { 'x', *p, '\0' };
+
+		if (!guest_name_is_legal(p == g->name ? one + 1 : one))
+			*p = '_';
+	}
+	return 0;
+}
+
+static void read_machine_id(char *to, size_t size)
+{
+	static const char *const files[] = { "/etc/machine-id", "/var/lib/dbus/machine-id" };
+
+	to[0] = '\0';
+	for (unsigned i = 0; i < ARRAY_SIZE(files) && to[0] == '\0'; i++) {
+		int fd = open(files[i], O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd < 0 ? -1 : read(fd, to, size - 1);
+
+		fd_close(&fd);
+		to[n > 0 ? n : 0] = '\0';
+		to[strcspn(to, "\r\n")] = '\0';
+	}
+}
+
+static int read_ports(struct guest *g, const struct guest_request *request, struct error *err)
+{
+	static const char *const default_nic[] = { "auto" };
+	const char *const *texts = request->nics ? request->nic : default_nic;
+	int rc = 0;
+
+	g->ports = request->nics ? request->nics : 1;
+	for (unsigned i = 0; i < g->ports && rc == 0; i++)
+		rc = nic_option_parse(&g->port[i], texts[i], cli_known(), err);
+	return rc;
+}
+
+/* --place speaks for ports that do not say it themselves; what nobody said is hosted. */
+static int set_places(struct guest *g, const char *place, struct error *err)
+{
+	int wish = place ? name_find(place_names, NIC_PLACE_COUNT, place) : PLACE_AUTO;
+
+	if (wish < 0)
+		return error_set(err, -EINVAL, "--place %.40s is not legal; it takes hosted, qemu", place);
+	for (unsigned p = 0; p < g->ports; p++)
+		for (unsigned i = 0; i < g->port[p].nics; i++)
+			if (g->port[p].nic[i].place == PLACE_AUTO)
+				g->port[p].nic[i].place = wish == PLACE_AUTO ? PLACE_HOSTED : (enum nic_place)wish;
+	return 0;
+}
+
+static int find_program(struct guest *g, const struct guest_request *request, struct error *err)
+{
+	const char *name = request->qemu_program ? request->qemu_program : request->qemu_argc > 0 ? request->qemu[0] : NULL;
+	int rc;
+
+	if (request->qemu_version)
+		rc = qemu_assume_version(&g->program, request->qemu_version, err);
+	else if (name)
+		rc = qemu_detect(&g->program, name, err);
+	else
+		return 0;
+	g->has_program = rc == 0;
+	return rc == 0 ? qemu_require_vfio_user(&g->program, err) : rc;
+}
+
+int guest_prepare(struct guest *guest, const struct guest_request *request, struct error *err)
+{
+	char machine_id[64];
+	int rc;
+
+	*guest = (struct guest){ 0 };
+	rc = read_ports(guest, request, err);
+	if (rc == 0 && request->qemu_argc > 0) {
+		rc = qemu_line_parse(&guest->line, request->qemu, request->qemu_argc, err);
+		guest->has_line = rc == 0;
+	}
+	if (rc == 0)
+		rc = set_name(guest, request->name, err);
+	if (rc == 0)
+		rc = set_places(guest, request->place, err);
+	if (rc < 0)
+		return rc;
+
+	read_machine_id(machine_id, sizeof(machine_id));
+	struct guest_identity who = { .machine_id = machine_id, .uid = (unsigned)geteuid(), .guest = guest->name };
+	ports_complete(guest->port, guest->ports, &who);
+	rc = ports_validate(guest->port, guest->ports, cli_known(), err);
+	return rc == 0 ? find_program(guest, request, err) : rc;
+}

@@ -1,0 +1,42 @@
+#include "cli/known.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "nic/nic.h"
+
+_Static_assert(sizeof(((struct nic_ops *)0)->revs) == sizeof(((struct known_model *)0)->revs), "revs are copied whole");
+
+static void fill_model(struct known_model *to, const struct nic_ops *from)
+{
+	*to = (struct known_model){
+		.name = from->name,
+		.summary = from->summary,
+		.legacy = from->legacy,
+		.performant = from->performant,
+		.express = from->express,
+		.packed = from->packed,
+		.queues_max = from->queues_max,
+		.mtu_max = from->mtu_max,
+	};
+	memcpy(to->revs, from->revs, sizeof(to->revs));
+}
+
+const struct known *cli_known(void)
+{
+	static struct known known;
+
+	if (known.models)
+		return &known;
+	struct known_model *models = calloc(nic_model_count + 1, sizeof(*models));
+	struct known_backend *list = calloc(backend_count + 1, sizeof(*list));
+	if (!models || !list)
+		abort(); /* a few hundred bytes at start */
+	for (unsigned i = 0; i < nic_model_count; i++)
+		fill_model(&models[i], nic_models[i]);
+	for (unsigned i = 0; i < backend_count; i++)
+		list[i] = (struct known_backend){ .name = backends[i]->name, .summary = backends[i]->summary };
+	known = (struct known){ models, nic_model_count, list, backend_count };
+	return &known;
+}

@@ -1,0 +1,322 @@
+/* anynic plan: what run would do, as text or as one JSON document. Opens nothing; it only asks a QEMU for its version. */
+#include <errno.h>
+#include <getopt.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/exit.h"
+#include "cli/guest.h"
+#include "cli/talk.h"
+#include "cli/verbs.h"
+#include "control/place.h"
+#include "qemu/arguments.h"
+
+#define JSON_FLAGS (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)
+
+static void add_text(json_object *o, const char *key, const char *text)
+{
+	json_object_object_add(o, key, json_object_new_string(text));
+}
+
+static void add_number(json_object *o, const char *key, int64_t number)
+{
+	json_object_object_add(o, key, json_object_new_int64(number));
+}
+
+/* Keys that a user gave, and those that always have a value; what is the model's own is left out. */
+static json_object *nic_as_json(const struct nic_spec *nic)
+{
+	json_object *o = json_object_new_object();
+
+	add_text(o, "nic", nic->id);
+	add_text(o, "model", nic->model);
+	add_text(o, "role", name_of(role_names, NIC_ROLE_COUNT, nic->role));
+	add_text(o, "place", name_of(place_names, NIC_PLACE_COUNT, nic->place));
+	add_text(o, "transport", name_of(transport_names, NIC_TRANSPORT_COUNT, nic->transport));
+	if (nic->queues)
+		add_number(o, "queues", nic->queues);
+	if (nic->packed)
+		json_object_object_add(o, "packed", json_object_new_boolean(true));
+	if (nic->mtu)
+		add_number(o, "mtu", nic->mtu);
+	if (nic->rev >= 0)
+		add_number(o, "rev", nic->rev);
+	if (nic->bootindex >= 0)
+		add_number(o, "bootindex", nic->bootindex);
+	if (nic->romfile[0])
+		add_text(o, "romfile", nic->romfile);
+	return o;
+}
+
+static void add_given(json_object *o, const char *key, const char *text)
+{
+	if (text[0])
+		add_text(o, key, text);
+}
+
+static json_object *backend_as_json(const struct backend_spec *b)
+{
+	json_object *o = json_object_new_object();
+
+	add_text(o, "type", b->type);
+	/* vhost is refused in this version, so that both other wishes mean the same; a status never says `default` */
+	add_text(o, "driver", backend_driver_names[DRIVER_QEMU]);
+	add_given(o, "ifname", b->ifname);
+	add_given(o, "br", b->br);
+	add_given(o, "dev", b->dev);
+	add_given(o, "mode", b->mode);
+	add_given(o, "path", b->path);
+	add_given(o, "net", b->net);
+	add_given(o, "capture", b->capture);
+	if (b->hostfwds) {
+		json_object *list = json_object_new_array();
+		for (unsigned i = 0; i < b->hostfwds; i++)
+			json_object_array_add(list, json_object_new_string(b->hostfwd[i]));
+		json_object_object_add(o, "hostfwd", list);
+	}
+	if (b->nfds) {
+		json_object *list = json_object_new_array();
+		for (unsigned i = 0; i < b->nfds; i++)
+			json_object_array_add(list, json_object_new_int(b->fds[i]));
+		json_object_object_add(o, "fd", list);
+	}
+	return o;
+}
+
+static json_object *port_as_json(const struct port_spec *port)
+{
+	json_object *o = json_object_new_object(), *nics = json_object_new_array();
+	char mac[MAC_TEXT];
+
+	add_text(o, "port", port->id);
+	add_text(o, "policy", name_of(policy_names, POLICY_KIND_COUNT, port->policy));
+	add_text(o, "mac", mac_format(port->mac, mac));
+	add_text(o, "link", name_of(link_wish_names, LINK_WISH_COUNT, port->link));
+	if (port->policy == POLICY_SWITCH) {
+		char hold[32] = "off";
+
+		if (port->hold_count)
+			snprintf(hold, sizeof(hold), "%u/%u", port->hold_count, port->hold_seconds);
+		add_number(o, "legacy-delay", port->legacy_delay_ms);
+		add_text(o, "hold", hold);
+	}
+	json_object_object_add(o, "backend", backend_as_json(&port->backend));
+	for (unsigned i = 0; i < port->nics; i++)
+		json_object_array_add(nics, nic_as_json(&port->nic[i]));
+	json_object_object_add(o, "nics", nics);
+	return o;
+}
+
+static json_object *program_as_json(const struct guest *g)
+{
+	json_object *o = json_object_new_object();
+	char version[40];
+
+	snprintf(version, sizeof(version), "%u.%u.%u", g->program.major, g->program.minor, g->program.micro);
+	if (g->program.path[0])
+		add_text(o, "program", g->program.path);
+	add_text(o, "version", version);
+	json_object_object_add(o, "vfio-user", json_object_new_boolean(g->program.vfio_user));
+	return o;
+}
+
+static void print_json(const struct guest *g, const struct qemu_arguments *a)
+{
+	json_object *o = json_object_new_object(), *ports = json_object_new_array(), *command = json_object_new_array();
+
+	add_text(o, "name", g->name);
+	json_object_object_add(o, "qemu", g->has_program ? program_as_json(g) : NULL);
+	for (unsigned i = 0; i < g->ports; i++)
+		json_object_array_add(ports, port_as_json(&g->port[i]));
+	json_object_object_add(o, "ports", ports);
+	json_object_object_add(o, "netdevs", json_object_new_array());
+	json_object_object_add(o, "devices", json_object_get(a->devices));
+	json_object_object_add(o, "chardevs", json_object_new_array());
+	json_object_object_add(o, "actions", json_object_get(a->actions));
+	for (int i = 0; i < a->argc; i++)
+		json_object_array_add(command, json_object_new_string(a->argv[i]));
+	json_object_object_add(o, "command", command);
+	puts(json_object_to_json_string_ext(o, JSON_FLAGS));
+	json_object_put(o);
+}
+
+/* A word as a shell reads it. */
+static void print_word(const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,=:+@%";
+
+	if (word[0] && strspn(word, plain) == strlen(word)) {
+		fputs(word, stdout);
+		return;
+	}
+	putchar('\'');
+	for (; *word; word++) {
+		if (*word == '\'')
+			fputs("'\\''", stdout);
+		else
+			putchar(*word);
+	}
+	putchar('\'');
+}
+
+static void print_port(const struct port_spec *port)
+{
+	char mac[MAC_TEXT];
+
+	printf("port %s: %s, mac %s, backend %s", port->id, name_of(policy_names, POLICY_KIND_COUNT, port->policy),
+	       mac_format(port->mac, mac), port->backend.type);
+	if (port->policy == POLICY_SWITCH)
+		printf(", legacy after %u ms", port->legacy_delay_ms);
+	putchar('\n');
+	for (unsigned i = 0; i < port->nics; i++) {
+		const struct nic_spec *nic = &port->nic[i];
+
+		printf("  %-20s %-11s %-11s %s, %s\n", nic->id, nic->model, name_of(role_names, NIC_ROLE_COUNT, nic->role),
+		       name_of(place_names, NIC_PLACE_COUNT, nic->place),
+		       name_of(transport_names, NIC_TRANSPORT_COUNT, nic->transport));
+	}
+}
+
+static void print_actions(const struct qemu_arguments *a)
+{
+	for (size_t i = 0; i < json_object_array_length(a->actions); i++) {
+		json_object *action = json_object_array_get_idx(a->actions, i);
+		const char *nic = text_of(action, "nic");
+
+		printf("  %-15s %s%s%s\n", text_of(action, "action"), nic, nic[0] ? ": " : "", text_of(action, "why"));
+	}
+}
+
+static void print_text(const struct guest *g, const struct qemu_arguments *a)
+{
+	printf("guest %s", g->name);
+	if (g->has_program)
+		printf(", QEMU %u.%u.%u %s", g->program.major, g->program.minor, g->program.micro, g->program.path);
+	putchar('\n');
+	for (unsigned i = 0; i < g->ports; i++)
+		print_port(&g->port[i]);
+	puts("what is done for them");
+	print_actions(a);
+	puts("QEMU's command line");
+	printf("  ");
+	for (int i = 0; i < a->argc; i++) {
+		if (i >= a->user_argc && a->argv[i][0] == '-')
+			printf("%s\n    ", i > 0 ? " \\" : "");
+		else if (i > 0)
+			putchar(' ');
+		print_word(a->argv[i]);
+	}
+	putchar('\n');
+}
+
+static int check_assume(const char *text)
+{
+	static const char *const words[] = { "kvm", "vhost", "vfio" };
+	char copy[64], *save, *word;
+
+	if (!str_copy(copy, sizeof(copy), text))
+		return -EINVAL;
+	for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save))
+		if (name_find(words, ARRAY_SIZE(words), word) < 0)
+			return -EINVAL;
+	return 0;
+}
+
+enum plan_option { OPT_NAME = 256, OPT_NIC, OPT_INTERFACES, OPT_NETWORKS, OPT_QEMU, OPT_VERSION, OPT_PLACE, OPT_ASSUME };
+
+/* 0, or an exit code that was explained. */
+static int read_options(int argc, char **argv, struct guest_request *r, bool *json)
+{
+	static const struct option longs[] = {
+		{ "name", required_argument, NULL, OPT_NAME },
+		{ "nic", required_argument, NULL, OPT_NIC },
+		{ "interfaces", required_argument, NULL, OPT_INTERFACES },
+		{ "networks", required_argument, NULL, OPT_NETWORKS },
+		{ "qemu", required_argument, NULL, OPT_QEMU },
+		{ "qemu-version", required_argument, NULL, OPT_VERSION },
+		{ "place", required_argument, NULL, OPT_PLACE },
+		{ "assume", required_argument, NULL, OPT_ASSUME },
+		{ "json", no_argument, NULL, 'j' },
+		{ 0 },
+	};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "+j", longs, NULL)) != -1) {
+		switch (o) {
+		case OPT_NAME:
+			r->name = optarg;
+			break;
+		case OPT_NIC:
+			if (r->nics == PORTS_MAX)
+				return fail_usage("plan", "more than %d ports", PORTS_MAX);
+			r->nic[r->nics++] = optarg;
+			break;
+		case OPT_INTERFACES:
+		case OPT_NETWORKS:
+			fprintf(stderr, "anynic plan: XML is not in this version; describe the ports with --nic\n");
+			return EXIT_MISSING;
+		case OPT_QEMU:
+			r->qemu_program = optarg;
+			break;
+		case OPT_VERSION:
+			r->qemu_version = optarg;
+			break;
+		case OPT_PLACE:
+			r->place = optarg;
+			break;
+		case OPT_ASSUME:
+			if (check_assume(optarg) < 0)
+				return fail_usage("plan", "--assume %s is not legal; it takes kvm, vhost, vfio", optarg);
+			break;
+		case 'j':
+			*json = true;
+			break;
+		default:
+			usage_hint("plan");
+			return EXIT_USAGE;
+		}
+	}
+	if (r->qemu_program && r->qemu_version)
+		return fail_usage("plan", "--qemu and --qemu-version exclude each other");
+	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
+		return fail_usage("plan", "'%s': the QEMU line is written after --", argv[optind]);
+	r->qemu = argv + optind;
+	r->qemu_argc = argc - optind;
+	return 0;
+}
+
+int verb_plan(int argc, char **argv)
+{
+	struct guest_request request = { 0 };
+	struct qemu_arguments arguments;
+	struct error err = { 0 };
+	struct guest guest;
+	char sockets[PLACE_PATH];
+	bool json = false;
+
+	int code = read_options(argc, argv, &request, &json);
+	if (code)
+		return code;
+	int rc = guest_prepare(&guest, &request, &err);
+	if (rc == 0 && !guest.has_line) {
+		/* no line: the shortest that there is */
+		static char *shortest[1];
+		shortest[0] = (char *)(request.qemu_program ? request.qemu_program : "qemu-system-x86_64");
+		rc = qemu_line_parse(&guest.line, shortest, 1, &err);
+	}
+	place_nics_path(sockets, sizeof(sockets), guest.name);
+	struct qemu_setup setup = {
+		.program = guest.has_program ? &guest.program : NULL, .socket_dir = sockets, .qmp_fd = -1
+	};
+	if (rc == 0)
+		rc = qemu_arguments_build(&arguments, &guest.line, guest.port, guest.ports, &setup, &err);
+	if (rc < 0)
+		return fail(&err);
+	if (json)
+		print_json(&guest, &arguments);
+	else
+		print_text(&guest, &arguments);
+	qemu_arguments_finish(&arguments);
+	return EXIT_OK;
+}
