@@ -68,6 +68,8 @@ static json_object *backend_as_json(const struct backend_spec *b)
 	add_given(o, "mode", b->mode);
 	add_given(o, "path", b->path);
 	add_given(o, "net", b->net);
+	add_given(o, "tftp", b->tftp);
+	add_given(o, "bootfile", b->bootfile);
 	add_given(o, "capture", b->capture);
 	if (b->hostfwds) {
 		json_object *list = json_object_new_array();
