@@ -22,11 +22,11 @@
 /* --- the process ------------------------------------------------------------------------------------------------ */
 
 /* Runs in the child. Returns only when the exec failed. */
-static void become_datapath(const char *path, int sock, pid_t parent)
+static void become_datapath(const char *path, char *workers, int sock, pid_t parent)
 {
 	/* a Ctrl-C in the terminal is QEMU's: the NICs stay until control says quit */
 	static const int not_ours[] = { SIGINT, SIGHUP, SIGQUIT };
-	char *const argv[] = { (char *)(uintptr_t)path, NULL };
+	char *const argv[] = { (char *)(uintptr_t)path, workers, NULL };
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -50,19 +50,21 @@ static void become_datapath(const char *path, int sock, pid_t parent)
 	execv(path, argv);
 }
 
-int datapath_start(struct datapath *d, const char *path, struct error *err)
+int datapath_start(struct datapath *d, const char *path, unsigned workers, struct error *err)
 {
 	int pair[2];
 	pid_t self = getpid();
+	char number[16];
 
 	*d = (struct datapath){ .sock = -1, .pid_fd = -1 };
 	if (access(path, X_OK) < 0)
 		return error_set(err, -errno, "cannot run %s: %s; is anynic installed as a whole?", path, strerror(errno));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_set(err, -errno, "cannot make a socket pair: %s", strerror(errno));
+	snprintf(number, sizeof(number), "%u", workers);
 	pid_t pid = fork();
 	if (pid == 0) {
-		become_datapath(path, pair[1], self);
+		become_datapath(path, number, pair[1], self);
 		_exit(127);
 	}
 	int rc = pid < 0 ? -errno : 0;
@@ -174,18 +176,24 @@ static bool take_kept(struct datapath *d, struct message *m)
 	return true;
 }
 
-uint32_t datapath_send(struct datapath *d, enum message_type type, const void *body, size_t len)
+uint32_t datapath_send_fds(struct datapath *d, enum message_type type, const void *body, size_t len, const int *fds,
+			   unsigned nfds)
 {
 	if (d->sock < 0)
 		return 0;
 	if (++d->seq == 0)
 		d->seq = 1; /* 0 is for reports */
-	int rc = message_send(d->sock, type, d->seq, body, len, NULL, 0);
+	int rc = message_send(d->sock, type, d->seq, body, len, fds, nfds);
 	if (rc < 0) {
 		log_error("datapath: %s could not be sent: %s", message_type_name(type), strerror(-rc));
 		return 0;
 	}
 	return d->seq;
+}
+
+uint32_t datapath_send(struct datapath *d, enum message_type type, const void *body, size_t len)
+{
+	return datapath_send_fds(d, type, body, len, NULL, 0);
 }
 
 static int reply_code(const struct message *m, struct error *err)
@@ -204,52 +212,61 @@ static int reply_code(const struct message *m, struct error *err)
 	return reply->code;
 }
 
-static int wait_reply(struct datapath *d, uint32_t seq, enum message_type until, struct error *err)
+/* True when `m` answers: *rc says what. */
+static bool answers(struct message *m, uint32_t seq, enum message_type until, int *rc, struct error *err)
+{
+	bool reply = m->type == MSG_REPLY && m->seq == seq;
+
+	if (!reply && (m->type != until || until == MSG_REPLY))
+		return false;
+	*rc = reply_code(m, err);
+	message_close_fds(m);
+	return m->type == until || *rc < 0;
+}
+
+/* The answer may have come while another was waited for. */
+static bool kept_answers(struct datapath *d, uint32_t seq, enum message_type until, int *rc, struct error *err)
+{
+	for (unsigned i = d->kept_at; i < d->kept_count; i++) {
+		if (!answers(d->kept[i], seq, until, rc, err))
+			continue;
+		free(d->kept[i]);
+		d->kept_count--;
+		memmove(&d->kept[i], &d->kept[i + 1], (d->kept_count - i) * sizeof(d->kept[0]));
+		return true;
+	}
+	return false;
+}
+
+int datapath_wait(struct datapath *d, uint32_t seq, enum message_type until, struct error *err)
 {
 	uint64_t end = monotonic_ns() + CALL_TIMEOUT_MS * NS_PER_MS;
 	struct message m;
+	int rc;
 
+	if (kept_answers(d, seq, until, &rc, err))
+		return rc;
 	for (;;) {
 		uint64_t now = monotonic_ns();
 		struct pollfd p = { .fd = d->sock, .events = POLLIN };
+		if (d->sock < 0)
+			return error_set(err, -EPIPE, "%s", d->why);
 		if (now >= end)
 			return error_set(err, -ETIMEDOUT, "the datapath process does not answer");
 		if (poll(&p, 1, (int)((end - now) / NS_PER_MS) + 1) <= 0)
 			continue;
-		int rc = message_receive(d->sock, &m);
-		if (rc == -EAGAIN)
+		int got = message_receive(d->sock, &m);
+		if (got == -EAGAIN || got == -EPROTO)
 			continue;
-		if (rc <= 0) {
+		if (got <= 0) {
 			datapath_ended(d);
 			return error_set(err, -EPIPE, "%s", d->why);
 		}
-		bool answer = m.type == MSG_REPLY && m.seq == seq;
-		if (answer || m.type == until) {
-			rc = reply_code(&m, err);
+		if (answers(&m, seq, until, &rc, err))
+			return rc;
+		if (keep(d, &m) < 0)
 			message_close_fds(&m);
-			if (m.type == until || rc < 0)
-				return rc;
-		} else if (keep(d, &m) < 0) {
-			message_close_fds(&m);
-		}
 	}
-}
-
-int datapath_call(struct datapath *d, enum message_type type, const void *body, size_t len, const int *fds, unsigned nfds,
-		  enum message_type until, struct error *err)
-{
-	if (d->sock < 0)
-		return error_set(err, -EPIPE, "%s", d->why);
-	if (++d->seq == 0)
-		d->seq = 1;
-	int rc = message_send(d->sock, type, d->seq, body, len, fds, nfds);
-	if (rc == -EPIPE || rc == -ECONNRESET) {
-		datapath_ended(d);
-		return error_set(err, -EPIPE, "%s", d->why);
-	}
-	if (rc < 0)
-		return error_set(err, rc, "datapath: %s could not be sent: %s", message_type_name(type), strerror(-rc));
-	return wait_reply(d, d->seq, until, err);
 }
 
 int datapath_receive(struct datapath *d, struct message *m)

@@ -18,8 +18,8 @@ struct datapath {
 	char why[160];        /* why it is gone; empty while it lives */
 };
 
-/* Starts the program `path` with its socket as descriptor 3. */
-int datapath_start(struct datapath *d, const char *path, struct error *err);
+/* Starts the program `path` with its socket as descriptor 3 and this many workers. */
+int datapath_start(struct datapath *d, const char *path, unsigned workers, struct error *err);
 
 /* Talks over a socket that is there already. Takes it. */
 void datapath_adopt(struct datapath *d, int sock);
@@ -29,11 +29,12 @@ void datapath_finish(struct datapath *d);
 
 /* Sends a command without waiting. Returns its sequence number, or 0 when the datapath is gone or does not read. */
 uint32_t datapath_send(struct datapath *d, enum message_type type, const void *body, size_t len);
+uint32_t datapath_send_fds(struct datapath *d, enum message_type type, const void *body, size_t len, const int *fds,
+			   unsigned nfds);
 
-/* Sends a command and waits for its reply; reports that come meanwhile are kept for datapath_receive. `until` is MSG_REPLY, or
+/* Waits for the answer to a command; everything else that comes meanwhile is kept for datapath_receive. `until` is MSG_REPLY, or
  * MSG_STARTED for MSG_START. 0 or negative errno (the datapath's own, or -ETIMEDOUT, -EPIPE). */
-int datapath_call(struct datapath *d, enum message_type type, const void *body, size_t len, const int *fds, unsigned nfds,
-		  enum message_type until, struct error *err);
+int datapath_wait(struct datapath *d, uint32_t seq, enum message_type until, struct error *err);
 
 /* The next report or reply: 1, 0 = none for now, -EPIPE = the datapath is gone (d->why says why). */
 int datapath_receive(struct datapath *d, struct message *m);

@@ -1,0 +1,155 @@
+/* anynic run: the user's own QEMU line, with ports. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cli/event_line.h"
+#include "cli/exit.h"
+#include "cli/guest.h"
+#include "cli/service.h"
+#include "cli/talk.h"
+#include "cli/verbs.h"
+#include "qemu/arguments.h"
+
+struct options {
+	struct guest_request request;
+	const char *qmp;
+	bool json, verbose;
+};
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = { { "name", required_argument, NULL, 'n' },
+					       { "nic", required_argument, NULL, 'N' },
+					       { "interfaces", required_argument, NULL, 'i' },
+					       { "qmp", required_argument, NULL, 'q' },
+					       { "json", no_argument, NULL, 'j' },
+					       { "verbose", no_argument, NULL, 'v' },
+					       { 0 } };
+	int c;
+
+	/* "+": the first word that is no option begins QEMU's line, with or without "--" */
+	while ((c = getopt_long(argc, argv, "+jv", longs, NULL)) != -1) {
+		switch (c) {
+		case 'n':
+			o->request.name = optarg;
+			break;
+		case 'N':
+			if (o->request.nics == PORTS_MAX)
+				return fail_usage("run", "at most %d --nic", PORTS_MAX);
+			o->request.nic[o->request.nics++] = optarg;
+			break;
+		case 'i':
+			fprintf(stderr, "anynic run: this version does not read XML yet: use --nic\n");
+			return EXIT_MISSING;
+		case 'q':
+			o->qmp = optarg;
+			break;
+		case 'j':
+			o->json = true;
+			break;
+		case 'v':
+			o->verbose = true;
+			break;
+		default:
+			return fail_usage("run", "unknown option; QEMU's own words come after `--`");
+		}
+	}
+	o->request.qemu = argv + optind;
+	o->request.qemu_argc = argc - optind;
+	if (o->request.qemu_argc == 0)
+		return fail_usage("run", "tell the QEMU command after `--`");
+	return EXIT_OK;
+}
+
+/* With --json everything on stderr that is ours is one object a line. */
+static void log_as_json(enum log_level level, const char *text)
+{
+	json_object *event = json_object_new_object();
+	json_object *data = json_object_new_object();
+
+	json_object_object_add(data, "level", json_object_new_string(log_level_name(level)));
+	json_object_object_add(data, "text", json_object_new_string(text));
+	json_object_object_add(event, "event", json_object_new_string("LOG"));
+	json_object_object_add(event, "data", data);
+	json_object_object_add(event, "timestamp", time_make(wall_ns()));
+	event_json_print(stderr, event);
+	json_object_put(event);
+}
+
+static int start_qemu(struct service *s, const struct guest *guest, struct error *err)
+{
+	struct qemu_arguments arguments;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_set(err, -errno, "cannot make a socket pair: %s", strerror(errno));
+	struct qemu_setup setup = { .socket_dir = service_socket_dir(s), .qmp_fd = pair[1] };
+	int rc = qemu_arguments_build(&arguments, &guest->line, guest->port, guest->ports, &setup, err);
+	if (rc == 0) {
+		rc = qemu_process_start(&s->qemu, arguments.argv, &pair[1], 1, err);
+		qemu_arguments_finish(&arguments);
+	}
+	close(pair[1]);
+	if (rc < 0) {
+		close(pair[0]);
+		return rc;
+	}
+	return service_watch_qemu(s, pair[0], err);
+}
+
+static void tell_start(const struct service *s, const struct guest *guest)
+{
+	for (unsigned i = 0; i < guest->ports; i++) {
+		const struct port_spec *p = &guest->port[i];
+		char mac[MAC_TEXT];
+		fprintf(stderr, "anynic: guest %s: port %s: %s%s%s, backend %s, mac %s\n", guest->name, p->id, p->nic[0].model,
+			p->nics > 1 ? " + " : "", p->nics > 1 ? p->nic[1].model : "", p->backend.type,
+			mac_format(p->mac, mac));
+	}
+	fprintf(stderr, "anynic: guest %s: control socket %s\n", guest->name, s->place.qmp);
+}
+
+int verb_run(int argc, char **argv)
+{
+	static struct guest guest;
+	static struct service s;
+	struct options o = { 0 };
+	struct error err = { 0 };
+	int code = parse(argc, argv, &o);
+
+	if (code != EXIT_OK)
+		return code;
+	log_set_level(o.verbose ? LOG_DEBUG : LOG_WARNING);
+	if (o.json)
+		log_set_sink(log_as_json);
+	int rc = service_signals(&s, &err);
+	if (rc == 0)
+		rc = guest_prepare(&guest, &o.request, &err);
+	if (rc == 0) {
+		struct service_options options = { .name = guest.name,
+						   .qmp = o.qmp,
+						   .ports = guest.port,
+						   .count = guest.ports,
+						   .vcpus = guest.line.vcpus,
+						   .cpu = -1,
+						   .running = !guest.line.stopped && !guest.line.incoming,
+						   .json = o.json };
+		rc = service_open(&s, &options, &err);
+	}
+	if (rc == 0 && !o.json)
+		tell_start(&s, &guest);
+	if (rc == 0)
+		rc = start_qemu(&s, &guest, &err);
+	if (rc == 0) {
+		service_run(&s);
+		code = qemu_process_exit_status(&s.qemu);
+	} else {
+		code = fail(&err);
+	}
+	service_close(&s);
+	return code;
+}

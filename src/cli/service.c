@@ -1,0 +1,460 @@
+#include "cli/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "cli/event_line.h"
+#include "host/helper.h"
+#include "qemu/arguments.h"
+
+#define END_GRACE_NS (10 * NS_PER_S) /* from quit or a signal to SIGKILL */
+#define LAST_WORDS_MS 200
+
+/* --- building ---------------------------------------------------------------------------------------------------- */
+
+int service_signals(struct service *s, struct error *err)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return error_set(err, -errno, "cannot watch signals: %s", strerror(errno));
+	s->signal_source = (struct loop_source){ .fd = fd, .kind = KIND_SIGNAL };
+	return 0;
+}
+
+const char *service_socket_dir(const struct service *s)
+{
+	return s->options.nic_socket ? s->options.nic_socket : s->place.nics;
+}
+
+static unsigned total_nics(const struct service *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->options.count; i++)
+		n += s->options.ports[i].nics;
+	return n;
+}
+
+static int nic_listen(const struct service *s, const struct nic_spec *nic, struct error *err)
+{
+	char path[SOCKET_PATH];
+
+	if (s->options.nic_socket && total_nics(s) == 1)
+		return place_listen(s->options.nic_socket, err);
+	if (!qemu_socket_path(path, sizeof(path), service_socket_dir(s), nic->id))
+		return error_set(err, -ENAMETOOLONG, "%s/%s.sock: too long for a socket; set XDG_RUNTIME_DIR to a shorter path",
+				 service_socket_dir(s), nic->id);
+	return place_listen(path, err);
+}
+
+static int open_backends(struct service *s, struct error *err)
+{
+	s->backend = calloc(s->options.count, sizeof(*s->backend));
+	s->helper_source = calloc(s->options.count, sizeof(*s->helper_source));
+	if (!s->backend || !s->helper_source)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < s->options.count; i++) {
+		s->backend[i].pidfd = -1;
+		s->helper_source[i].fd = -1;
+	}
+	for (unsigned i = 0; i < s->options.count; i++) {
+		const struct port_spec *p = &s->options.ports[i];
+		unsigned queues = 1;
+		for (unsigned n = 0; n < p->nics; n++)
+			queues = MAX(queues, p->nic[n].queues);
+		int rc = host_backend_open(&p->backend, p->id, queues, &s->backend[i], err);
+		if (rc < 0) {
+			error_prefix(err, "port %s", p->id);
+			return rc;
+		}
+		if (s->backend[i].pidfd < 0)
+			continue;
+		s->helper_source[i] =
+			(struct loop_source){ .fd = s->backend[i].pidfd, .kind = KIND_HELPER_PROCESS, .index = i };
+		loop_watch(&s->loop, &s->helper_source[i], EPOLLIN);
+	}
+	return 0;
+}
+
+static int open_rom(const struct nic_spec *nic, struct error *err)
+{
+	int fd = open(nic->romfile, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(err, -errno, "romfile=%s: %s", nic->romfile, strerror(errno));
+	return fd;
+}
+
+/* What belongs to the datapath for one port: the backend's descriptors, then for each NIC its socket and its ROM. */
+static int send_port(struct service *s, unsigned i, uint32_t *seq, struct error *err)
+{
+	struct msg_port_add add = { .spec = s->options.ports[i] };
+	struct opened_backend *b = &s->backend[i];
+	int fds[FD_PASS_MAX], made[2 * PORT_NICS];
+	unsigned nfds = 0, count = 0;
+	int rc = 0;
+
+	for (; nfds < b->nfds; nfds++)
+		fds[nfds] = b->fds[nfds];
+	add.spec.backend.nfds = b->nfds;
+	if (b->mtu)
+		add.spec.backend.mtu = b->mtu;
+	for (unsigned n = 0; rc == 0 && n < add.spec.nics; n++) {
+		int fd = nic_listen(s, &add.spec.nic[n], err);
+		if (fd >= 0)
+			made[count++] = fd;
+		rc = MIN(fd, 0);
+		if (rc == 0 && add.spec.nic[n].romfile[0]) {
+			fd = open_rom(&add.spec.nic[n], err);
+			if (fd >= 0)
+				made[count++] = fd;
+			rc = MIN(fd, 0);
+			add.rom[n] = 1;
+		}
+	}
+	for (unsigned n = 0; n < count; n++)
+		fds[nfds++] = made[n];
+	if (rc == 0) {
+		*seq = datapath_send_fds(&s->datapath, MSG_PORT_ADD, &add, sizeof(add), fds, nfds);
+		if (!*seq)
+			rc = error_set(err, -EPIPE, "port %s could not be handed to the datapath process", add.spec.id);
+	}
+	for (unsigned n = 0; n < count; n++)
+		close(made[n]);
+	opened_backend_close_fds(b);
+	return rc;
+}
+
+static int hand_over_ports(struct service *s, struct error *err)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct msg_start start = { .vcpus = s->options.vcpus, .cpu = s->options.cpu, .sandbox = 1 };
+	uint32_t *seq = calloc(s->options.count, sizeof(*seq));
+	char path[4096];
+
+	if (!seq)
+		return error_set(err, -ENOMEM, "out of memory");
+	/* never more workers than CPUs: many ports can share one */
+	start.workers = (uint32_t)MIN((long)s->options.count, MAX(cpus, 1));
+	int rc = host_helper_find("anynic-datapath", path, sizeof(path), err);
+	if (rc == 0)
+		rc = datapath_start(&s->datapath, path, start.workers, err);
+	for (unsigned i = 0; rc == 0 && i < s->options.count; i++)
+		rc = send_port(s, i, &seq[i], err);
+	if (rc == 0) {
+		uint32_t started = datapath_send(&s->datapath, MSG_START, &start, sizeof(start));
+		rc = datapath_wait(&s->datapath, started, MSG_STARTED, err);
+	}
+	for (unsigned i = 0; rc == 0 && i < s->options.count; i++) {
+		rc = datapath_wait(&s->datapath, seq[i], MSG_REPLY, err);
+		if (rc < 0)
+			error_prefix(err, "port %s", s->options.ports[i].id);
+	}
+	free(seq);
+	return rc;
+}
+
+static void read_datapath(struct service *s)
+{
+	static struct message m;
+	int rc;
+
+	while ((rc = datapath_receive(&s->datapath, &m)) == 1) {
+		control_report(&s->control, &m);
+		if (m.type == MSG_REPLY)
+			commands_counters_came(&s->commands, m.seq);
+		message_close_fds(&m);
+	}
+	if (rc == -EPIPE) {
+		loop_unwatch(&s->loop, &s->datapath_source);
+		loop_unwatch(&s->loop, &s->datapath_process);
+		control_datapath_gone(&s->control);
+		commands_counters_came(&s->commands, 0);
+	}
+}
+
+static int make_socket_folder(struct service *s, struct error *err)
+{
+	const char *path = s->options.nic_socket;
+
+	if (!path || total_nics(s) == 1)
+		return 0;
+	if (mkdir(path, 0700) == 0)
+		str_copy(s->made_dir, sizeof(s->made_dir), path);
+	else if (errno != EEXIST)
+		return error_set(err, -errno, "cannot make the folder %s: %s", path, strerror(errno));
+	return 0;
+}
+
+int service_open(struct service *s, const struct service_options *o, struct error *err)
+{
+	s->options = *o;
+	s->end_timer = (struct loop_timer){ .kind = KIND_END_TIMER };
+	s->datapath = (struct datapath){ .sock = -1, .pid_fd = -1 };
+	int rc = loop_init(&s->loop, err);
+	if (rc == 0)
+		rc = loop_watch(&s->loop, &s->signal_source, EPOLLIN);
+	if (rc == 0)
+		rc = place_claim(&s->place, o->name, o->qmp, err);
+	if (rc == 0)
+		rc = make_socket_folder(s, err);
+	if (rc == 0)
+		rc = control_init(&s->control, o->name, &s->loop, &s->datapath, o->ports, o->count, err);
+	if (rc == 0)
+		rc = open_backends(s, err);
+	if (rc == 0)
+		rc = hand_over_ports(s, err);
+	if (rc < 0) {
+		static struct message m; /* what the datapath had to say about it */
+		while (datapath_receive(&s->datapath, &m) == 1)
+			control_report(&s->control, &m);
+		return rc;
+	}
+	s->datapath_source = (struct loop_source){ .fd = s->datapath.sock, .kind = KIND_DATAPATH };
+	s->datapath_process = (struct loop_source){ .fd = s->datapath.pid_fd, .kind = KIND_DATAPATH_PROCESS };
+	loop_watch(&s->loop, &s->datapath_source, EPOLLIN);
+	loop_watch(&s->loop, &s->datapath_process, EPOLLIN);
+	control_set_running(&s->control, o->running);
+	control_start(&s->control);
+	s->server = qmp_server_create(s->place.listen_fd, &s->loop, KIND_QMP_LISTEN, KIND_QMP_CLIENT, err);
+	s->place.listen_fd = -1;
+	if (!s->server)
+		return err->code;
+	commands_init(&s->commands, &s->control, s->server);
+	return 0;
+}
+
+int service_watch_qemu(struct service *s, int monitor_fd, struct error *err)
+{
+	s->monitor = qmp_client_create(monitor_fd, err);
+	if (!s->monitor)
+		return err->code;
+	s->monitor_source = (struct loop_source){ .fd = qmp_client_fd(s->monitor), .kind = KIND_QEMU_MONITOR };
+	s->qemu_source = (struct loop_source){ .fd = s->qemu.pid_fd, .kind = KIND_QEMU_PROCESS };
+	loop_watch(&s->loop, &s->monitor_source, EPOLLIN);
+	return loop_watch(&s->loop, &s->qemu_source, EPOLLIN);
+}
+
+/* --- running ----------------------------------------------------------------------------------------------------- */
+
+/* The end has begun: what has not ended by itself after the grace is killed. */
+static void begin_end(struct service *s)
+{
+	if (s->ending)
+		return;
+	s->ending = true;
+	if (!s->qemu.pid)
+		s->ended = true;
+	else
+		loop_timer_set(&s->loop, &s->end_timer, monotonic_ns() + END_GRACE_NS);
+}
+
+static void quit(struct service *s)
+{
+	/* without a monitor SIGTERM says the same */
+	if (s->qemu.pid && (!s->monitor || !qmp_client_quit(s->monitor)))
+		qemu_process_signal(&s->qemu, SIGTERM);
+	begin_end(s);
+}
+
+static void take_signal(struct service *s)
+{
+	struct signalfd_siginfo info;
+
+	if (read(s->signal_source.fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	/* QEMU sits in the same foreground group and may have it already: once more does no harm */
+	qemu_process_signal(&s->qemu, (int)info.ssi_signo);
+	begin_end(s);
+}
+
+static void read_monitor(struct service *s, uint32_t events)
+{
+	struct qmp_item item;
+
+	if (events & EPOLLOUT)
+		qmp_client_write(s->monitor);
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		qmp_client_read(s->monitor);
+	while (qmp_client_next(s->monitor, &item)) {
+		switch (item.kind) {
+		case QMP_ITEM_READY:
+			s->status_id = qmp_client_query_status(s->monitor);
+			break;
+		case QMP_ITEM_REPLY:
+			if (item.id == s->status_id)
+				control_set_running(&s->control, qmp_status_is_running(item.data));
+			break;
+		case QMP_ITEM_EVENT:
+			control_qemu_event(&s->control, item.name, item.data);
+			break;
+		case QMP_ITEM_ERROR:
+			log_warning("QEMU's monitor: %s", item.text);
+			break;
+		case QMP_ITEM_CLOSED:
+			loop_unwatch(&s->loop, &s->monitor_source);
+			qmp_client_destroy(s->monitor);
+			s->monitor = NULL;
+			return;
+		default:
+			break;
+		}
+	}
+}
+
+static void qemu_ended(struct service *s)
+{
+	if (!qemu_process_reap(&s->qemu))
+		return;
+	loop_unwatch(&s->loop, &s->qemu_source);
+	if (s->monitor)
+		read_monitor(s, EPOLLIN); /* its last events */
+	s->ended = true;
+}
+
+static void helper_ended(struct service *s, unsigned i)
+{
+	int status = 0;
+
+	loop_unwatch(&s->loop, &s->helper_source[i]);
+	waitpid(s->backend[i].pid, &status, 0);
+	s->backend[i].pid = 0;
+	log_error("port %s: the process behind its backend ended (%s %d); the port has no network until the guest is started again",
+		  s->options.ports[i].id, WIFSIGNALED(status) ? "signal" : "exit status",
+		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+static void tell_events(struct service *s)
+{
+	for (json_object *e = control_next_event(&s->control); e; e = control_next_event(&s->control)) {
+		if (s->options.json)
+			event_json_print(stderr, e);
+		else
+			event_line_print(stderr, e);
+		if (s->server)
+			qmp_server_event(s->server, e);
+		json_object_put(e);
+	}
+}
+
+static void handle(struct service *s, const struct loop_event *e)
+{
+	switch ((enum control_kind)e->kind) {
+	case KIND_DATAPATH:
+	case KIND_DATAPATH_PROCESS:
+		read_datapath(s);
+		break;
+	case KIND_QMP_LISTEN:
+		qmp_server_accept(s->server);
+		break;
+	case KIND_QMP_CLIENT:
+		qmp_server_serve(s->server, e->owner, e->events);
+		break;
+	case KIND_QEMU_MONITOR:
+		read_monitor(s, e->events);
+		break;
+	case KIND_QEMU_PROCESS:
+		qemu_ended(s);
+		break;
+	case KIND_HELPER_PROCESS:
+		helper_ended(s, e->index);
+		break;
+	case KIND_SIGNAL:
+		take_signal(s);
+		break;
+	case KIND_LEGACY_TIMER:
+	case KIND_HOLD_TIMER:
+	case KIND_RESET_TIMER:
+		control_timer(&s->control, e->kind, e->owner);
+		break;
+	case KIND_COUNTERS_TIMER:
+		commands_counters_came(&s->commands, 0);
+		break;
+	case KIND_END_TIMER:
+		log_warning("QEMU does not end: it is killed");
+		qemu_process_signal(&s->qemu, SIGKILL);
+		break;
+	case CONTROL_KIND_COUNT:
+		break;
+	}
+}
+
+void service_run(struct service *s)
+{
+	struct loop_event e;
+
+	read_datapath(s); /* reports that came while a reply was waited for */
+	tell_events(s);
+	while (!s->ended) {
+		int rc = loop_next(&s->loop, &e, -1);
+		if (rc == 1)
+			handle(s, &e);
+		else if (rc < 0 && rc != -EINTR)
+			break;
+		tell_events(s);
+		commands_serve(&s->commands);
+		tell_events(s);
+		if (s->control.quit && !s->ending)
+			quit(s);
+		if (s->monitor)
+			loop_watch(&s->loop, &s->monitor_source,
+				   qmp_client_wants_write(s->monitor) ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	}
+	qmp_server_drain(s->server, LAST_WORDS_MS);
+}
+
+/* --- the end ----------------------------------------------------------------------------------------------------- */
+
+static void remove_nic_sockets(const struct service *s)
+{
+	char path[SOCKET_PATH];
+
+	if (s->options.nic_socket && total_nics(s) == 1)
+		unlink(s->options.nic_socket);
+	for (unsigned i = 0; i < s->options.count; i++)
+		for (unsigned n = 0; n < s->options.ports[i].nics; n++)
+			if (qemu_socket_path(path, sizeof(path), service_socket_dir(s), s->options.ports[i].nic[n].id))
+				unlink(path);
+	if (s->made_dir[0])
+		rmdir(s->made_dir);
+}
+
+void service_close(struct service *s)
+{
+	if (s->qemu.pid)
+		qemu_process_finish(&s->qemu);
+	if (s->monitor)
+		qmp_client_destroy(s->monitor);
+	datapath_finish(&s->datapath);
+	for (unsigned i = 0; s->backend && i < s->options.count; i++)
+		opened_backend_close(&s->backend[i]);
+	free(s->backend);
+	free(s->helper_source);
+	commands_finish(&s->commands);
+	qmp_server_destroy(s->server);
+	control_finish(&s->control);
+	if (s->place.name[0])
+		remove_nic_sockets(s);
+	place_release(&s->place);
+	if (s->signal_source.fd > 0)
+		close(s->signal_source.fd);
+	loop_finish(&s->loop);
+}

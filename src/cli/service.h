@@ -1,0 +1,64 @@
+/* service.h - a live guest's control process: what `run` and `serve` share. One loop, one thread.
+ *
+ * service_open makes the name live, opens backends, starts the datapath and hands it the ports; then `run` starts QEMU;
+ * service_run works until the end; service_close takes everything down again, in whatever state it is.
+ */
+#ifndef ANYNIC_CLI_SERVICE_H
+#define ANYNIC_CLI_SERVICE_H
+
+#include "control/commands.h"
+#include "control/control.h"
+#include "control/place.h"
+#include "host/open.h"
+#include "qemu/process.h"
+#include "qemu/qmp_client.h"
+
+struct service_options {
+	const char *name;
+	const char *qmp;              /* --qmp, or NULL */
+	const char *nic_socket;       /* serve --socket: of the only NIC, or a folder; NULL = in the run directory */
+	const struct port_spec *ports;
+	unsigned count;
+	unsigned vcpus;               /* 0 = unknown */
+	int cpu;                      /* -1 = not pinned */
+	bool running;                 /* the guest's CPUs run from the start */
+	bool json;                    /* events as JSON on stderr */
+};
+
+struct service {
+	struct service_options options;
+	struct place place;
+	struct loop loop;
+	struct datapath datapath;
+	struct control control;
+	struct qmp_server *server;
+	struct commands commands;
+	struct opened_backend *backend; /* one for each port */
+	struct qemu_process qemu;
+	struct qmp_client *monitor;     /* of QEMU; NULL = none */
+	uint64_t status_id;             /* of the query-status under way */
+	struct loop_source datapath_source, datapath_process, qemu_source, monitor_source, signal_source;
+	struct loop_source *helper_source;
+	struct loop_timer end_timer;
+	bool ending;
+	bool ended;
+	char made_dir[PLACE_PATH];      /* serve made this folder */
+};
+
+/* Blocks the signals that service_run waits for; before the first process is started. */
+int service_signals(struct service *s, struct error *err);
+
+int service_open(struct service *s, const struct service_options *options, struct error *err);
+
+/* The folder of the NICs' sockets, for QEMU's command line. */
+const char *service_socket_dir(const struct service *s);
+
+/* QEMU runs: `monitor_fd` is our end of its monitor. Takes it, also on failure. */
+int service_watch_qemu(struct service *s, int monitor_fd, struct error *err);
+
+/* Until QEMU has ended, or (serve) somebody says quit. */
+void service_run(struct service *s);
+
+void service_close(struct service *s); /* accepts a zeroed or half-open one */
+
+#endif
