@@ -1,0 +1,655 @@
+/* Control's view of a guest, with the test in the place of the datapath: what is reported, what is asked, what is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control/control.h"
+#include "control/why.h"
+
+#define DELAY_MS 60
+
+struct world {
+	struct loop loop;
+	struct datapath datapath;
+	struct control control;
+	int peer; /* the datapath's end */
+	json_object *event;
+};
+
+static const struct port_spec ports[] = {
+	{ .id = "net0",
+	  .policy = POLICY_SWITCH,
+	  .legacy_delay_ms = DELAY_MS,
+	  .hold_count = 6,
+	  .hold_seconds = 60,
+	  .nics = 2,
+	  .nic = { { .id = "net0-legacy", .model = "rtl8139", .role = ROLE_LEGACY },
+		   { .id = "net0-performant", .model = "virtio-net", .role = ROLE_PERFORMANT } },
+	  .backend = { .type = "user" } },
+	{ .id = "lan0",
+	  .policy = POLICY_SINGLE,
+	  .nics = 1,
+	  .nic = { { .id = "lan0", .model = "virtio-net", .role = ROLE_SINGLE } },
+	  .backend = { .type = "null" } },
+};
+
+static int setup_with(void **state, const struct port_spec *specs, unsigned count)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct error err = { 0 };
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(loop_init(&w->loop, &err), 0);
+	datapath_adopt(&w->datapath, pair[0]);
+	w->peer = pair[1];
+	fd_set_nonblock(w->peer, true);
+	assert_int_equal(control_init(&w->control, "vm1", &w->loop, &w->datapath, specs, count, &err), 0);
+	control_start(&w->control);
+	*state = w;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, ports, 1);
+}
+
+static int setup_two(void **state)
+{
+	return setup_with(state, ports, 2);
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	control_finish(&w->control);
+	if (w->datapath.sock >= 0)
+		datapath_finish(&w->datapath);
+	json_object_put(w->event);
+	close(w->peer);
+	loop_finish(&w->loop);
+	free(w);
+	return 0;
+}
+
+/* --- the world's side -------------------------------------------------------------------------------------------- */
+
+/* Lets control read what was reported, and its timers go off, for `ms`. */
+static void pass(struct world *w, int ms)
+{
+	uint64_t end = monotonic_ns() + (uint64_t)ms * NS_PER_MS;
+	struct loop_event e;
+	static struct message m;
+
+	do {
+		while (datapath_receive(&w->datapath, &m) == 1)
+			control_report(&w->control, &m);
+		if (loop_next(&w->loop, &e, ms ? 1 : 0) == 1)
+			control_timer(&w->control, e.kind, e.owner);
+	} while (monotonic_ns() < end);
+}
+
+static void report(struct world *w, enum message_type type, const void *body, size_t size)
+{
+	assert_int_equal(message_send(w->peer, type, 0, body, size, NULL, 0), 0);
+	pass(w, 0);
+}
+
+static void status_of(struct world *w, const char *nic, enum driver_state state, bool bus_reset)
+{
+	struct msg_nic_status m = { .state = state, .phase = PHASE_OS, .since_ns = monotonic_ns(), .bus_reset = bus_reset };
+
+	str_copy(m.nic, sizeof(m.nic), nic);
+	str_copy(m.evidence, sizeof(m.evidence), "because");
+	report(w, MSG_NIC_STATUS, &m, sizeof(m));
+}
+
+static void legacy(struct world *w, enum driver_state state)
+{
+	status_of(w, "net0-legacy", state, false);
+}
+
+static void performant(struct world *w, enum driver_state state)
+{
+	status_of(w, "net0-performant", state, false);
+}
+
+static bool take_links(struct world *w, struct msg_port_links *links)
+{
+	static struct message m;
+
+	while (message_receive(w->peer, &m) == 1) {
+		const struct msg_port_links *body = message_body(&m, sizeof(*body));
+		if (m.type != MSG_PORT_LINKS)
+			continue;
+		assert_non_null(body);
+		*links = *body;
+		return true;
+	}
+	return false;
+}
+
+static void confirm(struct world *w, const struct msg_port_links *links, uint64_t duration_ns)
+{
+	struct msg_links_applied applied = { .active = links->active, .duration_ns = duration_ns };
+
+	str_copy(applied.port, sizeof(applied.port), links->port);
+	report(w, MSG_LINKS_APPLIED, &applied, sizeof(applied));
+}
+
+/* Control asks for these links; the datapath confirms. */
+static void expect_links(struct world *w, bool first, bool second, int active)
+{
+	struct msg_port_links links;
+
+	assert_true(take_links(w, &links));
+	assert_int_equal(links.up[0], first);
+	assert_int_equal(links.up[1], second);
+	assert_int_equal(links.active, active);
+	confirm(w, &links, 42000);
+}
+
+static void expect_no_links(struct world *w)
+{
+	struct msg_port_links links;
+
+	assert_false(take_links(w, &links));
+}
+
+/* --- what control tells ------------------------------------------------------------------------------------------ */
+
+/* The next event is `name` with exactly this data ("" = not looked at). */
+static void expect_event(struct world *w, const char *name, const char *data)
+{
+	json_object *part;
+
+	json_object_put(w->event);
+	w->event = control_next_event(&w->control);
+	if (!w->event)
+		fail_msg("no event, but %s was expected", name);
+	json_object_object_get_ex(w->event, "event", &part);
+	assert_string_equal(json_object_get_string(part), name);
+	if (!data[0])
+		return;
+	json_object_object_get_ex(w->event, "data", &part);
+	assert_string_equal(json_object_to_json_string_ext(part, JSON_C_TO_STRING_PLAIN), data);
+}
+
+static void expect_no_event(struct world *w)
+{
+	json_object_put(w->event);
+	w->event = control_next_event(&w->control);
+	if (w->event)
+		fail_msg("unexpected: %s", json_object_to_json_string(w->event));
+}
+
+static void expect_status(struct world *w)
+{
+	expect_event(w, "GUEST_DRIVER_STATUS_CHANGED", "");
+}
+
+static void expect_link(struct world *w, const char *nic, bool up)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "{\"nic\":\"%s\",\"port\":\"net0\",\"up\":%s}", nic, up ? "true" : "false");
+	expect_event(w, "NIC_LINK_CHANGED", text);
+}
+
+/* `from`, `to` as JSON */
+static void expect_switch(struct world *w, const char *from, const char *to, const char *reason)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "{\"port\":\"net0\",\"from\":%s,\"to\":%s,\"reason\":\"%s\",\"duration-us\":42}", from, to,
+		 reason);
+	expect_event(w, "PORT_LINK_SWITCHED", text);
+}
+
+#define LEGACY_NIC     "\"net0-legacy\""
+#define PERFORMANT_NIC "\"net0-performant\""
+
+static void performant_up(struct world *w)
+{
+	performant(w, DRIVER_READY);
+	expect_links(w, false, true, 1);
+	expect_status(w);
+	expect_link(w, "net0-performant", true);
+	expect_switch(w, "null", PERFORMANT_NIC, "performant-ready");
+	expect_no_event(w);
+}
+
+static void expect_verdict(struct world *w, enum why_verdict verdict, const char *words)
+{
+	struct why why;
+
+	why_port(&w->control.port[0], &why);
+	assert_string_equal(why_verdict_names[why.verdict], why_verdict_names[verdict]);
+	if (!strstr(why.text, words))
+		fail_msg("'%s' is not in '%s'", words, why.text);
+	if (verdict != WHY_OK)
+		assert_true(why.next_step[0]);
+}
+
+/* --- stories ----------------------------------------------------------------------------------------------------- */
+
+static void a_new_switch_port_asks_for_nothing(void **state)
+{
+	struct world *w = *state;
+
+	pass(w, 2 * DELAY_MS);
+	expect_no_links(w);
+	expect_no_event(w);
+	expect_verdict(w, WHY_NO_DRIVER, "rtl8139");
+}
+
+static void a_status_event_has_its_members_in_order(void **state)
+{
+	struct world *w = *state;
+
+	legacy(w, DRIVER_INITIALIZING);
+	expect_event(w, "GUEST_DRIVER_STATUS_CHANGED",
+		     "{\"nic\":\"net0-legacy\",\"port\":\"net0\",\"model\":\"rtl8139\",\"status\":\"initializing\","
+		     "\"previous\":\"none\",\"phase\":\"os\",\"evidence\":\"because\"}");
+	expect_verdict(w, WHY_INITIALIZING, "net0-legacy");
+	legacy(w, DRIVER_FAILED);
+	expect_status(w);
+	expect_verdict(w, WHY_DRIVER_FAILED, "because");
+	/* the same again is no news */
+	legacy(w, DRIVER_FAILED);
+	expect_no_event(w);
+}
+
+static void the_performant_nic_comes_up_at_once(void **state)
+{
+	struct world *w = *state;
+
+	performant_up(w);
+	expect_verdict(w, WHY_OK, "net0-performant");
+	assert_int_equal(control_port_state(&w->control.port[0]), PORT_UP);
+}
+
+static void the_legacy_nic_comes_up_after_the_delay(void **state)
+{
+	struct world *w = *state;
+
+	legacy(w, DRIVER_READY);
+	expect_status(w);
+	expect_no_links(w);
+	assert_int_equal(control_port_state(&w->control.port[0]), PORT_WAITING);
+	expect_verdict(w, WHY_WAITING, "legacy");
+	pass(w, DELAY_MS / 2);
+	expect_no_links(w);
+	pass(w, DELAY_MS);
+	expect_links(w, true, false, 0);
+	expect_link(w, "net0-legacy", true);
+	expect_switch(w, "null", LEGACY_NIC, "legacy-timer");
+	expect_no_event(w);
+}
+
+static void legacy_never_comes_up_when_performant_is_ready_within_the_delay(void **state)
+{
+	struct world *w = *state;
+
+	legacy(w, DRIVER_READY);
+	expect_status(w);
+	pass(w, DELAY_MS / 3);
+	performant_up(w);
+	pass(w, 2 * DELAY_MS);
+	expect_no_links(w);
+	expect_no_event(w);
+}
+
+static void a_direct_move_is_one_step_and_one_event(void **state)
+{
+	struct world *w = *state;
+
+	legacy(w, DRIVER_READY);
+	pass(w, DELAY_MS + 10);
+	expect_links(w, true, false, 0);
+	expect_status(w);
+	expect_link(w, "net0-legacy", true);
+	expect_switch(w, "null", LEGACY_NIC, "legacy-timer");
+
+	performant(w, DRIVER_READY);
+	expect_status(w);
+	expect_no_event(w); /* nothing is told before the datapath confirmed */
+	expect_links(w, false, true, 1);
+	expect_no_links(w);
+	expect_link(w, "net0-legacy", false);
+	expect_link(w, "net0-performant", true);
+	expect_switch(w, LEGACY_NIC, PERFORMANT_NIC, "performant-ready");
+	expect_no_event(w);
+
+	performant(w, DRIVER_NONE);
+	expect_links(w, true, false, 0);
+	expect_status(w);
+	expect_link(w, "net0-performant", false);
+	expect_link(w, "net0-legacy", true);
+	expect_switch(w, PERFORMANT_NIC, LEGACY_NIC, "performant-lost");
+
+	legacy(w, DRIVER_NONE);
+	expect_links(w, false, false, -1);
+	expect_status(w);
+	expect_link(w, "net0-legacy", false);
+	expect_switch(w, LEGACY_NIC, "null", "legacy-lost");
+	expect_no_event(w);
+}
+
+static void a_guest_reset_is_told_as_a_reset(void **state)
+{
+	struct world *w = *state;
+
+	legacy(w, DRIVER_READY);
+	expect_status(w);
+	performant_up(w);
+	/* QEMU resets the cards one by one, then tells */
+	status_of(w, "net0-performant", DRIVER_NONE, true);
+	status_of(w, "net0-legacy", DRIVER_NONE, true);
+	expect_status(w);
+	expect_status(w);
+	expect_no_links(w);
+	json_object *data = json_tokener_parse("{\"guest\":true,\"reason\":\"guest-reset\"}");
+	control_qemu_event(&w->control, "RESET", data);
+	control_qemu_event(&w->control, "RESET", data); /* some guests reset twice for one reboot */
+	json_object_put(data);
+	expect_links(w, false, false, -1);
+	expect_event(w, "RESET", "{\"guest\":true,\"reason\":\"guest-reset\"}");
+	expect_link(w, "net0-performant", false);
+	expect_switch(w, PERFORMANT_NIC, "null", "reset");
+	expect_no_event(w);
+	pass(w, 150);
+	expect_no_links(w);
+	expect_no_event(w);
+	/* and it starts over */
+	performant_up(w);
+	control_qemu_event(&w->control, "RESET", NULL);
+	expect_event(w, "RESET", "");
+}
+
+static void a_bus_reset_of_one_nic_without_a_guest_reset_is_a_loss(void **state)
+{
+	struct world *w = *state;
+
+	legacy(w, DRIVER_READY);
+	expect_status(w);
+	performant_up(w);
+	status_of(w, "net0-performant", DRIVER_NONE, true);
+	expect_status(w);
+	expect_no_links(w);
+	pass(w, 150);
+	expect_links(w, true, false, 0);
+	expect_link(w, "net0-performant", false);
+	expect_link(w, "net0-legacy", true);
+	expect_switch(w, PERFORMANT_NIC, LEGACY_NIC, "performant-lost");
+	expect_no_event(w);
+}
+
+static void both_bus_resets_without_a_guest_reset_are_one_move(void **state)
+{
+	struct world *w = *state;
+
+	legacy(w, DRIVER_READY);
+	expect_status(w);
+	performant_up(w);
+	status_of(w, "net0-performant", DRIVER_NONE, true);
+	status_of(w, "net0-legacy", DRIVER_NONE, true);
+	expect_status(w);
+	expect_status(w);
+	pass(w, 150);
+	expect_links(w, false, false, -1);
+	expect_no_links(w);
+	expect_link(w, "net0-performant", false);
+	expect_switch(w, PERFORMANT_NIC, "null", "performant-lost");
+	expect_no_event(w);
+}
+
+static void a_link_set_by_hand_stays_until_auto(void **state)
+{
+	struct world *w = *state;
+	struct error err;
+
+	performant_up(w);
+	assert_int_equal(control_set_link(&w->control, "net0-legacy", true, &err), 0);
+	expect_links(w, true, false, 0);
+	expect_link(w, "net0-performant", false);
+	expect_link(w, "net0-legacy", true);
+	expect_switch(w, PERFORMANT_NIC, LEGACY_NIC, "manual");
+	assert_int_equal(control_port_state(&w->control.port[0]), PORT_MANUAL);
+	expect_verdict(w, WHY_MANUAL, "net0-legacy");
+
+	/* neither drivers nor a reset change it */
+	performant(w, DRIVER_NONE);
+	expect_status(w);
+	control_qemu_event(&w->control, "RESET", NULL);
+	expect_event(w, "RESET", "");
+	performant(w, DRIVER_READY);
+	expect_status(w);
+	expect_no_links(w);
+
+	assert_int_equal(control_set_mode(&w->control, "net0", false, &err), 0);
+	expect_links(w, false, true, 1);
+	expect_link(w, "net0-legacy", false);
+	expect_link(w, "net0-performant", true);
+	expect_switch(w, LEGACY_NIC, PERFORMANT_NIC, "manual");
+	expect_no_event(w);
+}
+
+static void a_port_taken_down_by_hand_has_no_link(void **state)
+{
+	struct world *w = *state;
+	struct error err;
+
+	performant_up(w);
+	assert_int_equal(control_set_link(&w->control, "net0", false, &err), 0);
+	expect_links(w, false, false, -1);
+	expect_link(w, "net0-performant", false);
+	expect_switch(w, PERFORMANT_NIC, "null", "manual");
+	expect_verdict(w, WHY_MANUAL, "down");
+	assert_int_equal(control_set_link(&w->control, "net0", true, &err), 0);
+	expect_links(w, false, true, 1);
+	expect_link(w, "net0-performant", true);
+	expect_switch(w, "null", PERFORMANT_NIC, "manual");
+	/* the same again asks for nothing */
+	assert_int_equal(control_set_link(&w->control, "net0-performant", true, &err), 0);
+	expect_no_links(w);
+	expect_no_event(w);
+	assert_int_equal(control_set_link(&w->control, "net9", true, &err), -ENOENT);
+	assert_int_equal(control_set_mode(&w->control, "net0-legacy", true, &err), -ENOENT);
+}
+
+static void too_many_switches_hold_the_choice(void **state)
+{
+	struct world *w = *state;
+
+	legacy(w, DRIVER_READY);
+	expect_status(w);
+	performant_up(w);
+	for (int i = 0; i < 3; i++) {
+		performant(w, DRIVER_NONE);
+		expect_links(w, true, false, 0);
+		if (i < 2) {
+			performant(w, DRIVER_READY);
+			expect_links(w, false, true, 1);
+		}
+	}
+	/* 1 + 2 + 2 + 1 = 6 switches: not yet more than six */
+	assert_int_equal(control_port_state(&w->control.port[0]), PORT_UP);
+	performant(w, DRIVER_READY);
+	expect_links(w, false, true, 1);
+	assert_int_equal(control_port_state(&w->control.port[0]), PORT_HELD);
+	expect_verdict(w, WHY_HELD, "net0-performant");
+	json_object *last = NULL, *name, *data, *part;
+	for (json_object *e = control_next_event(&w->control); e; e = control_next_event(&w->control)) {
+		json_object_put(last);
+		last = e;
+	}
+	json_object_object_get_ex(last, "event", &name);
+	assert_string_equal(json_object_get_string(name), "PORT_SWITCH_HELD");
+	json_object_object_get_ex(last, "data", &data);
+	json_object_object_get_ex(data, "switches", &part);
+	assert_int_equal(json_object_get_int(part), 7);
+	assert_true(json_object_object_get_ex(data, "until", &part));
+	assert_true(json_object_object_get_ex(part, "seconds", NULL));
+	json_object_put(last);
+
+	/* what does not work is not held; what works is */
+	performant(w, DRIVER_NONE);
+	expect_links(w, true, false, 0);
+	performant(w, DRIVER_READY);
+	expect_no_links(w);
+	/* by hand the hold ends */
+	struct error err;
+	assert_int_equal(control_set_mode(&w->control, "net0", true, &err), 0);
+	assert_int_equal(control_set_mode(&w->control, "net0", false, &err), 0);
+	expect_links(w, false, true, 1);
+	assert_int_equal(control_port_state(&w->control.port[0]), PORT_UP);
+}
+
+static void a_stopped_guest_has_no_time(void **state)
+{
+	struct world *w = *state;
+	static struct message m;
+
+	legacy(w, DRIVER_READY);
+	expect_status(w);
+	control_qemu_event(&w->control, "STOP", NULL);
+	expect_event(w, "STOP", "");
+	assert_int_equal(message_receive(w->peer, &m), 1);
+	assert_int_equal(m.type, MSG_GUEST_RUN);
+	assert_int_equal(m.body[0], 0);
+	pass(w, 3 * DELAY_MS);
+	expect_no_links(w);
+	control_qemu_event(&w->control, "RESUME", NULL);
+	expect_event(w, "RESUME", "");
+	pass(w, 2 * DELAY_MS);
+	expect_links(w, true, false, 0);
+}
+
+static void a_single_nic_is_up_from_the_start(void **state)
+{
+	struct world *w = *state;
+	struct error err;
+
+	expect_links(w, true, false, 0);
+	expect_no_event(w); /* that is how it begins, nothing has changed */
+	assert_true(w->control.port[1].nic[0].link);
+	control_qemu_event(&w->control, "RESET", NULL);
+	expect_event(w, "RESET", "");
+	status_of(w, "lan0", DRIVER_READY, false);
+	expect_status(w);
+	expect_no_links(w);
+	assert_int_equal(control_set_link(&w->control, "lan0", false, &err), 0);
+	expect_links(w, false, false, -1);
+	expect_event(w, "NIC_LINK_CHANGED", "{\"nic\":\"lan0\",\"port\":\"lan0\",\"up\":false}");
+	expect_event(w, "PORT_LINK_SWITCHED",
+		     "{\"port\":\"lan0\",\"from\":\"lan0\",\"to\":null,\"reason\":\"manual\",\"duration-us\":42}");
+	assert_int_equal(control_set_mode(&w->control, "lan0", false, &err), 0);
+	expect_links(w, true, false, 0);
+}
+
+static void a_backend_that_goes_is_told(void **state)
+{
+	struct world *w = *state;
+	struct msg_backend_status m = { .port = "net0", .reason = "the peer closed" };
+
+	report(w, MSG_BACKEND_STATUS, &m, sizeof(m));
+	expect_event(w, "BACKEND_STATUS_CHANGED", "{\"port\":\"net0\",\"up\":false,\"reason\":\"the peer closed\"}");
+	expect_verdict(w, WHY_BACKEND_DOWN, "the peer closed");
+	report(w, MSG_BACKEND_STATUS, &m, sizeof(m));
+	expect_no_event(w);
+	m = (struct msg_backend_status){ .port = "net0", .up = 1 };
+	report(w, MSG_BACKEND_STATUS, &m, sizeof(m));
+	expect_event(w, "BACKEND_STATUS_CHANGED", "{\"port\":\"net0\",\"up\":true,\"reason\":\"\"}");
+}
+
+static void the_end_of_the_datapath_takes_the_links_and_is_told(void **state)
+{
+	struct world *w = *state;
+	static struct message m;
+	struct error err;
+
+	performant_up(w);
+	close(w->peer);
+	w->peer = -1;
+	assert_int_equal(datapath_receive(&w->datapath, &m), -EPIPE);
+	control_datapath_gone(&w->control);
+	control_datapath_gone(&w->control);
+	expect_event(w, "BACKEND_STATUS_CHANGED",
+		     "{\"port\":\"net0\",\"up\":false,\"reason\":\"the datapath process has closed its socket\"}");
+	expect_link(w, "net0-performant", false);
+	expect_event(w, "PORT_LINK_SWITCHED",
+		     "{\"port\":\"net0\",\"from\":\"net0-performant\",\"to\":null,\"reason\":\"backend\",\"duration-us\":0}");
+	expect_no_event(w);
+	expect_verdict(w, WHY_BACKEND_DOWN, "datapath");
+	assert_int_equal(control_set_link(&w->control, "net0", true, &err), -EPIPE);
+	control_qemu_event(&w->control, "RESET", NULL);
+	expect_event(w, "RESET", "");
+	expect_no_event(w);
+}
+
+static void a_memory_problem_explains_itself(void **state)
+{
+	struct world *w = *state;
+	struct msg_nic_attached m = { .nic = "net0-legacy", .attached = 1, .problem = "guest memory is private" };
+
+	report(w, MSG_NIC_ATTACHED, &m, sizeof(m));
+	expect_verdict(w, WHY_DRIVER_FAILED, "guest memory is private");
+}
+
+static void messages_of_the_wrong_size_or_with_wild_values_are_ignored(void **state)
+{
+	struct world *w = *state;
+	struct msg_nic_status status = { .nic = "net0-legacy", .state = 99 };
+	struct msg_links_applied applied = { .port = "net0", .active = 77 };
+	struct msg_nic_status endless;
+
+	memset(&endless, 'x', sizeof(endless));
+	report(w, MSG_NIC_STATUS, &status, sizeof(status));
+	report(w, MSG_NIC_STATUS, &status, 10);
+	report(w, MSG_NIC_STATUS, &endless, sizeof(endless));
+	report(w, MSG_LINKS_APPLIED, &applied, sizeof(applied));
+	report(w, MSG_REPLY, &applied, 3);
+	for (unsigned type = 0; type < MESSAGE_TYPE_COUNT; type++)
+		report(w, type, NULL, 0);
+	expect_no_event(w);
+	assert_int_equal(w->control.port[0].active, -1);
+}
+
+#define STORY(name, before) cmocka_unit_test_setup_teardown(name, before, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(a_new_switch_port_asks_for_nothing, setup),
+		STORY(a_status_event_has_its_members_in_order, setup),
+		STORY(the_performant_nic_comes_up_at_once, setup),
+		STORY(the_legacy_nic_comes_up_after_the_delay, setup),
+		STORY(legacy_never_comes_up_when_performant_is_ready_within_the_delay, setup),
+		STORY(a_direct_move_is_one_step_and_one_event, setup),
+		STORY(a_guest_reset_is_told_as_a_reset, setup),
+		STORY(a_bus_reset_of_one_nic_without_a_guest_reset_is_a_loss, setup),
+		STORY(both_bus_resets_without_a_guest_reset_are_one_move, setup),
+		STORY(a_link_set_by_hand_stays_until_auto, setup),
+		STORY(a_port_taken_down_by_hand_has_no_link, setup),
+		STORY(too_many_switches_hold_the_choice, setup),
+		STORY(a_stopped_guest_has_no_time, setup),
+		STORY(a_single_nic_is_up_from_the_start, setup_two),
+		STORY(a_backend_that_goes_is_told, setup),
+		STORY(the_end_of_the_datapath_takes_the_links_and_is_told, setup),
+		STORY(a_memory_problem_explains_itself, setup),
+		STORY(messages_of_the_wrong_size_or_with_wild_values_are_ignored, setup),
+	};
+	log_set_level(LOG_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
