@@ -15,6 +15,13 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "run", verb_run, "start a guest with ports", "[--name NAME] [--nic SPEC]... [--qmp PATH] [--json] [--verbose] -- QEMU [ARGS...]",
+	  "  --name NAME     of the guest; else QEMU's -name, else guest-PID\n"
+	  "  --nic SPEC      a port; without any: auto\n"
+	  "  --qmp PATH      the control socket is there\n"
+	  "  -j, --json      events on stderr as JSON, one a line\n"
+	  "  -v, --verbose   tell more\n"
+	  "The exit status is QEMU's.\n" },
 	{ "plan", verb_plan, "what run would do; opens nothing",
 	  "[--name NAME] [--nic SPEC]... [--qemu BINARY | --qemu-version X.Y] [--place hosted|qemu] [--assume kvm,vhost,vfio] [-j] "
 	  "[-- QEMU [ARGS...]]",
@@ -35,6 +42,9 @@ static const struct verb verbs[] = {
 	{ "why", verb_why, "why there is, or is not, network", "[NAME] [PORT] [-j]", NULL },
 	{ "qmp", verb_qmp, "send a command, or open a shell", "[NAME] [COMMAND [JSON]]",
 	  "JSON is the arguments object. Without COMMAND: a shell; `help` lists the commands.\n" },
+	{ "serve", verb_serve, "the cards' sockets, without a virtual machine", "--nic SPEC... --socket PATH [--cpu N] [--name NAME] [--qmp PATH]",
+	  "  --socket PATH   of the card; with several cards a folder, ID.sock each\n"
+	  "  --cpu N         keep the first worker on this CPU\n" },
 	{ "models", verb_models, "which cards there are", "[-j]", NULL },
 	{ "backends", verb_backends, "where a port's frames can go", "[-j]", NULL },
 	{ "stop", verb_stop, "end a guest", "[NAME] [--timeout SECONDS]",

@@ -153,10 +153,10 @@ static int hand_over_ports(struct service *s, struct error *err)
 	if (!seq)
 		return error_set(err, -ENOMEM, "out of memory");
 	/* never more workers than CPUs: many ports can share one */
-	start.workers = (uint32_t)MIN((long)s->options.count, MAX(cpus, 1));
+	unsigned workers = (unsigned)MIN((long)s->options.count, MAX(cpus, 1));
 	int rc = host_helper_find("anynic-datapath", path, sizeof(path), err);
 	if (rc == 0)
-		rc = datapath_start(&s->datapath, path, start.workers, err);
+		rc = datapath_start(&s->datapath, path, workers, err);
 	for (unsigned i = 0; rc == 0 && i < s->options.count; i++)
 		rc = send_port(s, i, &seq[i], err);
 	if (rc == 0) {
