@@ -151,6 +151,8 @@ static int check_backend(const struct port_spec *port, const struct known *known
 		rc = check_stream(b, err);
 	if (rc == 0 && strcmp(b->type, "tap") == 0)
 		rc = check_tap(port, err);
+	if (rc == 0 && b->capture[0] != '\0')
+		rc = error_set(err, -ENOTSUP, "capture= is not in this version; on backend=tap use tcpdump on the tap");
 	return rc == 0 ? check_driver(port, err) : rc;
 }
 

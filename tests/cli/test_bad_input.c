@@ -1,0 +1,265 @@
+/* What a user may type wrong: each case runs the real program, and has its message and its exit code. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+static const char *program;
+static char dir[] = "/tmp/anynic-cli-XXXXXX";
+
+/* Programs that answer as QEMU does, so that the cases do not depend on what is installed. */
+static const struct {
+	const char *name, *body;
+} fakes[] = {
+	{ "qemu-system-x86_64", "case $1 in --version) echo 'QEMU emulator version 11.1.3';; -device) echo 'vfio-user-pci options:';; esac" },
+	{ "qemu-system-aarch64", "case $1 in --version) echo 'QEMU emulator version 11.1.3';; -device) echo 'vfio-user-pci options:';; esac" },
+	{ "qemu-old", "echo 'QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg)'" },
+	{ "qemu-without", "case $1 in --version) echo 'QEMU emulator version 10.2.0';; esac; exit 1" },
+	{ "not-qemu", "echo hello" },
+};
+
+static int set_up(void **state)
+{
+	char path[128];
+
+	(void)state;
+	if (!mkdtemp(dir) || setenv("PATH", dir, 1) < 0 || setenv("XDG_RUNTIME_DIR", dir, 1) < 0)
+		return -1;
+	for (unsigned i = 0; i < ARRAY_SIZE(fakes); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, fakes[i].name);
+		FILE *f = fopen(path, "we");
+		if (!f)
+			return -1;
+		fprintf(f, "#!/bin/sh\n%s\n", fakes[i].body);
+		fclose(f);
+		if (chmod(path, 0755) < 0)
+			return -1;
+	}
+	snprintf(path, sizeof(path), "%s/plain", dir);
+	return close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "/bin/rm -rf %s", dir);
+	return system(command);
+}
+
+static void read_all(int fd, char *to, size_t size)
+{
+	size_t n = 0;
+	ssize_t got;
+
+	while (n < size - 1 && (got = read(fd, to + n, size - 1 - n)) > 0)
+		n += (size_t)got;
+	to[n] = '\0';
+	close(fd);
+}
+
+/* Runs `anynic LINE`, words split at blanks. Returns the exit code. */
+static int run(const char *line, char *out, char *err, size_t size)
+{
+	char copy[512], *words[40] = { (char *)program };
+	int o[2], e[2], status, n = 1;
+
+	str_copy(copy, sizeof(copy), line);
+	for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
+		words[n++] = w;
+	assert_int_equal(pipe2(o, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(e, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		dup2(o[1], 1);
+		dup2(e[1], 2);
+		execv(program, words);
+		_exit(126);
+	}
+	close(o[1]);
+	close(e[1]);
+	read_all(o[0], out, size);
+	read_all(e[0], err, size);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+#define Q "-- qemu-system-x86_64"
+
+struct bad_case {
+	const char *line;
+	int code;
+	const char *says, *also;
+};
+
+static void check(const struct bad_case *cases, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		char out[8192], err[8192];
+		int code = run(cases[i].line, out, err, sizeof(out));
+
+		if (code != cases[i].code || !strstr(err, cases[i].says) || !strstr(err, cases[i].also))
+			fail_msg("anynic %s\n  exit %d, want %d\n  %s", cases[i].line, code, cases[i].code, err);
+		if (out[0] != '\0')
+			fail_msg("anynic %s: an error, and yet on stdout: %s", cases[i].line, out);
+	}
+}
+
+static void wrong_verbs_and_options_are_usage_errors(void **state)
+{
+	(void)state;
+	static const struct bad_case cases[] = {
+		{ "", 2, "usage", "plan" },
+		{ "plam", 2, "plam", "plan" },
+		{ "plan --nix auto", 2, "nix", "usage: anynic plan" },
+		{ "plan --nic", 2, "requires an argument", "usage: anynic plan" },
+		{ "plan auto", 2, "'auto'", "after --" },
+		{ "plan --assume kvm,warp", 2, "--assume kvm,warp", "kvm, vhost, vfio" },
+		{ "plan --qemu-version eleven", 2, "--qemu-version eleven", "write X.Y" },
+		{ "plan --qemu-version 11.1 --qemu qemu-old", 2, "exclude each other", "" },
+		{ "plan --place moon", 2, "--place moon", "hosted, qemu" },
+		{ "plan --name a/b", 2, "--name a/b is not legal", "letters, digits" },
+		{ "plan --interfaces f.xml", 4, "XML is not in this version", "--nic" },
+		{ "models x", 2, "'x'", "usage: anynic models" },
+		{ "models -x", 2, "x", "usage: anynic models" },
+		{ "backends x", 2, "'x'", "usage: anynic backends" },
+	};
+
+	check(cases, ARRAY_SIZE(cases));
+}
+
+static void a_bad_port_names_key_and_legal_values(void **state)
+{
+	(void)state;
+	static const struct bad_case cases[] = {
+		{ "plan --nic auto,lagacy=e1000 " Q, 2, "--nic auto,lagacy=e1000: unknown key 'lagacy'", "did you mean legacy?" },
+		{ "plan --nic auto,colour=red " Q, 2, "unknown key 'colour'", "keys are id, legacy" },
+		{ "plan --nic auto,id=a,id=b " Q, 2, "id= is given twice", "" },
+		{ "plan --nic auto,queues=9 " Q, 2, "queues=9 is not legal", "1 to 8" },
+		{ "plan --nic rtl8139,queues=2 " Q, 2, "queues=2 is too many", "at most 1" },
+		{ "plan --nic auto,mtu=99999 " Q, 2, "mtu=99999 is not legal", "68 to 65535" },
+		{ "plan --nic auto,legacy-delay=soon " Q, 2, "legacy-delay=soon is not legal", "milliseconds" },
+		{ "plan --nic auto,hold=6 " Q, 2, "hold=6 is not legal", "N/SECONDS" },
+		{ "plan --nic auto,packed=maybe " Q, 2, "packed=maybe is not legal", "on, off" },
+		{ "plan --nic rtl8139,packed=on " Q, 2, "packed= has no meaning for rtl8139", "virtio-net" },
+		{ "plan --nic rtl8139,rev=5 " Q, 2, "rev=0x05 is not legal", "0x20" },
+		{ "plan --nic auto,link=sideways " Q, 2, "link=sideways is not legal", "auto, up, down" },
+		{ "plan --nic auto,place=hostd " Q, 2, "place=hostd is not legal", "did you mean hosted?" },
+		{ "plan --nic auto,mac=53:54:00:00:00:01 " Q, 2, "multicast", "unicast" },
+		{ "plan --nic auto,mac=nonsense " Q, 2, "mac=nonsense is not legal", "52:54:00:12:34:56" },
+		{ "plan --nic auto,id=a --nic auto,id=a " Q, 2, "port a: id=a is used by two ports", "of its own" },
+		{ "plan --nic auto,mac=52:54:00:00:00:01 --nic auto,mac=52:54:00:00:00:01 " Q, 2, "mac=52:54:00:00:00:01 is used by two ports",
+		  "of its own" },
+		{ "plan --nic atuo " Q, 2, "unknown model 'atuo', did you mean auto?", "models are" },
+		{ "plan --nic auto,legacy=virtio-net " Q, 2, "cannot be the legacy one", "legacy= takes rtl8139" },
+		{ "plan --nic auto,performant=rtl8139 " Q, 2, "cannot be the performant one", "performant= takes virtio-net" },
+		{ "plan --nic auto,backend=usr " Q, 2, "unknown backend 'usr', did you mean user?", "user, tap" },
+		{ "plan --nic auto,ifname=tap0 " Q, 2, "ifname= has no meaning for backend=user", "tap" },
+		{ "plan --nic auto,backend=stream " Q, 2, "needs path=", "" },
+		{ "plan --nic auto,backend=tap,fd=1 " Q, 2, "fd=1 is not legal", "above 2" },
+		{ "plan --nic auto,net=10.0.2.0 " Q, 2, "net=10.0.2.0 is not legal", "10.0.2.0/24" },
+		{ "plan --nic auto,hostfwd=22 " Q, 2, "hostfwd=22 is not legal", "tcp:127.0.0.1:2222-:22" },
+	};
+
+	check(cases, ARRAY_SIZE(cases));
+}
+
+static void what_a_later_version_brings_is_missing_not_wrong(void **state)
+{
+	(void)state;
+	static const struct bad_case cases[] = {
+		{ "plan --nic team,transient=igbvf " Q, 4, "team ports are not in this version", "use auto" },
+		{ "plan --nic auto,backend=bridge,br=br0 " Q, 4, "backend=bridge is not in this version", "user, tap" },
+		{ "plan --nic auto,backend=passt " Q, 4, "backend=passt is not in this version", "" },
+		{ "plan --nic auto,place=qemu " Q, 4, "place=qemu is not in this version", "place=hosted" },
+		{ "plan --place qemu " Q, 4, "place=qemu is not in this version", "" },
+		{ "plan --nic auto,transport=vhost-user " Q, 4, "transport=vhost-user is not in this version", "vfio-user" },
+		{ "plan --nic auto,driver=vhost " Q, 4, "driver=vhost is not in this version", "driver=default" },
+	};
+
+	check(cases, ARRAY_SIZE(cases));
+}
+
+static void a_qemu_line_that_cannot_work_says_what_to_add(void **state)
+{
+	(void)state;
+	static const struct bad_case cases[] = {
+		{ "plan " Q " -daemonize", 2, "-daemonize cannot be used", "leave it out" },
+		{ "plan " Q " -m lots", 2, "-m lots is no memory size", "" },
+		{ "plan " Q " -object memory-backend-ram,id=m,size=1G -M memory-backend=m", 2, "guest memory 'm'", "add share=on" },
+		{ "plan " Q " -object memory-backend-memfd,id=m,size=1G,share=off -numa node,memdev=m", 2, "guest memory 'm'", "add share=on" },
+		{ "plan " Q " -mem-path /dev/hugepages", 2, "-mem-path", "memory-backend-file" },
+		{ "plan " Q " -numa node", 2, "-numa node without memdev=", "memory-backend-memfd" },
+		{ "plan " Q " -M isapc", 2, "-machine isapc", "q35" },
+		{ "plan -- qemu-system-aarch64", 2, "no default machine with PCI", "-machine virt" },
+		{ "plan " Q " -incoming defer", 4, "-incoming", "afresh" },
+		{ "plan --nic rtl8139,id=lan " Q " -device e1000,id=lan", 2, "id=lan already", "another id=" },
+	};
+
+	check(cases, ARRAY_SIZE(cases));
+}
+
+static void a_qemu_that_cannot_be_used_is_told_apart(void **state)
+{
+	(void)state;
+	static const struct bad_case cases[] = {
+		{ "plan -- qemu-nowhere", 3, "QEMU program 'qemu-nowhere' is not there", "install it" },
+		{ "plan -- /nowhere/qemu", 3, "/nowhere/qemu", "install it" },
+		{ "plan -- qemu-old", 4, "QEMU 7.2 has no vfio-user-pci", "10.1 or newer" },
+		{ "plan --qemu-version 10.0", 4, "QEMU 10.0 has no vfio-user-pci", "10.1 or newer" },
+		{ "plan -- qemu-without", 4, "QEMU 10.2 was built without vfio-user-pci", "another build" },
+		{ "plan -- not-qemu", 1, "is no QEMU", "qemu-system-" },
+		{ "plan --qemu plain", 1, "'plain' cannot be run: Permission denied", "" },
+	};
+
+	check(cases, ARRAY_SIZE(cases));
+}
+
+static void a_good_plan_is_one_document_and_opens_nothing(void **state)
+{
+	(void)state;
+	char out[16384], err[16384];
+
+	assert_int_equal(run("plan -j --name vm --nic auto,mac=52:54:00:12:34:56 --nic rtl8139,id=x " Q " -M q35 -m 1G", out, err,
+			     sizeof(out)), 0);
+	assert_string_equal(err, "");
+	assert_true(out[0] == '{' && strcmp(out + strlen(out) - 3, "\n}\n") == 0);
+	assert_non_null(strstr(out, "\"mac\":\"52:54:00:12:34:56\""));
+	assert_non_null(strstr(out, "vm.nics/net0-performant.sock"));
+	assert_int_equal(run("plan --name vm", out, err, sizeof(out)), 0);
+	assert_non_null(strstr(out, "net0-legacy"));
+	snprintf(out, sizeof(out), "%s/anynic", dir);
+	assert_int_equal(access(out, F_OK), -1);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wrong_verbs_and_options_are_usage_errors),
+		cmocka_unit_test(a_bad_port_names_key_and_legal_values),
+		cmocka_unit_test(what_a_later_version_brings_is_missing_not_wrong),
+		cmocka_unit_test(a_qemu_line_that_cannot_work_says_what_to_add),
+		cmocka_unit_test(a_qemu_that_cannot_be_used_is_told_apart),
+		cmocka_unit_test(a_good_plan_is_one_document_and_opens_nothing),
+	};
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s ANYNIC\n", argv[0]);
+		return 2;
+	}
+	program = argv[1];
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
