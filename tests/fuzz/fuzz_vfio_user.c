@@ -282,7 +282,7 @@ static void open_scene(struct scene *s)
 	if (bind(fd, (struct sockaddr *)&s->addr, sizeof(sa_family_t)) < 0 || listen(fd, 4) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&s->addr, &s->addr_size) < 0 || loop_init(&s->loop, NULL) < 0)
 		abort();
-	s->t = test_nic_create("fuzz", true, rom, sizeof(rom));
+	s->t = test_nic_create("fuzz", TEST_EXPRESS, rom, sizeof(rom));
 	s->v = vfio_user_create(&s->t->nic, fd, &s->loop, 1, 2, NULL);
 }
 

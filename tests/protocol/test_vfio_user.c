@@ -1096,10 +1096,33 @@ static void a_second_client_is_refused_while_one_is_there(void **state)
 	struct vfio_client second;
 	static struct client_message m;
 
+	/* in words: QEMU aborts when its connection just ends */
 	assert_int_equal(world_connect(w, 0, &second), 0);
+	assert_int_equal(client_hello(&second, client_qemu_text), -EBUSY);
 	assert_int_equal(client_receive(&second, &m), 0);
 	assert_int_equal(client_read32(&w->c, VU_BAR0, TEST_SCRATCH), 0x5a5a5a5a);
 	client_close(&second);
+}
+
+static void a_second_client_that_says_nothing_is_sent_away(void **state)
+{
+	struct world *w = *state;
+	struct vfio_client second, third, fourth;
+	static struct client_message m;
+	struct loop_event e;
+
+	assert_int_equal(world_connect(w, 0, &second), 0);
+	assert_int_equal(world_connect(w, 0, &third), 0);
+	assert_int_equal(client_receive(&second, &m), 0); /* makes room for the third */
+	assert_int_equal(loop_next(&w->loop, &e, 2000), 1);
+	vfio_user_serve(e.owner, e.index, e.events);
+	assert_int_equal(client_receive(&third, &m), 0);
+	assert_int_equal(world_connect(w, 0, &fourth), 0);
+	client_close(&fourth); /* goes by itself */
+	assert_int_equal(client_read32(&w->c, VU_BAR0, TEST_SCRATCH), 0x5a5a5a5a);
+	assert_int_equal(loop_next(&w->loop, &e, 0), 0);
+	client_close(&second);
+	client_close(&third);
 }
 
 static void a_new_client_is_taken_when_the_old_one_is_dead_but_not_yet_noticed(void **state)
@@ -1240,6 +1263,7 @@ int main(void)
 		STORY(unknown_flags_are_refused),
 		STORY(a_client_that_does_not_read_stops_only_itself),
 		STORY(a_second_client_is_refused_while_one_is_there),
+		STORY(a_second_client_that_says_nothing_is_sent_away),
 		STORY(a_new_client_is_taken_when_the_old_one_is_dead_but_not_yet_noticed),
 		STORY(a_vanished_client_leaves_a_card_as_at_power_on),
 		STORY(writes_that_were_posted_before_the_end_still_happen),

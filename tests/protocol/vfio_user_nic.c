@@ -113,7 +113,7 @@ static const struct nic_ops test_ops = {
 	.name = "test", .size = sizeof(struct test_nic), .reset = test_reset, .finish = test_finish, .judge = test_judge
 };
 
-struct test_nic *test_nic_create(const char *id, bool express, const uint8_t *rom, uint32_t rom_size)
+struct test_nic *test_nic_create(const char *id, unsigned kind, const uint8_t *rom, uint32_t rom_size)
 {
 	static const struct pci_identity conventional = { .vendor = 0x1af4, .device = 0x10ff, .subsystem_vendor = 0x1af4,
 							  .class_code = 0x020000, .interrupt_pin = 1 };
@@ -123,7 +123,7 @@ struct test_nic *test_nic_create(const char *id, bool express, const uint8_t *ro
 
 	if (!t || (!space.slot && reg_space_prepare(&space, NULL) < 0))
 		abort();
-	identity.express = express;
+	identity.express = kind & TEST_EXPRESS;
 	struct pci_device *pci = &t->nic.pci;
 	pci_init(pci, &identity, &nic_pci_hooks, &t->r);
 	t->nic.ops = &test_ops;
@@ -135,8 +135,9 @@ struct test_nic *test_nic_create(const char *id, bool express, const uint8_t *ro
 	pci_add_bar(pci, 4, BAR_MEM64, 4096, NULL);
 	pci_add_pm(pci, 0);
 	pci_add_msi(pci, 0, 4, false);
-	pci_add_msix(pci, 0, TEST_NIC_VECTORS, 4, 0, 2048);
-	if (express)
+	if (!(kind & TEST_NO_MSIX))
+		pci_add_msix(pci, 0, TEST_NIC_VECTORS, 4, 0, 2048);
+	if (kind & TEST_EXPRESS)
 		pci_add_pcie(pci, 0, true);
 	if (rom)
 		pci_set_rom(pci, rom, rom_size);

@@ -36,8 +36,13 @@ struct test_nic {
 	unsigned resets[3]; /* by enum reset_kind */
 };
 
-/* `express`: with PCIe capability, FLR and 4096 bytes of config space. `rom` may be NULL; it is borrowed. */
-struct test_nic *test_nic_create(const char *id, bool express, const uint8_t *rom, uint32_t rom_size);
+enum test_nic_kind {
+	TEST_EXPRESS = 1, /* with PCIe capability, FLR and 4096 bytes of config space */
+	TEST_NO_MSIX = 2,
+};
+
+/* `kind` is a set of enum test_nic_kind. `rom` may be NULL; it is borrowed. */
+struct test_nic *test_nic_create(const char *id, unsigned kind, const uint8_t *rom, uint32_t rom_size);
 void test_nic_destroy(struct test_nic *t);
 
 #endif

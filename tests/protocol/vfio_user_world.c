@@ -21,7 +21,7 @@ int open_descriptors(void)
 	return n;
 }
 
-static void socket_path(const struct world *w, unsigned nic, char *path, size_t size)
+void world_socket_path(const struct world *w, unsigned nic, char *path, size_t size)
 {
 	snprintf(path, size, "%s/%u", w->folder, nic);
 }
@@ -54,8 +54,8 @@ struct world *world_create(unsigned nics)
 		w->rom[i] = (uint8_t)(i * 7 + (i >> 8));
 	for (unsigned i = 0; i < nics; i++) {
 		snprintf(id, sizeof(id), "nic%u", i);
-		w->t[i] = test_nic_create(id, i & 1, i ? NULL : w->rom, ROM_SIZE);
-		socket_path(w, i, path, sizeof(path));
+		w->t[i] = test_nic_create(id, (i & 1 ? TEST_EXPRESS : 0u) | (i / 2 == 1 ? TEST_NO_MSIX : 0u), i ? NULL : w->rom, ROM_SIZE);
+		world_socket_path(w, i, path, sizeof(path));
 		w->v[i] = vfio_user_create(&w->t[i]->nic, listen_at(path), &w->loop, KIND_LISTEN, KIND_CONNECTION, NULL);
 	}
 	return w;
@@ -70,7 +70,7 @@ int world_destroy(struct world *w)
 	for (unsigned i = 0; i < w->nics; i++) {
 		vfio_user_destroy(w->v[i]);
 		test_nic_destroy(w->t[i]);
-		socket_path(w, i, path, sizeof(path));
+		world_socket_path(w, i, path, sizeof(path));
 		unlink(path);
 	}
 	rmdir(w->folder);
@@ -98,7 +98,7 @@ int world_connect(struct world *w, unsigned nic, struct vfio_client *c)
 {
 	char path[80];
 
-	socket_path(w, nic, path, sizeof(path));
+	world_socket_path(w, nic, path, sizeof(path));
 	return client_connect(c, path, world_pump, w);
 }
 

@@ -20,12 +20,13 @@ struct world {
 	int fds_before;
 };
 
-/* NICs are conventional and express in turn; the first has a ROM. */
+/* NICs are conventional and express in turn; the first has a ROM, the third and fourth have no MSI-X. */
 struct world *world_create(unsigned nics);
 /* Returns how many descriptors are open that were not before. */
 int world_destroy(struct world *w);
 /* Serves everything that is there to be served. */
 void world_pump(void *world);
+void world_socket_path(const struct world *w, unsigned nic, char *path, size_t size);
 int world_connect(struct world *w, unsigned nic, struct vfio_client *c);
 /* Connects w->c to NIC 0 and shakes hands as QEMU. */
 void world_greet(struct world *w);

@@ -14,7 +14,7 @@
 #define PROBLEM_ROOM 200
 
 /* index of the sources of the connection kind */
-enum source_index { SOURCE_SOCKET, SOURCE_UNMASK };
+enum source_index { SOURCE_SOCKET, SOURCE_UNMASK, SOURCE_REFUSED };
 
 /* Finds a private mapping: asks the client for a few bytes of guest memory and compares them with ours. */
 enum probe_state { PROBE_IDLE, PROBE_WANTED, PROBE_SENT, PROBE_DONE };
@@ -35,6 +35,8 @@ struct vfio_user {
 	struct loop_source listener;
 	struct loop_source connection; /* fd -1: no client */
 	struct loop_source unmask;     /* eventfd: KVM saw the end of an INTx interrupt; fd -1 = none */
+	struct loop_source refused_client; /* a second one, until it can be told so; fd -1 = none */
+	struct loop_timer refuse_timer;
 	bool negotiated;               /* VERSION went well */
 	bool client_serves_dma;        /* it looks like QEMU, which answers DMA_READ */
 	bool ram_mapped;               /* writable memory came with a descriptor */
@@ -89,6 +91,11 @@ void dma_bus_master_on(struct vfio_user *v);
 void dma_probe_step(struct vfio_user *v);
 /* The answer to it. 0, or -EPROTO for one that was not asked for. */
 int dma_probe_reply(struct vfio_user *v, const struct vu_header *h, const uint8_t *body);
+
+/* Takes `fd`. */
+void refuse_client(struct vfio_user *v, int fd);
+void refuse_event(struct vfio_user *v);
+void refuse_finish(struct vfio_user *v);
 
 /* True while output waits for the client. */
 static inline bool connection_blocked(const struct vfio_user *v)

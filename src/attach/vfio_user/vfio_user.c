@@ -316,7 +316,14 @@ static bool receive(struct vfio_user *v)
 
 void vfio_user_serve(struct vfio_user *v, unsigned index, uint32_t events)
 {
-	(void)events; /* what can be done shows when it is tried */
+	if (index == SOURCE_REFUSED) {
+		refuse_event(v);
+		return;
+	}
+	if (events == 0) {
+		refuse_finish(v); /* its time is up: no other timer is ours */
+		return;
+	}
 	if (v->connection.fd < 0)
 		return;
 	if (index == SOURCE_UNMASK) {
@@ -361,7 +368,7 @@ void vfio_user_accept(struct vfio_user *v)
 		disconnect(v, NULL);
 	if (v->connection.fd >= 0) {
 		log_warning("%s: a second vfio-user client was refused", v->nic->spec.id);
-		close(fd);
+		refuse_client(v, fd);
 		return;
 	}
 	v->problem[0] = '\0';
@@ -386,6 +393,8 @@ struct vfio_user *vfio_user_create(struct nic *nic, int listen_fd, struct loop *
 	v->listener = (struct loop_source){ .fd = listen_fd, .kind = listen_kind, .owner = v };
 	v->connection = (struct loop_source){ .fd = -1, .kind = connection_kind, .index = SOURCE_SOCKET, .owner = v };
 	v->unmask = (struct loop_source){ .fd = -1, .kind = connection_kind, .index = SOURCE_UNMASK, .owner = v };
+	v->refused_client = (struct loop_source){ .fd = -1, .kind = connection_kind, .index = SOURCE_REFUSED, .owner = v };
+	v->refuse_timer = (struct loop_timer){ .kind = connection_kind, .owner = v };
 	int rc = fd_set_nonblock(listen_fd, true);
 	if (rc == 0)
 		rc = loop_watch(loop, &v->listener, EPOLLIN);
@@ -402,6 +411,7 @@ void vfio_user_destroy(struct vfio_user *v)
 	if (!v)
 		return;
 	disconnect(v, NULL);
+	refuse_finish(v);
 	loop_unwatch(v->loop, &v->listener);
 	fd_close(&v->listener.fd);
 	free(v);

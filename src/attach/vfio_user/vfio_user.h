@@ -21,8 +21,8 @@ void vfio_user_destroy(struct vfio_user *v); /* NULL is fine */
 /* The listening socket is readable. Event owner = the struct vfio_user. */
 void vfio_user_accept(struct vfio_user *v);
 
-/* An event of the connection kind: handles a bounded number of messages. `index` and `events` are the event's: 0 is the
- * socket, 1 the eventfd by which KVM tells the end of an INTx interrupt. A polling worker passes 0 and EPOLLIN. */
+/* An event of the connection kind (a descriptor or a timer): handles a bounded number of messages. `index` and `events` are the
+ * event's. A polling worker passes 0 and EPOLLIN. */
 void vfio_user_serve(struct vfio_user *v, unsigned index, uint32_t events);
 
 struct nic *vfio_user_nic(const struct vfio_user *v);
