@@ -1,5 +1,6 @@
 #include "script.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,9 +109,11 @@ static void move(struct script *s)
 		unsigned broken = script_byte(s);
 		if (broken && state.length)
 			state.data[script_number(s, 2) % state.length] ^= (uint8_t)broken;
-		int rc = nic_load(s->m->nic, state.data, state.length, NULL);
-		if (!broken && rc < 0)
-			abort(); /* what was saved must load */
+		struct error err = { 0 };
+		if (nic_load(s->m->nic, state.data, state.length, &err) < 0 && !broken) {
+			fprintf(stderr, "what was saved must load: %s\n", err.text);
+			abort();
+		}
 	}
 	buffer_finish(&state);
 }

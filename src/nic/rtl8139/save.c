@@ -45,20 +45,26 @@ static void save_eeprom(const struct rtl8139_eeprom *e, struct buffer *out)
 	buffer_put_u8(out, e->write_enabled);
 }
 
-static bool load_eeprom(struct rtl8139_eeprom *e, struct reader *in)
+/* All or nothing: no reset puts an EEPROM right that was loaded half. */
+static bool load_eeprom(struct rtl8139_eeprom *to, struct reader *in)
 {
+	struct rtl8139_eeprom e = { 0 };
+
 	for (unsigned i = 0; i < EEPROM_WORDS; i++)
-		e->word[i] = reader_u16(in);
-	e->shift = reader_u16(in);
-	e->step = reader_u8(in);
-	e->change = reader_u8(in);
-	e->bits = reader_u8(in) & 15;
-	e->address = reader_u8(in) % EEPROM_WORDS;
-	e->select = reader_u8(in) & 1;
-	e->clock = reader_u8(in) & 1;
-	e->out = reader_u8(in) & 1;
-	e->write_enabled = reader_u8(in) & 1;
-	return e->step < EEPROM_STEP_COUNT && e->change <= EEPROM_CHANGE_COUNT;
+		e.word[i] = reader_u16(in);
+	e.shift = reader_u16(in);
+	e.step = reader_u8(in);
+	e.change = reader_u8(in);
+	e.bits = reader_u8(in) & 15;
+	e.address = reader_u8(in) % EEPROM_WORDS;
+	e.select = reader_u8(in) & 1;
+	e.clock = reader_u8(in) & 1;
+	e.out = reader_u8(in) & 1;
+	e.write_enabled = reader_u8(in) & 1;
+	if (in->failed || e.step >= EEPROM_STEP_COUNT || e.change > EEPROM_CHANGE_COUNT)
+		return false;
+	*to = e;
+	return true;
 }
 
 static void save_tally(const struct rtl8139_tally *t, struct buffer *out)
