@@ -497,14 +497,28 @@ static bool wants_kick(struct vd *d, struct vd_queue *q)
 	return event_passed(slot, q->next, (uint16_t)(q->next - added));
 }
 
-bool vd_poke(struct vd *d, unsigned queue)
+static void notify(struct vd *d, unsigned queue)
 {
 	if (d->legacy)
 		io_write(d, L_NOTIFY, 2, queue);
 	else
 		pci_bar_write(&d->nic->pci, d->notify.bar, d->q[queue].notify, 2, queue);
+}
+
+bool vd_poke(struct vd *d, unsigned queue)
+{
+	notify(d, queue);
 	vd_run(d);
 	return true;
+}
+
+bool vd_tell(struct vd *d, unsigned queue)
+{
+	bool wanted = wants_kick(d, &d->q[queue]);
+
+	if (wanted)
+		notify(d, queue);
+	return wanted;
 }
 
 bool vd_kick(struct vd *d, unsigned queue)

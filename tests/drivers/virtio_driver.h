@@ -114,6 +114,7 @@ void vd_up(struct vd *d, uint64_t features);
 int vd_add(struct vd *d, unsigned queue, const struct vd_piece *out, unsigned outs, const struct vd_piece *in, unsigned ins,
 	   uint64_t cookie);
 bool vd_kick(struct vd *d, unsigned queue);   /* tells the device if it wants to be told; what it wanted */
+bool vd_tell(struct vd *d, unsigned queue);   /* the same, and the device's worker does not run yet */
 bool vd_poke(struct vd *d, unsigned queue);   /* tells it anyway */
 bool vd_get(struct vd *d, unsigned queue, uint64_t *cookie, uint32_t *length); /* next used chain */
 void vd_want_interrupt(struct vd *d, unsigned queue, bool on); /* for the next used chain, or none */
