@@ -129,9 +129,9 @@ def story(events):
     for event in events:
         d = event.get("data", {})
         if event["event"] == "GUEST_DRIVER_STATUS_CHANGED":
-            if d["status"] == "ready":
+            if d["status"] == "ready" and d["previous"] != "ready":  # else only the phase is new
                 lines.append(f"{d['nic']} ready")
-            elif d["previous"] == "ready":
+            elif d["previous"] == "ready" and d["status"] != "ready":
                 lines.append(f"{d['nic']} lost")
         elif event["event"] != "BACKEND_STATUS_CHANGED":
             lines.append(short(event))
