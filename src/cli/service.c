@@ -382,7 +382,7 @@ static void handle(struct service *s, const struct loop_event *e)
 		break;
 	case KIND_LEGACY_TIMER:
 	case KIND_HOLD_TIMER:
-	case KIND_RESET_TIMER:
+	case KIND_LOST_TIMER:
 		control_timer(&s->control, e->kind, e->owner);
 		break;
 	case KIND_COUNTERS_TIMER:

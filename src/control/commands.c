@@ -120,14 +120,14 @@ static void add_number(json_object *object, const char *name, uint64_t number)
 	json_object_object_add(object, name, json_object_new_uint64(number));
 }
 
-static void add_status(json_object *object, const struct port_nic *nic)
+static void add_status(json_object *object, const struct control_nic *nic)
 {
 	add_text(object, "status", name_of(driver_state_names, DRIVER_STATE_COUNT, nic->status));
 	add_text(object, "phase", name_of(driver_phase_names, DRIVER_PHASE_COUNT, nic->phase));
 }
 
 /* When the status began, by the clock on the wall. */
-static json_object *since(const struct port_nic *nic)
+static json_object *since(const struct control_nic *nic)
 {
 	uint64_t now = monotonic_ns();
 

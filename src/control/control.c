@@ -99,7 +99,7 @@ static void take_text(char *to, size_t size, const char *from, size_t from_size)
 
 static void tell_status(struct control_port *p, unsigned index, enum driver_state previous)
 {
-	const struct port_nic *nic = &p->nic[index];
+	const struct control_nic *nic = &p->nic[index];
 	json_object *data = json_object_new_object();
 
 	json_object_object_add(data, "nic", json_object_new_string(p->spec.nic[index].id));
@@ -124,21 +124,27 @@ static void nic_status(struct control *c, const struct msg_nic_status *m)
 	struct control_port *p = find_nic(c, id, &index);
 	if (!p || m->state >= DRIVER_STATE_COUNT || m->phase >= DRIVER_PHASE_COUNT)
 		return;
-	struct port_nic *nic = &p->nic[index];
+	struct control_nic *nic = &p->nic[index];
 	enum driver_state previous = nic->status;
 	enum driver_phase phase = nic->phase;
 	nic->status = m->state;
 	nic->phase = m->phase;
 	TAKE_TEXT(nic->evidence, m->evidence);
-	nic->since_ns = m->since_ns;
 	nic->resets = m->resets;
 	if (nic->status != DRIVER_NONE)
 		c->touched = true;
-	/* a reset of a card that no driver had touched is no news */
-	if (nic->status == previous && nic->phase == phase)
+	if (c->over)
 		return;
-	tell_status(p, index, previous);
-	control_port_status_changed(p, index, previous, m->bus_reset);
+	/* a reset of a card that no driver had touched is no news to clients */
+	if (nic->status != previous || nic->phase != phase) {
+		nic->since_ns = m->since_ns;
+		tell_status(p, index, previous);
+	}
+	/* the reset first: a loss that comes with it has its cause then */
+	if (m->bus_reset)
+		control_port_nic_reset(p, index);
+	if (nic->status != previous)
+		control_port_status_changed(p, index);
 }
 
 static void nic_attached(struct control *c, const struct msg_nic_attached *m)
@@ -297,6 +303,7 @@ static void guest_was_reset(struct control *c, json_object *data)
 	if (repeat)
 		return;
 	c->touched = false;
+	c->over = false;
 	control_event(c, EVENT_RESET, json_object_get(data));
 	for (unsigned i = 0; i < c->ports; i++)
 		control_port_guest_reset(&c->port[i]);
@@ -309,6 +316,7 @@ void control_qemu_event(struct control *c, const char *name, json_object *data)
 		guest_was_reset(c, data);
 		break;
 	case EVENT_SHUTDOWN:
+		c->over = true;
 		control_event(c, EVENT_SHUTDOWN, json_object_get(data));
 		break;
 	case EVENT_STOP:

@@ -31,14 +31,14 @@ enum control_kind {
 	KIND_SIGNAL,
 	KIND_LEGACY_TIMER,    /* owner = struct control_port */
 	KIND_HOLD_TIMER,      /* owner = struct control_port */
-	KIND_RESET_TIMER,     /* owner = struct control_port */
+	KIND_LOST_TIMER,      /* owner = struct control_port */
 	KIND_COUNTERS_TIMER,
 	KIND_END_TIMER,
 	CONTROL_KIND_COUNT
 };
 
 /* One NIC as control sees it. */
-struct port_nic {
+struct control_nic {
 	enum driver_state status;
 	enum driver_phase phase;
 	char evidence[EVIDENCE_MAX];
@@ -47,7 +47,8 @@ struct port_nic {
 	bool link;               /* as the guest sees it */
 	bool attached;           /* a VMM is connected */
 	char problem[200];       /* why the VMM's memory cannot be used; empty = fine */
-	bool reset_lost;         /* a bus reset took its driver away; the policy does not know yet */
+	bool lost;               /* its driver went, and the policy is not told before it is clear why */
+	uint64_t bus_reset_ns;   /* of the last bus reset; 0 = none */
 };
 
 /* A change of links that the datapath was told and has not confirmed. */
@@ -66,7 +67,7 @@ struct port_step {
 struct control_port {
 	struct control *control;
 	struct port_spec spec;
-	struct port_nic nic[PORT_NICS];
+	struct control_nic nic[PORT_NICS];
 	int active;                  /* as the datapath confirmed; -1 = none */
 	bool wanted[PORT_NICS];      /* links after all steps that are under way */
 	int wanted_active;
@@ -74,7 +75,8 @@ struct control_port {
 	struct switch_hold hold;
 	struct port_step step[PORT_STEPS];
 	unsigned steps;
-	struct loop_timer legacy_timer, hold_timer, reset_timer;
+	struct loop_timer legacy_timer, hold_timer, lost_timer;
+	bool reset_known;            /* all its NICs were reset: the RESET event that follows is no news */
 	uint64_t legacy_left_ns;     /* of the legacy timer, while the guest is stopped */
 	bool backend_up;
 	char backend_reason[120];
@@ -90,6 +92,7 @@ struct control {
 	bool running;                /* the guest's CPUs run, as far as QEMU told */
 	bool datapath_gone;
 	bool quit;                   /* a client said so */
+	bool over;                   /* the guest shuts down: its cards go one by one, and that is no news */
 	uint64_t reset_ns;           /* of the last RESET event; 0 = none */
 	bool touched;                /* a driver showed up since then */
 	json_object **queue;         /* events, oldest first */
@@ -134,8 +137,9 @@ void control_port_init(struct control_port *p, struct control *c, const struct p
 void control_port_finish(struct control_port *p);
 void control_port_start(struct control_port *p);
 
-/* A NIC's status came (nic[index] holds it already). */
-void control_port_status_changed(struct control_port *p, unsigned index, enum driver_state previous, bool bus_reset);
+/* A NIC's status came, a NIC was reset by its bus (nic[index] holds it already). */
+void control_port_status_changed(struct control_port *p, unsigned index);
+void control_port_nic_reset(struct control_port *p, unsigned index);
 void control_port_guest_reset(struct control_port *p);
 void control_port_guest_running(struct control_port *p, bool running);
 void control_port_timer(struct control_port *p, unsigned kind);

@@ -3,9 +3,11 @@
 
 #include "control/control.h"
 
-/* A bus reset of one NIC is most often the first sign of the guest's reset: QEMU resets its devices one by one and then tells.
- * So long the policy waits before it takes the driver for lost on its own account. */
-#define RESET_GRACE_NS (100 * NS_PER_MS)
+/* QEMU resets its devices one by one, each by a cleared command register and a device reset, and tells RESET up to half a second
+ * later. So the policy takes it for the guest's reset when all cards of a port were reset within RESET_SPREAD_NS; a card whose reset
+ * stays alone has lost its driver. A driver that goes without a reset is waited for only if no other card could take over. */
+#define RESET_SPREAD_NS (100 * NS_PER_MS)
+#define LOST_GRACE_NS   (20 * NS_PER_MS)
 
 const char *const port_state_names[] = {
 	[PORT_DOWN] = "down", [PORT_WAITING] = "waiting", [PORT_UP] = "up", [PORT_HELD] = "held", [PORT_MANUAL] = "manual"
@@ -28,9 +30,9 @@ int control_port_nic_of(const struct control_port *p, enum switch_nic which)
 	return -1;
 }
 
-static enum switch_nic part_of(const struct control_port *p, int nic)
+static enum switch_nic part_of(const struct control_port *p, unsigned nic)
 {
-	if (nic < 0 || p->spec.policy != POLICY_SWITCH)
+	if (p->spec.policy != POLICY_SWITCH)
 		return SWITCH_NONE;
 	return p->spec.nic[nic].role == ROLE_PERFORMANT ? SWITCH_PERFORMANT : SWITCH_LEGACY;
 }
@@ -230,7 +232,7 @@ void control_port_init(struct control_port *p, struct control *c, const struct p
 	*p = (struct control_port){ .control = c, .spec = *spec, .active = -1, .wanted_active = -1, .backend_up = true };
 	p->legacy_timer = (struct loop_timer){ .kind = KIND_LEGACY_TIMER, .owner = p };
 	p->hold_timer = (struct loop_timer){ .kind = KIND_HOLD_TIMER, .owner = p };
-	p->reset_timer = (struct loop_timer){ .kind = KIND_RESET_TIMER, .owner = p };
+	p->lost_timer = (struct loop_timer){ .kind = KIND_LOST_TIMER, .owner = p };
 	for (unsigned i = 0; i < PORT_NICS; i++)
 		str_copy(p->nic[i].evidence, sizeof(p->nic[i].evidence), "the guest has not touched the card yet");
 	switch_hold_init(&p->hold, spec->hold_count, spec->hold_seconds);
@@ -242,7 +244,7 @@ void control_port_finish(struct control_port *p)
 		return;
 	loop_timer_cancel(p->control->loop, &p->legacy_timer);
 	loop_timer_cancel(p->control->loop, &p->hold_timer);
-	loop_timer_cancel(p->control->loop, &p->reset_timer);
+	loop_timer_cancel(p->control->loop, &p->lost_timer);
 }
 
 /* Which NIC comes up when a person says that the port is up. */
@@ -274,7 +276,7 @@ static void set_links(struct control_port *p, int nic, bool raise, struct port_s
 		up[nic] = false;
 		step.active = step.active == nic ? -1 : step.active;
 	}
-	p->policy.active = part_of(p, step.active);
+	p->policy.active = step.active < 0 ? SWITCH_NONE : part_of(p, (unsigned)step.active);
 	order(p, up, step, monotonic_ns());
 }
 
@@ -287,52 +289,97 @@ void control_port_start(struct control_port *p)
 		set_links(p, -1, true, quiet);
 }
 
-void control_port_status_changed(struct control_port *p, unsigned index, enum driver_state previous, bool bus_reset)
+static bool part_ready(const struct control_port *p, enum switch_nic part)
 {
-	struct port_nic *nic = &p->nic[index];
-	enum switch_nic part = part_of(p, (int)index);
-
-	(void)previous;
-	if (part == SWITCH_NONE)
-		return;
-	bool known = part == SWITCH_LEGACY ? p->policy.legacy_ready : p->policy.performant_ready;
-	if (nic->status == DRIVER_READY) {
-		nic->reset_lost = false;
-		if (!known)
-			feed(p, parts[part].ready, nic->since_ns);
-	} else if (known && bus_reset) {
-		nic->reset_lost = true;
-		if (!p->reset_timer.slot)
-			loop_timer_set(p->control->loop, &p->reset_timer, monotonic_ns() + RESET_GRACE_NS);
-	} else if (known && !nic->reset_lost) {
-		feed(p, parts[part].lost, nic->since_ns);
-	}
+	return part == SWITCH_LEGACY ? p->policy.legacy_ready : p->policy.performant_ready;
 }
 
-void control_port_guest_reset(struct control_port *p)
+static void keep_back(struct control_port *p, unsigned index, uint64_t ns)
 {
-	loop_timer_cancel(p->control->loop, &p->reset_timer);
+	p->nic[index].lost = true;
+	loop_timer_set(p->control->loop, &p->lost_timer, monotonic_ns() + ns);
+}
+
+static void forget_losses(struct control_port *p)
+{
+	loop_timer_cancel(p->control->loop, &p->lost_timer);
 	for (unsigned i = 0; i < PORT_NICS; i++)
-		p->nic[i].reset_lost = false;
+		p->nic[i].lost = false;
+}
+
+void control_port_status_changed(struct control_port *p, unsigned index)
+{
+	struct control_nic *nic = &p->nic[index];
+	enum switch_nic part = part_of(p, index);
+
+	if (part == SWITCH_NONE)
+		return;
+	if (nic->status == DRIVER_READY) {
+		nic->lost = false;
+		if (!part_ready(p, part))
+			feed(p, parts[part].ready, nic->since_ns);
+		return;
+	}
+	if (!part_ready(p, part) || nic->lost)
+		return;
+	bool other_ready = part_ready(p, part == SWITCH_LEGACY ? SWITCH_PERFORMANT : SWITCH_LEGACY);
+	if (nic->attached && nic->status == DRIVER_NONE && p->policy.active == part && !other_ready)
+		keep_back(p, index, LOST_GRACE_NS);
+	else
+		feed(p, parts[part].lost, nic->since_ns);
+}
+
+static void reset_port(struct control_port *p)
+{
+	forget_losses(p);
 	if (p->spec.policy != POLICY_SWITCH)
 		return;
 	end_hold(p);
 	feed(p, SWITCH_RESET, monotonic_ns());
 }
 
-/* The NIC was reset and no guest reset followed. The one that is not active goes first: nothing must move to it. */
-static void reset_was_alone(struct control_port *p)
+void control_port_nic_reset(struct control_port *p, unsigned index)
+{
+	uint64_t now = monotonic_ns();
+	enum switch_nic part = part_of(p, index);
+
+	p->nic[index].bus_reset_ns = now;
+	if (part == SWITCH_NONE || !p->nic[index].attached)
+		return;
+	for (unsigned i = 0; i < p->spec.nics; i++) {
+		const struct control_nic *nic = &p->nic[i];
+		if (!nic->attached || (nic->bus_reset_ns && now - nic->bus_reset_ns <= RESET_SPREAD_NS))
+			continue;
+		if (part_ready(p, part))
+			keep_back(p, index, RESET_SPREAD_NS); /* not all of them yet */
+		return;
+	}
+	p->reset_known = true;
+	reset_port(p);
+}
+
+void control_port_guest_reset(struct control_port *p)
+{
+	/* the new firmware may have a driver ready by now */
+	if (p->reset_known)
+		p->reset_known = false;
+	else
+		reset_port(p);
+}
+
+/* No guest reset followed. The NIC that is not active goes first: nothing must move to it. */
+static void losses_are_real(struct control_port *p)
 {
 	enum switch_nic active = p->policy.active;
-	enum switch_nic order_of[] = { active == SWITCH_LEGACY ? SWITCH_PERFORMANT : SWITCH_LEGACY,
-				       active == SWITCH_LEGACY ? SWITCH_LEGACY : SWITCH_PERFORMANT };
+	enum switch_nic turn[] = { active == SWITCH_LEGACY ? SWITCH_PERFORMANT : SWITCH_LEGACY,
+				   active == SWITCH_LEGACY ? SWITCH_LEGACY : SWITCH_PERFORMANT };
 
-	for (unsigned i = 0; i < ARRAY_SIZE(order_of); i++) {
-		int nic = control_port_nic_of(p, order_of[i]);
-		if (nic < 0 || !p->nic[nic].reset_lost)
+	for (unsigned i = 0; i < ARRAY_SIZE(turn); i++) {
+		int nic = control_port_nic_of(p, turn[i]);
+		if (nic < 0 || !p->nic[nic].lost)
 			continue;
-		p->nic[nic].reset_lost = false;
-		feed(p, parts[order_of[i]].lost, p->nic[nic].since_ns);
+		p->nic[nic].lost = false;
+		feed(p, parts[turn[i]].lost, monotonic_ns());
 	}
 }
 
@@ -358,8 +405,8 @@ void control_port_timer(struct control_port *p, unsigned kind)
 	case KIND_HOLD_TIMER:
 		feed(p, HOLD_ENDED, monotonic_ns());
 		break;
-	case KIND_RESET_TIMER:
-		reset_was_alone(p);
+	case KIND_LOST_TIMER:
+		losses_are_real(p);
 		break;
 	}
 }

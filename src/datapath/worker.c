@@ -32,7 +32,8 @@ static void take_notes(struct hosted_nic *hn)
 	struct nic *nic = hn->nic;
 	struct hosted_port *hp = hn->port;
 
-	if (nic_update_status(nic))
+	/* a bus reset is told even when no driver was there: all cards reset at once are the guest's reset */
+	if (nic_update_status(nic) || nic->status.bus_resets != hn->bus_resets_told)
 		report_status(hn);
 	sync_timer(hn);
 	port_sync_offloads(&hp->port);
