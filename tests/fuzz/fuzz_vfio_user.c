@@ -28,6 +28,7 @@ enum step {
 	STEP_TURN,       /* the server's */
 	STEP_READ,       /* what it sent is thrown away */
 	STEP_CONNECT,    /* the client hangs up and comes back */
+	STEP_SECOND,     /* another client comes, says something or nothing, and perhaps goes */
 	STEP_COUNT
 };
 
@@ -39,7 +40,7 @@ struct scene {
 	struct vfio_user *v;
 	struct sockaddr_un addr;
 	socklen_t addr_size;
-	int client;
+	int client, second;
 	const uint8_t *in;
 	size_t left;
 };
@@ -95,7 +96,7 @@ static void turn(struct scene *s)
 
 static void say(struct scene *s, const void *data, size_t size, unsigned fds)
 {
-	int fd[FD_PASS_MAX];
+	int fd[FD_PASS_MAX] = { 0 };
 	unsigned n = fds % (FD_PASS_MAX + 1);
 
 	for (unsigned i = 0; i < n; i++)
@@ -200,6 +201,24 @@ static void step_answer(struct scene *s)
 	say(s, message, reply.size, 0);
 }
 
+static void step_second(struct scene *s)
+{
+	unsigned bits = next_byte(s);
+	size_t n = bits >> 2;
+	const uint8_t *words = next_bytes(s, &n);
+
+	fd_close(&s->second);
+	s->second = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	if (connect(s->second, (struct sockaddr *)&s->addr, s->addr_size) < 0) {
+		fd_close(&s->second); /* the queue is full */
+		return;
+	}
+	if (bits & 1)
+		turn(s);
+	if (n)
+		fd_send(s->second, words, n, passengers, bits & 2 ? 2 : 0);
+}
+
 static void take_step(struct scene *s)
 {
 	uint8_t sink[4096];
@@ -241,6 +260,9 @@ static void take_step(struct scene *s)
 	case STEP_CONNECT:
 		hang_up_and_connect(s, next_byte(s) & 1);
 		break;
+	case STEP_SECOND:
+		step_second(s);
+		break;
 	case STEP_COUNT:
 		break;
 	}
@@ -275,11 +297,11 @@ static void open_scene(struct scene *s)
 	static uint8_t rom[5000];
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	s->client = -1;
+	s->client = s->second = -1;
 	s->addr.sun_family = AF_UNIX;
 	s->addr_size = sizeof(s->addr);
 	/* without a name the kernel chooses one that is in no file system */
-	if (bind(fd, (struct sockaddr *)&s->addr, sizeof(sa_family_t)) < 0 || listen(fd, 4) < 0 ||
+	if (bind(fd, (struct sockaddr *)&s->addr, sizeof(sa_family_t)) < 0 || listen(fd, STEPS_MAX) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&s->addr, &s->addr_size) < 0 || loop_init(&s->loop, NULL) < 0)
 		abort();
 	s->t = test_nic_create("fuzz", TEST_EXPRESS, rom, sizeof(rom));
@@ -296,6 +318,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	hang_up_and_connect(&s, true);
 	for (unsigned i = 0; s.left && i < STEPS_MAX; i++)
 		take_step(&s);
+	turn(&s);
+	fd_close(&s.second); /* before the client: it must not take its place */
 	turn(&s);
 	fd_close(&s.client);
 	for (unsigned i = 0; i < 16; i++)

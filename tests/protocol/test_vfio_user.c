@@ -1130,9 +1130,13 @@ static void a_new_client_is_taken_when_the_old_one_is_dead_but_not_yet_noticed(v
 	struct world *w = *state;
 	struct vfio_client second;
 
+
+	for (uint32_t i = 1; i <= 2000; i++)
+		client_region_post(&w->c, VU_BAR0, TEST_LOG, 4, &i);
 	fd_close(&w->c.fd); /* no turn for the server in between */
 	assert_int_equal(world_connect(w, 0, &second), 0);
 	assert_int_equal(client_hello(&second, client_qemu_text), 0);
+	assert_int_equal(client_read32(&second, VU_BAR0, TEST_LOG), 0); /* power-on */
 	client_close(&second);
 }
 

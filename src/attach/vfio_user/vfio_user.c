@@ -7,7 +7,6 @@
 #include "attach/vfio_user/vfio_user.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +17,9 @@
 
 /* A message larger than any client sends: the stream is no longer understood. */
 #define MESSAGE_MAX_SIZE (sizeof(struct vu_header) + sizeof(struct vu_region_access) + MAX_TRANSFER)
+
+/* Rounds in which a dead client's last words are read: more than its socket holds. */
+#define LAST_ROUNDS 64
 
 struct command {
 	const char *name;
@@ -314,40 +316,51 @@ static bool receive(struct vfio_user *v)
 	return n == 0 || take_descriptors(v, fds, n);
 }
 
-void vfio_user_serve(struct vfio_user *v, unsigned index, uint32_t events)
+/* One round with the client. False when there was nothing to do, or it is gone. */
+static bool serve_socket(struct vfio_user *v)
 {
-	if (index == SOURCE_REFUSED) {
-		refuse_event(v);
-		return;
-	}
-	if (events == 0) {
-		refuse_finish(v); /* its time is up: no other timer is ours */
-		return;
-	}
-	if (v->connection.fd < 0)
-		return;
-	if (index == SOURCE_UNMASK) {
-		irq_unmask_event(v);
-		return;
-	}
+	bool did;
+
 	if (connection_blocked(v)) {
 		flush(v);
-		if (v->connection.fd >= 0 && !connection_blocked(v))
-			handle_input(v);
-	} else if (receive(v)) {
-		handle_input(v);
+		did = v->connection.fd >= 0 && !connection_blocked(v);
+	} else {
+		did = receive(v);
 	}
+	if (did)
+		handle_input(v);
+	return did && v->connection.fd >= 0;
+}
+
+static void watch_socket(struct vfio_user *v)
+{
 	if (v->connection.fd >= 0)
 		loop_watch(v->loop, &v->connection, connection_blocked(v) ? EPOLLOUT : EPOLLIN);
 }
 
+void vfio_user_serve(struct vfio_user *v, unsigned index, uint32_t events)
+{
+	if (index == SOURCE_REFUSED) {
+		refuse_event(v);
+	} else if (events == 0) {
+		refuse_finish(v); /* its time is up: no other timer is ours */
+	} else if (index == SOURCE_UNMASK) {
+		irq_unmask_event(v);
+	} else if (v->connection.fd >= 0) {
+		serve_socket(v);
+		watch_socket(v);
+	}
+}
+
 /* --- life cycle --- */
 
-static bool client_is_gone(const struct vfio_user *v)
+/* A card that was unplugged and plugged again: its new client may be seen here before the end of the old one is. What the old
+ * one sent last still happens. */
+static void see_end_of_client(struct vfio_user *v)
 {
-	struct pollfd p = { .fd = v->connection.fd, .events = POLLRDHUP };
-
-	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+	for (unsigned i = 0; i < LAST_ROUNDS && v->connection.fd >= 0 && serve_socket(v); i++)
+		;
+	watch_socket(v);
 }
 
 void vfio_user_accept(struct vfio_user *v)
@@ -363,9 +376,7 @@ void vfio_user_accept(struct vfio_user *v)
 		loop_unwatch(v->loop, &v->listener);
 		return;
 	}
-	/* one that was unplugged and plugged again may be seen here before its end is seen there */
-	if (v->connection.fd >= 0 && client_is_gone(v))
-		disconnect(v, NULL);
+	see_end_of_client(v);
 	if (v->connection.fd >= 0) {
 		log_warning("%s: a second vfio-user client was refused", v->nic->spec.id);
 		refuse_client(v, fd);
