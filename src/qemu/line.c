@@ -237,7 +237,7 @@ static int on_smp(struct qemu_line *line, const char *value, struct error *err)
 static int on_daemonize(struct qemu_line *line, const char *value, struct error *err)
 {
 	(void)value;
-	line->daemonize = true;
+	(void)line;
 	return error_set(err, -EINVAL,
 			 "-daemonize cannot be used: anynic serves the guest's cards for as long as QEMU is its child; leave it out, and "
 			 "put anynic itself in the background");
@@ -274,7 +274,6 @@ static const struct line_option {
 	{ "nodefaults", FLAG(nodefaults) },
 	{ "incoming", FLAG(incoming) },
 	{ "loadvm", FLAG(incoming) },
-	{ "preconfig", FLAG(preconfig) },
 	{ "readconfig", FLAG(readconfig) },
 	{ "nic", FLAG(network) },
 	{ "net", FLAG(network) },

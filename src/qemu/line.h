@@ -48,9 +48,7 @@ struct qemu_line {
 
 	bool stopped;       /* -S */
 	bool nodefaults;
-	bool daemonize;
 	bool incoming;      /* -incoming or -loadvm: the guest's state comes from elsewhere */
-	bool preconfig;
 	bool readconfig;    /* a file that we did not read says more */
 	bool network;       /* -nic, -net or -netdev: QEMU adds no NIC of its own */
 	bool monitor;       /* -monitor, -qmp, -mon, a monitor object: QEMU adds no monitor of its own */

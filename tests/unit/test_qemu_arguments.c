@@ -202,12 +202,12 @@ static void actions_say_what_and_why(void **state)
 	struct qemu_arguments a;
 	struct qemu_line line;
 	struct qemu_setup setup = { .socket_dir = "/run/x", .qmp_fd = -1 };
-	char *words[] = { "qemu-system-x86_64", "-M", "q35" };
-	static const char *const want[] = { "no-default-nic", "memory", "monitor", "keep-monitor", "listen", "root-port" };
+	char *words[] = { "qemu-system-x86_64", "-M", "q35", "-readconfig", "f" };
+	static const char *const want[] = { "note", "no-default-nic", "memory", "monitor", "keep-monitor", "listen", "root-port" };
 
 	assert_int_equal(nic_option_parse(&port, "rtl8139", &test_known, NULL), 0);
 	ports_complete(&port, 1, &who);
-	assert_int_equal(qemu_line_parse(&line, words, 3, NULL), 0);
+	assert_int_equal(qemu_line_parse(&line, words, ARRAY_SIZE(words), NULL), 0);
 	assert_int_equal(qemu_arguments_build(&a, &line, &port, 1, &setup, NULL), 0);
 	assert_int_equal(json_object_array_length(a.actions), ARRAY_SIZE(want));
 	for (unsigned i = 0; i < ARRAY_SIZE(want); i++) {

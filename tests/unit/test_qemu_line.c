@@ -132,7 +132,6 @@ static void a_value_that_looks_like_an_option_is_a_value(void **state)
 	(void)state;
 	struct qemu_line line = parsed("q -append -daemonize -name -S -kernel -nodefaults -serial -nic disk.img");
 
-	assert_false(line.daemonize);
 	assert_false(line.stopped);
 	assert_false(line.nodefaults);
 	assert_false(line.network);
