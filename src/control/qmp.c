@@ -398,8 +398,8 @@ struct qmp_server *qmp_server_create(int listen_fd, struct loop *loop, unsigned 
 	s->loop = loop;
 	s->client_kind = client_kind;
 	s->listener = (struct loop_source){ .fd = listen_fd, .kind = listen_kind, .owner = s };
-	int rc = fd_set_nonblock(listen_fd, true);
-	if (rc == 0)
+	int rc = listen_fd < 0 ? 0 : fd_set_nonblock(listen_fd, true);
+	if (rc == 0 && listen_fd >= 0)
 		rc = loop_watch(loop, &s->listener, EPOLLIN);
 	if (rc < 0) {
 		error_set(err, rc, "control socket: %s", strerror(-rc));
@@ -421,18 +421,13 @@ void qmp_server_destroy(struct qmp_server *s)
 	free(s);
 }
 
-void qmp_server_accept(struct qmp_server *s)
+int qmp_server_add(struct qmp_server *s, int fd)
 {
-	int fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE)
-			loop_unwatch(s->loop, &s->listener); /* until a client leaves */
-		return;
-	}
-	struct qmp_client *c = calloc(1, sizeof(*c));
+	struct qmp_client *c = s->clients < QMP_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+
 	if (!c) {
 		fd_close(&fd);
-		return;
+		return -ENOMEM;
 	}
 	c->id = ++s->next_id;
 	c->source = (struct loop_source){ .fd = fd, .kind = s->client_kind, .owner = c };
@@ -441,6 +436,17 @@ void qmp_server_accept(struct qmp_server *s)
 	if (s->clients == QMP_CLIENTS_MAX)
 		loop_unwatch(s->loop, &s->listener);
 	greet(s, c);
+	return 0;
+}
+
+void qmp_server_accept(struct qmp_server *s)
+{
+	int fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0)
+		qmp_server_add(s, fd);
+	else if (errno == EMFILE || errno == ENFILE)
+		loop_unwatch(s->loop, &s->listener); /* until a client leaves */
 }
 
 void qmp_server_serve(struct qmp_server *s, struct qmp_client *c, uint32_t events)

@@ -33,13 +33,16 @@ struct qmp_request {
 	json_object *arguments; /* borrowed, an object; NULL when there were none */
 };
 
-/* Takes the listening socket, also on failure. `loop` is borrowed. */
+/* Takes the listening socket (-1: none), also on failure. `loop` is borrowed. */
 struct qmp_server *qmp_server_create(int listen_fd, struct loop *loop, unsigned listen_kind, unsigned client_kind,
 				     struct error *err);
 void qmp_server_destroy(struct qmp_server *s); /* NULL is fine */
 
 /* The listening socket is readable. */
 void qmp_server_accept(struct qmp_server *s);
+
+/* Serves a connected, non-blocking socket as if it had been accepted. Takes it, also on failure: 0 or negative errno. */
+int qmp_server_add(struct qmp_server *s, int fd);
 
 /* A client (the event's owner) is readable or writable. */
 void qmp_server_serve(struct qmp_server *s, struct qmp_client *client, uint32_t events);
