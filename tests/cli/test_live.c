@@ -1,0 +1,361 @@
+/* Verbs against a live guest, and how a guest's control process ends: the real program with its datapath, no QEMU needed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+static const char *program;
+static char dir[] = "/tmp/anynic-live-XXXXXX";
+static char out[65536], err[65536]; /* what the last program said */
+
+/* A program that answers as QEMU does when asked what it is; else it does what its -name says. */
+static const char fake_qemu[] = "#!/bin/sh\n"
+				"case $1 in\n"
+				"--version) echo 'QEMU emulator version 11.1.3'; exit;;\n"
+				"-device) echo 'vfio-user-pci options:'; exit;;\n"
+				"esac\n"
+				"case $2 in\n"
+				"seven) exit 7;;\n"
+				"killed) kill -KILL $$;;\n"
+				"term) trap 'exit 3' TERM; while :; do sleep 0.05; done;;\n"
+				"*) exec sleep 60;;\n"
+				"esac\n";
+
+static int set_up(void **state)
+{
+	char path[128];
+
+	(void)state;
+	/* what a killed anynic leaves behind becomes ours, so that its end can be seen */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || !mkdtemp(dir) || setenv("XDG_RUNTIME_DIR", dir, 1) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/qemu-system-x86_64", dir);
+	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
+	bool written = fd >= 0 && write(fd, fake_qemu, sizeof(fake_qemu) - 1) == (ssize_t)sizeof(fake_qemu) - 1;
+	return close(fd) < 0 || !written ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "/bin/rm -rf %s", dir);
+	return system(command);
+}
+
+/* --- programs ---------------------------------------------------------------------------------------------------- */
+
+/* Starts `anynic LINE`, words split at blanks, `DIR/` filled in for `@`. Its output goes to files. */
+static pid_t start(const char *line, const char *name)
+{
+	static char text[2048];
+	char *words[40] = { (char *)(uintptr_t)program }, *to = text, path[128];
+	int n = 1;
+
+	for (const char *c = line; *c; c++)
+		to += *c == '@' ? sprintf(to, "%s/", dir) : sprintf(to, "%c", *c);
+	for (char *w = strtok(text, " "); w; w = strtok(NULL, " "))
+		words[n++] = w;
+	words[n] = NULL;
+	pid_t pid = fork();
+	if (pid == 0) {
+		for (int fd = 1; fd <= 2; fd++) {
+			snprintf(path, sizeof(path), "%s/%s.%d", dir, name, fd);
+			dup2(open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600), fd);
+		}
+		execv(program, words);
+		_exit(126);
+	}
+	return pid;
+}
+
+static void read_file(const char *name, int fd, char *to, size_t size)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s.%d", dir, name, fd);
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = file < 0 ? 0 : read(file, to, size - 1);
+	to[n < 0 ? 0 : n] = '\0';
+	if (file >= 0)
+		close(file);
+}
+
+/* Waits for the end. Returns what a shell would show; -1: not within 20 s. */
+static int end_of(pid_t pid, const char *name)
+{
+	int status = 0;
+
+	for (int tries = 0; tries < 2000; tries++) {
+		if (waitpid(pid, &status, WNOHANG) == pid) {
+			read_file(name, 1, out, sizeof(out));
+			read_file(name, 2, err, sizeof(err));
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		}
+		usleep(10000);
+	}
+	return -1;
+}
+
+static int run(const char *line)
+{
+	return end_of(start(line, "run"), "run");
+}
+
+static void expect(const char *line, int code, const char *says)
+{
+	int got = run(line);
+
+	if (got != code || !(strstr(out, says) || strstr(err, says)))
+		fail_msg("anynic %s: exit %d, wanted %d with '%s'\n%s%s", line, got, code, says, out, err);
+}
+
+static bool exists(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/anynic/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+/* Waits until the guest answers. */
+static void wait_live(const char *name)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "qmp %s query-version", name);
+	for (int tries = 0; tries < 100; tries++) {
+		if (run(line) == 0)
+			return;
+		usleep(50000);
+	}
+	fail_msg("guest %s does not answer: %s", name, err);
+}
+
+static pid_t serve(const char *name, const char *more)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "serve --name %s --socket @%s.nics %s", name, name, more);
+	pid_t pid = start(line, name);
+	wait_live(name);
+	return pid;
+}
+
+/* --- stories ----------------------------------------------------------------------------------------------------- */
+
+static void without_a_guest_nothing_is_found(void **state)
+{
+	(void)state;
+	expect("status", 0, "no guest is running");
+	expect("status -j", 0, "[]");
+	expect("status nobody", 3, "no guest named nobody");
+	expect("monitor nobody", 3, "no guest named nobody");
+	expect("monitor", 3, "no guest is running");
+	expect("why", 3, "no guest is running");
+	expect("link net0 up", 3, "no guest is running");
+	expect("qmp nobody query-version", 3, "no guest named nobody");
+	expect("qmp /nowhere/x.sock query-version", 3, "nothing answers");
+	expect("stop nobody", 3, "no guest named nobody");
+}
+
+static void wrong_words_are_usage_errors(void **state)
+{
+	(void)state;
+	expect("monitro", 2, "did you mean `monitor`");
+	expect("monitor --until RESTE", 2, "did you mean RESET");
+	expect("monitor --timeout soon", 2, "a number of seconds");
+	expect("monitor a b", 2, "at most one NAME");
+	expect("link net0", 2, "usage: anynic link");
+	expect("link vm net0 sideways", 2, "up, down or auto");
+	expect("status -x", 2, "usage: anynic status");
+	expect("stop --timeout x", 2, "--timeout x");
+	expect("run", 2, "after `--`");
+	expect("run --nix auto -- qemu", 2, "usage: anynic run");
+	expect("serve --nic auto", 2, "--socket");
+	expect("serve --nic auto --socket x --cpu many", 2, "--cpu many");
+	expect("--help", 0, "monitor");
+	expect("link --help", 0, "net0-legacy");
+	expect("--version", 0, "anynic ");
+}
+
+static void verbs_talk_to_a_live_guest(void **state)
+{
+	(void)state;
+	pid_t pid = serve("vm1", "--nic auto,backend=null --nic virtio-net,id=lan0,backend=null");
+
+	expect("status", 0, "net0-performant");
+	expect("status vm1 -j", 0, "\"guest\":\"vm1\"");
+	expect("status vm1 -s", 0, "no_active_nic=0");
+	expect("status -j -s", 0, "\"tx-frames\":0");
+	expect("why", 0, "net0: no-driver");
+	expect("why lan0", 0, "lan0: no-driver");
+	expect("why vm1 lan0 -j", 0, "\"verdict\":\"no-driver\"");
+	expect("why vm1 lan9", 3, "lan9");
+	expect("monitor --timeout 0.2", 5, "");
+	expect("link vm1 net9 up", 3, "no port net9");
+	expect("link vm1 net0/moon up", 3, "no NIC moon");
+	expect("link net0/legacy up", 0, "");
+	expect("status -j", 0, "\"active\":\"net0-legacy\"");
+	expect("why net0", 0, "manual");
+	expect("link vm1 net0/net0-performant up", 0, "");
+	expect("status -j", 0, "\"active\":\"net0-performant\"");
+	expect("link net0 auto", 0, "");
+	expect("status", 0, "state down");
+	expect("qmp vm1 query-ports {\"port\":\"lan0\"}", 0, "\"active\":\"lan0\"");
+	expect("qmp query-version", 0, "\"package\"");
+	expect("qmp vm1 no-such-command", 1, "has not been found");
+	expect("qmp vm1 query-ports {", 2, "one JSON object");
+	expect("qmp vm1 query-ports {\"port\":\"x\"}", 3, "'x' not found");
+	expect("serve --name vm1 --nic auto,backend=null --socket @other", 1, "a guest named vm1 is running already");
+	expect("stop vm1", 0, "");
+	assert_int_equal(end_of(pid, "vm1"), 0);
+	assert_false(exists("vm1.qmp") || exists("vm1.lock") || exists("vm1.nics"));
+	assert_int_equal(access(dir, F_OK), 0);
+}
+
+static void monitor_ends_with_the_event_that_it_waits_for(void **state)
+{
+	(void)state;
+	pid_t pid = serve("vm2", "--nic auto,backend=null");
+	pid_t monitor = start("monitor vm2 -j --until PORT_LINK_SWITCHED --timeout 15", "monitor");
+
+	usleep(500000);
+	expect("link net0/legacy up", 0, "");
+	assert_int_equal(end_of(monitor, "monitor"), 0);
+	assert_non_null(strstr(out, "{\"event\":\"NIC_LINK_CHANGED\",\"data\":{\"nic\":\"net0-legacy\",\"port\":\"net0\",\"up\":true},"));
+	assert_non_null(strstr(out, "\"from\":null,\"to\":\"net0-legacy\",\"reason\":\"manual\""));
+	monitor = start("monitor vm2 --until RESET", "monitor");
+	pid_t plain = start("monitor vm2", "plain");
+	usleep(500000);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid, "vm2"), 0);
+	assert_int_equal(end_of(monitor, "monitor"), 1);
+	assert_non_null(strstr(err, "ended before RESET"));
+	assert_int_equal(end_of(plain, "plain"), 0);
+}
+
+static void several_guests_must_be_named(void **state)
+{
+	(void)state;
+	pid_t one = serve("vm3", "--nic virtio-net,backend=null");
+	pid_t two = serve("vm4", "--nic virtio-net,backend=null --qmp @moved.qmp");
+	struct stat st;
+	char path[128];
+
+	expect("why", 2, "name one");
+	expect("why vm3", 0, "net0");
+	expect("status", 0, "guest vm4");
+	snprintf(path, sizeof(path), "%s/moved.qmp", dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	snprintf(path, sizeof(path), "%s/vm4.nics", dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode)); /* one card: the socket itself */
+	expect("qmp @moved.qmp query-version", 0, "package");
+	expect("serve --name vm5 --nic virtio-net,backend=null --socket @x --qmp @moved.qmp", 1, "in use by a running program");
+	expect("stop vm4", 0, "");
+	expect("stop vm3", 0, "");
+	assert_int_equal(end_of(one, "vm3"), 0);
+	assert_int_equal(end_of(two, "vm4"), 0);
+	snprintf(path, sizeof(path), "%s/moved.qmp", dir);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_false(exists("vm4.qmp"));
+}
+
+/* Waits until every child but `keep` has ended. */
+static bool all_gone(void)
+{
+	for (int tries = 0; tries < 300; tries++) {
+		pid_t pid;
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			;
+		if (pid < 0 && errno == ECHILD)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+static void a_killed_anynic_takes_its_processes_along_and_its_name_is_free(void **state)
+{
+	(void)state;
+	pid_t pid = start("run --name vm6 --nic auto,backend=user -- @qemu-system-x86_64", "vm6");
+
+	wait_live("vm6");
+	kill(pid, SIGKILL);
+	assert_true(all_gone());
+	assert_true(exists("vm6.qmp")); /* stale: nobody was left to remove it */
+	expect("status", 0, "no guest is running");
+	pid = start("run --name vm6 --nic auto,backend=null -- @qemu-system-x86_64 -name seven", "vm6");
+	assert_int_equal(end_of(pid, "vm6"), 7);
+	assert_false(exists("vm6.qmp") || exists("vm6.lock") || exists("vm6.nics"));
+}
+
+static void run_ends_with_the_exit_status_of_qemu(void **state)
+{
+	(void)state;
+	assert_int_equal(run("run --nic auto,backend=null -- @qemu-system-x86_64 -name seven"), 7);
+	assert_int_equal(run("run --nic auto,backend=null -- @qemu-system-x86_64 -name killed"), 128 + SIGKILL);
+	pid_t pid = start("run --nic auto,backend=null -- @qemu-system-x86_64 -name term", "term");
+	wait_live("term");
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid, "term"), 3);
+	assert_false(exists("term.qmp"));
+}
+
+static void the_end_of_the_datapath_is_told_and_qemu_goes_on(void **state)
+{
+	char path[64], text[64] = "";
+
+	(void)state;
+	pid_t pid = start("run --name vm7 --json --nic auto,backend=null -- @qemu-system-x86_64", "vm7");
+	wait_live("vm7");
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	kill((pid_t)atoi(text), SIGSEGV); /* the first child is the datapath */
+	usleep(500000);
+	expect("why vm7", 0, "net0: backend-down");
+	expect("why vm7", 0, "the datapath process died (signal 11");
+	expect("link vm7 net0 up", 1, "datapath");
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid, "vm7"), 128 + SIGTERM);
+	assert_non_null(strstr(err, "{\"event\":\"BACKEND_STATUS_CHANGED\",\"data\":{\"port\":\"net0\",\"up\":false,"));
+	for (char *line = strtok(err, "\n"); line; line = strtok(NULL, "\n"))
+		assert_true(strncmp(line, "{\"event\":", 9) == 0); /* with --json nothing else is said */
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_guest_nothing_is_found),
+		cmocka_unit_test(wrong_words_are_usage_errors),
+		cmocka_unit_test(verbs_talk_to_a_live_guest),
+		cmocka_unit_test(monitor_ends_with_the_event_that_it_waits_for),
+		cmocka_unit_test(several_guests_must_be_named),
+		cmocka_unit_test(a_killed_anynic_takes_its_processes_along_and_its_name_is_free),
+		cmocka_unit_test(run_ends_with_the_exit_status_of_qemu),
+		cmocka_unit_test(the_end_of_the_datapath_is_told_and_qemu_goes_on),
+	};
+	if (argc != 2)
+		return 2;
+	program = argv[1];
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
