@@ -54,28 +54,38 @@ static void hear(struct world *w)
 	}
 }
 
-static void turn(struct world *w)
+/* The datapath's part: it answers what it is asked for. */
+static bool serve_datapath(struct world *w)
 {
 	static struct message m;
+	bool asked = false;
+
+	while (message_receive(w->peer, &m) == 1) {
+		asked = true;
+		if (m.type == MSG_COUNTERS_GET)
+			commands_counters_came(&w->commands, m.seq);
+	}
+	return asked;
+}
+
+static void turn(struct world *w)
+{
 	struct loop_event e;
 
-	while (loop_next(&w->loop, &e, 0) > 0) {
-		if (e.kind == KIND_QMP_CLIENT)
+	for (;;) {
+		int n = loop_next(&w->loop, &e, 0);
+		if (n > 0 && e.kind == KIND_QMP_CLIENT)
 			qmp_server_serve(w->server, e.owner, e.events);
-		else if (e.kind == KIND_COUNTERS_TIMER)
-			commands_counters_came(&w->commands, 0);
-		else
+		else if (n > 0)
 			control_timer(&w->control, e.kind, e.owner);
-		commands_serve(&w->commands);
-		while (message_receive(w->peer, &m) == 1)
-			if (m.type == MSG_COUNTERS_GET)
-				commands_counters_came(&w->commands, m.seq);
 		commands_serve(&w->commands);
 		for (json_object *event = control_next_event(&w->control); event; event = control_next_event(&w->control)) {
 			qmp_server_event(w->server, event);
 			json_object_put(event);
 		}
 		hear(w);
+		if (!serve_datapath(w) && n <= 0)
+			return;
 	}
 }
 
