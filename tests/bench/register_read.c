@@ -25,7 +25,7 @@
 enum { KIND_LISTEN = 1, KIND_CONNECTION };
 
 struct result {
-	double ns[ROUNDS_MAX];  /* a read */
+	double ns[ROUNDS_MAX];	/* a read */
 	double cpu[ROUNDS_MAX]; /* a read, user and system time of both threads */
 };
 
@@ -69,12 +69,14 @@ static int connect_to_server(void)
 	struct vfio_client c = { .fd = fd };
 	pthread_t thread;
 
-	if (bind(listener, (struct sockaddr *)&addr, sizeof(sa_family_t)) < 0 || listen(listener, 1) < 0 ||
-	    getsockname(listener, (struct sockaddr *)&addr, &size) < 0 || loop_init(&loop, NULL) < 0)
+	if (bind(listener, (struct sockaddr *)&addr, sizeof(sa_family_t)) < 0 ||
+	    listen(listener, 1) < 0 || getsockname(listener, (struct sockaddr *)&addr, &size) < 0 ||
+	    loop_init(&loop, NULL) < 0)
 		abort();
-	server = vfio_user_create(&test_nic_create("bench", TEST_EXPRESS, NULL, 0)->nic, listener, &loop, KIND_LISTEN,
-				  KIND_CONNECTION, NULL);
-	if (pthread_create(&thread, NULL, run_server, NULL) || connect(fd, (struct sockaddr *)&addr, size) < 0 ||
+	server = vfio_user_create(&test_nic_create("bench", TEST_EXPRESS, NULL, 0)->nic, listener,
+				  &loop, KIND_LISTEN, KIND_CONNECTION, NULL);
+	if (pthread_create(&thread, NULL, run_server, NULL) ||
+	    connect(fd, (struct sockaddr *)&addr, size) < 0 ||
 	    client_hello(&c, client_qemu_text) < 0)
 		abort();
 	return fd;
@@ -85,7 +87,8 @@ static int connect_to_echo(void)
 	static int pair[2];
 	pthread_t thread;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 || pthread_create(&thread, NULL, run_echo, &pair[1]))
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 ||
+	    pthread_create(&thread, NULL, run_echo, &pair[1]))
 		abort();
 	return pair[0];
 }
@@ -101,15 +104,20 @@ static double cpu_ns(void)
 
 static void measure(int fd, unsigned reads, double *ns, double *cpu)
 {
-	struct { struct vu_header h; struct vu_region_access a; } ask = {
-		{ .command = VU_REGION_READ, .size = 32 }, { TEST_SCRATCH, 0, 4 }
+	struct {
+		struct vu_header h;
+		struct vu_region_access a;
+	} ask = {
+		{.command = VU_REGION_READ, .size = 32},
+		   { TEST_SCRATCH,			   0,	      4 }
 	};
 	uint8_t reply[64];
 	double cpu_before = cpu_ns();
 	uint64_t before = monotonic_ns();
 
 	for (unsigned i = 0; i < reads; i++) {
-		if (send(fd, &ask, sizeof(ask), 0) != sizeof(ask) || recv(fd, reply, sizeof(reply), 0) != 36 || reply[35] != 0x5a) {
+		if (send(fd, &ask, sizeof(ask), 0) != sizeof(ask) ||
+		    recv(fd, reply, sizeof(reply), 0) != 36 || reply[35] != 0x5a) {
 			fprintf(stderr, "register_read: a wrong answer\n");
 			exit(1);
 		}
@@ -140,7 +148,8 @@ static double compare(const char *name, int ours, int bare, unsigned reads, unsi
 		measure(ours, reads, &a.ns[i], &a.cpu[i]);
 	}
 	double ns = median(a.ns, rounds), bare_ns = median(b.ns, rounds);
-	printf("register read, %s: vfio-user server %.0f ns, bare server %.0f ns, ratio %.3f; CPU %.0f ns and %.0f ns a read\n",
+	printf("register read, %s: vfio-user server %.0f ns, bare server %.0f ns, ratio %.3f; CPU "
+	       "%.0f ns and %.0f ns a read\n",
 	       name, ns, bare_ns, ns / bare_ns, median(a.cpu, rounds), median(b.cpu, rounds));
 	return ns / bare_ns;
 }
@@ -168,6 +177,7 @@ int main(int argc, char **argv)
 		bare = connect_to_echo();
 		compare("one CPU", ours, bare, reads, rounds);
 	}
-	printf("register read: %s %.1f times the bare server's\n", ratio <= LIMIT_RATIO ? "within" : "NOT within", LIMIT_RATIO);
+	printf("register read: %s %.1f times the bare server's\n",
+	       ratio <= LIMIT_RATIO ? "within" : "NOT within", LIMIT_RATIO);
 	return 0;
 }

@@ -18,17 +18,17 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum step {
-	STEP_RAW,        /* length, bytes */
-	STEP_MESSAGE,    /* command, flags, descriptors, length, bytes */
-	STEP_ACCESS,     /* a register read or write that is well formed */
-	STEP_MAP,        /* guest memory that is well formed */
-	STEP_IRQS,       /* eventfds that are well formed */
+	STEP_RAW,     /* length, bytes */
+	STEP_MESSAGE, /* command, flags, descriptors, length, bytes */
+	STEP_ACCESS,  /* a register read or write that is well formed */
+	STEP_MAP,     /* guest memory that is well formed */
+	STEP_IRQS,    /* eventfds that are well formed */
 	STEP_BUS_MASTER,
-	STEP_ANSWER,     /* to DMA_READ, from the input */
-	STEP_TURN,       /* the server's */
-	STEP_READ,       /* what it sent is thrown away */
-	STEP_CONNECT,    /* the client hangs up and comes back */
-	STEP_SECOND,     /* another client comes, says something or nothing, and perhaps goes */
+	STEP_ANSWER,  /* to DMA_READ, from the input */
+	STEP_TURN,    /* the server's */
+	STEP_READ,    /* what it sent is thrown away */
+	STEP_CONNECT, /* the client hangs up and comes back */
+	STEP_SECOND,  /* another client comes, says something or nothing, and perhaps goes */
 	STEP_COUNT
 };
 
@@ -105,10 +105,14 @@ static void say(struct scene *s, const void *data, size_t size, unsigned fds)
 		fd_send(s->client, data, size, fd, n);
 }
 
-static void say_message(struct scene *s, unsigned command, unsigned flags, const void *body, size_t size, unsigned fds)
+static void say_message(struct scene *s, unsigned command, unsigned flags, const void *body,
+			size_t size, unsigned fds)
 {
 	static uint8_t message[70000];
-	struct vu_header h = { .id = 1, .command = (uint16_t)command, .size = (uint32_t)(sizeof(h) + size), .flags = flags };
+	struct vu_header h = { .id = 1,
+			       .command = (uint16_t)command,
+			       .size = (uint32_t)(sizeof(h) + size),
+			       .flags = flags };
 
 	memcpy(message, &h, sizeof(h));
 	memcpy(message + sizeof(h), body, size);
@@ -147,13 +151,16 @@ static void step_access(struct scene *s)
 	unsigned bits = next_byte(s);
 	uint8_t body[16 + 8] = { 0 };
 	uint32_t size = 1u << (bits & 3);
-	struct vu_region_access a = { .region = bits >> 4, .offset = next_number(s) & 0xfff, .count = size };
+	struct vu_region_access a = { .region = bits >> 4,
+				      .offset = next_number(s) & 0xfff,
+				      .count = size };
 
 	memcpy(body, &a, sizeof(a));
 	if (bits & 4) {
 		uint64_t value = next_number(s);
 		memcpy(body + sizeof(a), &value, size);
-		say_message(s, VU_REGION_WRITE, bits & 8 ? VU_NO_REPLY : 0, body, sizeof(a) + size, 0);
+		say_message(s, VU_REGION_WRITE, bits & 8 ? VU_NO_REPLY : 0, body, sizeof(a) + size,
+			    0);
 	} else {
 		say_message(s, VU_REGION_READ, 0, body, sizeof(a), 0);
 	}
@@ -162,10 +169,12 @@ static void step_access(struct scene *s)
 static void step_map(struct scene *s)
 {
 	unsigned bits = next_byte(s);
-	struct vu_dma_map map = { 32, bits & 3, (bits >> 2 & 3) * 4096, next_number(s) & ~0xfffull, (1 + (bits >> 4)) * 4096 };
+	struct vu_dma_map map = { 32, bits & 3, (bits >> 2 & 3) * 4096, next_number(s) & ~0xfffull,
+				  (1 + (bits >> 4)) * 4096 };
 
 	if (bits & 0x80)
-		say_message(s, VU_DMA_UNMAP, 0, &(struct vu_dma_unmap){ 24, 0, map.iova, map.size }, 24, 0);
+		say_message(s, VU_DMA_UNMAP, 0, &(struct vu_dma_unmap){ 24, 0, map.iova, map.size },
+			    24, 0);
 	else
 		say_message(s, VU_DMA_MAP, 0, &map, sizeof(map), bits & 0x40 ? 1 : 0);
 }
@@ -174,7 +183,8 @@ static void step_irqs(struct scene *s)
 {
 	static const uint32_t forms[] = { 0x21, 0x22, 0x24, 0x11, 0x14, 0x09 };
 	unsigned bits = next_byte(s), fds = next_byte(s);
-	struct vu_set_irqs set = { 20, forms[(bits & 7) % ARRAY_SIZE(forms)], bits >> 3 & 3, bits >> 5, fds & 7 };
+	struct vu_set_irqs set = { 20, forms[(bits & 7) % ARRAY_SIZE(forms)], bits >> 3 & 3,
+				   bits >> 5, fds & 7 };
 
 	/* eventfds are what a vector gets; other things come by STEP_MESSAGE */
 	say_message(s, VU_SET_IRQS, 0, &set, sizeof(set), fds & 0x80 ? (fds & 7) | 16 : 0);
@@ -192,7 +202,9 @@ static void step_answer(struct scene *s)
 		memcpy(body, asked + sizeof(h), 16);
 	}
 	memset(body + 16, (int)same, 512);
-	struct vu_header reply = { .id = h.id, .command = VU_DMA_READ, .flags = same & 0x80 ? VU_REPLY | VU_ERROR : VU_REPLY };
+	struct vu_header reply = { .id = h.id,
+				   .command = VU_DMA_READ,
+				   .flags = same & 0x80 ? VU_REPLY | VU_ERROR : VU_REPLY };
 	size_t n = same & 0x80 ? 0 : sizeof(body);
 	uint8_t message[sizeof(reply) + sizeof(body)];
 	reply.size = (uint32_t)(sizeof(reply) + n);
@@ -224,7 +236,13 @@ static void take_step(struct scene *s)
 	uint8_t sink[4096];
 	size_t n;
 	uint16_t command = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
-	struct { struct vu_region_access a; uint16_t command; } bme = { { PCI_COMMAND, VU_CONFIG, 2 }, command };
+	struct {
+		struct vu_region_access a;
+		uint16_t command;
+	} bme = {
+		{PCI_COMMAND, VU_CONFIG, 2},
+		       command
+	};
 
 	switch ((enum step)(next_byte(s) % STEP_COUNT)) {
 	case STEP_RAW:
@@ -277,7 +295,8 @@ static void open_passengers(void)
 	log_set_sink(quiet);
 	passengers[0] = memfd_create("guest", MFD_CLOEXEC);
 	passengers[1] = eventfd(0, EFD_NONBLOCK);
-	if (ftruncate(passengers[0], 16 * 4096) < 0 || pipe(ends) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+	if (ftruncate(passengers[0], 16 * 4096) < 0 || pipe(ends) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
 		abort();
 	passengers[2] = ends[0];
 	passengers[3] = pair[0];
@@ -301,8 +320,10 @@ static void open_scene(struct scene *s)
 	s->addr.sun_family = AF_UNIX;
 	s->addr_size = sizeof(s->addr);
 	/* without a name the kernel chooses one that is in no file system */
-	if (bind(fd, (struct sockaddr *)&s->addr, sizeof(sa_family_t)) < 0 || listen(fd, STEPS_MAX) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&s->addr, &s->addr_size) < 0 || loop_init(&s->loop, NULL) < 0)
+	if (bind(fd, (struct sockaddr *)&s->addr, sizeof(sa_family_t)) < 0 ||
+	    listen(fd, STEPS_MAX) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&s->addr, &s->addr_size) < 0 ||
+	    loop_init(&s->loop, NULL) < 0)
 		abort();
 	s->t = test_nic_create("fuzz", TEST_EXPRESS, rom, sizeof(rom));
 	s->v = vfio_user_create(&s->t->nic, fd, &s->loop, 1, 2, NULL);
@@ -324,7 +345,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fd_close(&s.client);
 	for (unsigned i = 0; i < 16; i++)
 		turn(&s);
-	if (vfio_user_connected(s.v) || s.t->nic.mem.regions || s.t->nic.mem.bus_master || s.t->r.scratch != 0x5a5a5a5a)
+	if (vfio_user_connected(s.v) || s.t->nic.mem.regions || s.t->nic.mem.bus_master ||
+	    s.t->r.scratch != 0x5a5a5a5a)
 		abort();
 	for (unsigned i = 0; i < PCI_IRQ_INDEXES; i++)
 		if (s.t->nic.pci.irq_fds[i])

@@ -17,13 +17,13 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "base/log.h"
 #include "vfio_user_world.h"
 
-#define WAIT_MS   20000
+#define WAIT_MS	  20000
 #define LINE_ROOM 65536
-#define MEMORY    "-object", "memory-backend-memfd,id=m,size=64M,share=on", "-machine", "memory-backend=m"
-#define ARGS_MAX  64
+#define MEMORY                                                                                     \
+	"-object", "memory-backend-memfd,id=m,size=64M,share=on", "-machine", "memory-backend=m"
+#define ARGS_MAX 64
 
 static const char *qemu;
 
@@ -37,7 +37,7 @@ struct machine {
 	struct world *w;
 	pid_t pid;
 	struct line_reader qmp, qtest;
-	char events[4096];    /* that came while something else was awaited */
+	char events[4096]; /* that came while something else was awaited */
 };
 
 /* --- the machine --- */
@@ -45,7 +45,10 @@ struct machine {
 /* Serves the cards until `fd` is readable. False at the time-out. */
 static bool serve_until(struct machine *m, int fd)
 {
-	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = m->w->loop.epoll_fd, .events = POLLIN } };
+	struct pollfd p[2] = {
+		{.fd = fd,		    .events = POLLIN},
+		{ .fd = m->w->loop.epoll_fd, .events = POLLIN}
+	};
 
 	for (;;) {
 		int n = poll(p, 2, WAIT_MS);
@@ -142,9 +145,12 @@ static uint64_t qtest(struct machine *m, const char *fmt, ...)
 static void run_qemu(const char *const *args, int qmp_fd, int qtest_fd)
 {
 	static char qmp_chardev[64], qtest_chardev[64];
-	const char *argv[ARGS_MAX] = { qemu, "-nodefaults", "-display", "none", "-accel", "qtest", "-chardev", qmp_chardev,
-				       "-mon", "chardev=qmp,mode=control", "-chardev", qtest_chardev, "-qtest", "chardev:qt",
-				       "-qtest-log", "none" };
+	const char *argv[ARGS_MAX] = {
+		qemu,	    "-nodefaults", "-display",	"none",	      "-accel",
+		"qtest",    "-chardev",	   qmp_chardev, "-mon",	      "chardev=qmp,mode=control",
+		"-chardev", qtest_chardev, "-qtest",	"chardev:qt", "-qtest-log",
+		"none"
+	};
 	unsigned n = 16;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -169,8 +175,10 @@ static const char *expand(const struct world *w, const char *arg, char *room, si
 	if (sscanf(arg, "{nic%u}%127s", &nic, rest) < 1)
 		return arg;
 	world_socket_path(w, nic, path, sizeof(path));
-	snprintf(room, size, "{\"driver\":\"vfio-user-pci\",\"id\":\"n%u\",\"socket\":{\"type\":\"unix\",\"path\":\"%s\"}%s}", nic,
-		 path, rest);
+	snprintf(room, size,
+		 "{\"driver\":\"vfio-user-pci\",\"id\":\"n%u\",\"socket\":{\"type\":\"unix\","
+		 "\"path\":\"%s\"}%s}",
+		 nic, path, rest);
 	return room;
 }
 
@@ -201,7 +209,8 @@ static struct machine *machine_create(unsigned nics, const char *const *args)
 static bool machine_started(struct machine *m)
 {
 	/* the greeting comes before the cards are made */
-	if (!read_line(m, &m->qmp) || !strstr(qmp(m, "{\"execute\":\"qmp_capabilities\"}"), "return"))
+	if (!read_line(m, &m->qmp) ||
+	    !strstr(qmp(m, "{\"execute\":\"qmp_capabilities\"}"), "return"))
 		return false;
 	qtest(m, "clock_step 1");
 	return true;
@@ -241,7 +250,8 @@ static uint32_t config_read(struct machine *m, unsigned bus, unsigned slot, unsi
 	return (uint32_t)qtest(m, "inl 0xcfc");
 }
 
-static void config_write(struct machine *m, unsigned bus, unsigned slot, unsigned offset, uint32_t value)
+static void config_write(struct machine *m, unsigned bus, unsigned slot, unsigned offset,
+			 uint32_t value)
 {
 	qtest(m, "outl 0xcf8 0x%x", config_address(bus, slot, offset));
 	qtest(m, "outl 0xcfc 0x%x", value);
@@ -334,8 +344,8 @@ static void the_interrupt_line_rises_and_falls_with_the_card(void **state)
 	enable(m, 0, slot, false);
 	qtest(m, "outl 0xcf8 0x80000860"); /* PIIX3 PIRQA..D -> IRQ 10 */
 	qtest(m, "outl 0xcfc 0x0a0a0a0a");
-	qtest(m, "outb 0x4d1 0x04");       /* IRQ 10 is a level */
-	qtest(m, "outb 0xa0 0x0a");        /* what is read is the request register */
+	qtest(m, "outb 0x4d1 0x04"); /* IRQ 10 is a level */
+	qtest(m, "outb 0xa0 0x0a");  /* what is read is the request register */
 	qtest(m, "writel 0x%x 1", BAR0_AT + TEST_LEVEL);
 	unsigned up = 0;
 	for (unsigned i = 0; i < 200 && !up; i++)
@@ -356,8 +366,14 @@ static void the_interrupt_line_rises_and_falls_with_the_card(void **state)
 
 static void qemu_on_q35_sees_an_express_card_behind_a_root_port(void **state)
 {
-	static const char *const args[] = { "-M", "q35", MEMORY, "-device", "pcie-root-port,id=rp,chassis=1,slot=1", "-device",
-					    "{nic1},\"bus\":\"rp\"", NULL };
+	static const char *const args[] = { "-M",
+					    "q35",
+					    MEMORY,
+					    "-device",
+					    "pcie-root-port,id=rp,chassis=1,slot=1",
+					    "-device",
+					    "{nic1},\"bus\":\"rp\"",
+					    NULL };
 	struct machine *m = machine_create(2, args);
 
 	(void)state;
@@ -370,7 +386,8 @@ static void qemu_on_q35_sees_an_express_card_behind_a_root_port(void **state)
 	config_write(m, 0, port, PCI_PRIMARY_BUS, 0x00010100);
 	config_write(m, 0, port, PCI_IO_BASE, 0x0000c0c0);
 	config_write(m, 0, port, PCI_MEMORY_BASE, 0xe000e000);
-	config_write(m, 0, port, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_IO | PCI_COMMAND_MASTER);
+	config_write(m, 0, port, PCI_COMMAND,
+		     PCI_COMMAND_MEMORY | PCI_COMMAND_IO | PCI_COMMAND_MASTER);
 	assert_int_equal(find_card(m, 1), 0);
 	check_registers(m, m->w->t[1], 1, 0);
 	check_dma(m, 1, 0);
@@ -387,8 +404,10 @@ static void plug(struct machine *m, unsigned nic, const char *more, const char *
 
 	world_socket_path(m->w, nic, path, sizeof(path));
 	snprintf(add, sizeof(add),
-		 "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"vfio-user-pci\",\"id\":\"plugged\",%s"
-		 "\"socket\":{\"type\":\"unix\",\"path\":\"%s\"}}}", more, path);
+		 "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"vfio-user-pci\",\"id\":"
+		 "\"plugged\",%s"
+		 "\"socket\":{\"type\":\"unix\",\"path\":\"%s\"}}}",
+		 more, path);
 	assert_non_null(strstr(qmp(m, add), answer));
 }
 
@@ -414,7 +433,9 @@ static void a_card_on_pc_is_plugged_unplugged_and_plugged_again(void **state)
 		assert_true(vfio_user_connected(m->w->v[2]));
 		assert_int_equal(find_card(m, 0), 5);
 		check_registers(m, m->w->t[2], 0, 5);
-		assert_non_null(strstr(qmp(m, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"plugged\"}}"), "return"));
+		assert_non_null(strstr(
+			qmp(m, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"plugged\"}}"),
+			"return"));
 		qtest(m, "outl 0xae08 0x20"); /* the guest's ACPI ejects slot 5 */
 		check_gone(m, 2);
 	}
@@ -425,8 +446,10 @@ static void a_card_on_pc_is_plugged_unplugged_and_plugged_again(void **state)
 
 static void a_card_on_a_root_port_is_plugged_unplugged_and_plugged_again(void **state)
 {
-	static const char *const args[] = { "-M", "q35", "-global",
-					    "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off", MEMORY, "-device", ROOT_PORT, NULL };
+	static const char *const args[] = {
+		"-M",	"q35",	   "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
+		MEMORY, "-device", ROOT_PORT, NULL
+	};
 	struct machine *m = machine_create(4, args);
 
 	(void)state;
@@ -441,7 +464,9 @@ static void a_card_on_a_root_port_is_plugged_unplugged_and_plugged_again(void **
 		plug(m, 3, "\"bus\":\"rp\",", "return");
 		config_write(m, 0, 4, control, PCI_EXP_SLTCTL_PWR_IND_ON);
 		assert_int_equal(find_card(m, 1), 0);
-		assert_non_null(strstr(qmp(m, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"plugged\"}}"), "return"));
+		assert_non_null(strstr(
+			qmp(m, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"plugged\"}}"),
+			"return"));
 		/* the guest switches the slot off */
 		config_write(m, 0, 4, control, PCI_EXP_SLTCTL_PCC | PCI_EXP_SLTCTL_PWR_IND_OFF);
 		check_gone(m, 3);
@@ -465,9 +490,10 @@ static void a_second_machine_on_the_same_socket_is_refused(void **state)
 
 static void seven_cards_fit_in_one_machine(void **state)
 {
-	static const char *const args[] = { "-M", "pc", MEMORY, "-device", "{nic0}", "-device", "{nic1}", "-device", "{nic2}",
-					    "-device", "{nic3}", "-device", "{nic4}", "-device", "{nic5}", "-device", "{nic6}",
-					    NULL };
+	static const char *const args[] = { "-M",      "pc",	  MEMORY,    "-device", "{nic0}",
+					    "-device", "{nic1}",  "-device", "{nic2}",	"-device",
+					    "{nic3}",  "-device", "{nic4}",  "-device", "{nic5}",
+					    "-device", "{nic6}",  NULL };
 	struct machine *m = machine_create(7, args);
 	unsigned cards = 0;
 
@@ -476,7 +502,8 @@ static void seven_cards_fit_in_one_machine(void **state)
 	for (unsigned slot = 0; slot < 32; slot++) {
 		if (config_read(m, 0, slot, PCI_VENDOR_ID) != TEST_ID)
 			continue;
-		check_registers(m, m->w->t[cards++], 0, slot); /* slots are given in the order of the line */
+		check_registers(m, m->w->t[cards++], 0,
+				slot); /* slots are given in the order of the line */
 		config_write(m, 0, slot, PCI_COMMAND, 0);
 	}
 	assert_int_equal(cards, 7);
@@ -515,8 +542,12 @@ static void write_and_look(const char *const *args, bool problem)
 
 static void a_private_memfd_is_found_when_a_driver_starts(void **state)
 {
-	static const char *const private[] = { "-M", "pc,memory-backend=m", "-object",
-					       "memory-backend-memfd,id=m,size=64M,share=off", "-device", "{nic0}", NULL };
+	static const char *const private[] = {
+		"-M",	   "pc,memory-backend=m",
+		"-object", "memory-backend-memfd,id=m,size=64M,share=off",
+		"-device", "{nic0}",
+		NULL
+	};
 
 	(void)state;
 	write_and_look(private, true);
@@ -524,28 +555,27 @@ static void a_private_memfd_is_found_when_a_driver_starts(void **state)
 
 static void shared_memory_of_every_kind_is_taken(void **state)
 {
-	static const char *const kinds[] = { "memory-backend-memfd,id=m,size=64M,share=on",
-					     "memory-backend-ram,id=m,size=64M,share=on",
-					     "memory-backend-file,id=m,size=64M,mem-path=/dev/shm,share=on" };
+	static const char *const kinds[] = {
+		"memory-backend-memfd,id=m,size=64M,share=on",
+		"memory-backend-ram,id=m,size=64M,share=on",
+		"memory-backend-file,id=m,size=64M,mem-path=/dev/shm,share=on"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		const char *args[] = { "-M", "pc,memory-backend=m", "-object", kinds[i], "-device", "{nic0}", NULL };
+		const char *args[] = {
+			"-M", "pc,memory-backend=m", "-object", kinds[i], "-device", "{nic0}", NULL
+		};
 		write_and_look(args, false);
 	}
-}
-
-static void quiet(enum log_level level, const char *text)
-{
-	(void)level;
-	(void)text;
 }
 
 static bool has_client(const char *path)
 {
 	char command[512];
 
-	snprintf(command, sizeof(command), "'%s' -device vfio-user-pci,help 2>/dev/null | grep -q socket=", path);
+	snprintf(command, sizeof(command),
+		 "'%s' -device vfio-user-pci,help 2>/dev/null | grep -q socket=", path);
 	return system(command) == 0;
 }
 
@@ -572,6 +602,6 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	if (!getenv("VFIO_USER_TEST_LOG"))
-		log_set_sink(quiet);
+		world_quiet();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

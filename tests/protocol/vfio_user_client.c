@@ -7,9 +7,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-const char client_qemu_text[] = "{\"capabilities\":{\"pgsizes\":4096,\"max_msg_fds\":16,\"max_dma_maps\":65535,"
-				"\"max_data_xfer_size\":1048576,\"migration\":{\"max_bitmap_size\":268435456,"
-				"\"pgsize\":4096},\"write_multiple\":true}}";
+const char client_qemu_text[] =
+	"{\"capabilities\":{\"pgsizes\":4096,\"max_msg_fds\":16,\"max_dma_maps\":65535,"
+	"\"max_data_xfer_size\":1048576,\"migration\":{\"max_bitmap_size\":268435456,"
+	"\"pgsize\":4096},\"write_multiple\":true}}";
 
 static void pump(struct vfio_client *c)
 {
@@ -17,7 +18,8 @@ static void pump(struct vfio_client *c)
 		c->pump(c->pump_arg);
 }
 
-int client_connect(struct vfio_client *c, const char *path, void (*pump_fn)(void *arg), void *pump_arg)
+int client_connect(struct vfio_client *c, const char *path, void (*pump_fn)(void *arg),
+		   void *pump_arg)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
@@ -41,7 +43,8 @@ void client_close(struct vfio_client *c)
 	pump(c);
 }
 
-void client_send_raw(struct vfio_client *c, const void *data, size_t size, const int *fds, unsigned nfds)
+void client_send_raw(struct vfio_client *c, const void *data, size_t size, const int *fds,
+		     unsigned nfds)
 {
 	const uint8_t *p = data;
 
@@ -59,10 +62,13 @@ void client_send_raw(struct vfio_client *c, const void *data, size_t size, const
 	}
 }
 
-uint16_t client_send(struct vfio_client *c, uint16_t command, uint32_t flags, const void *body, uint32_t size, const int *fds,
-		     unsigned nfds)
+uint16_t client_send(struct vfio_client *c, uint16_t command, uint32_t flags, const void *body,
+		     uint32_t size, const int *fds, unsigned nfds)
 {
-	struct vu_header h = { .id = ++c->id, .command = command, .size = (uint32_t)sizeof(h) + size, .flags = flags };
+	struct vu_header h = { .id = ++c->id,
+			       .command = command,
+			       .size = (uint32_t)sizeof(h) + size,
+			       .flags = flags };
 	uint8_t *message = malloc(h.size);
 
 	memcpy(message, &h, sizeof(h));
@@ -108,15 +114,17 @@ int client_receive(struct vfio_client *c, struct client_message *m)
 	return m->size ? receive_exactly(c, m->body, m->size) : 1;
 }
 
-int client_call(struct vfio_client *c, uint16_t command, const void *body, uint32_t size, const int *fds, unsigned nfds,
-		void *reply, uint32_t room)
+int client_call(struct vfio_client *c, uint16_t command, const void *body, uint32_t size,
+		const int *fds, unsigned nfds, void *reply, uint32_t room)
 {
 	static _Thread_local struct client_message m;
 	uint16_t id = client_send(c, command, 0, body, size, fds, nfds);
 	int rc = client_receive(c, &m);
 
 	while (rc > 0 && c->refuse_dma && (m.h.flags & VU_TYPE) != VU_REPLY) {
-		struct vu_header no = { .id = m.h.id, .command = m.h.command, .size = sizeof(no), .error = ENODEV };
+		struct vu_header no = {
+			.id = m.h.id, .command = m.h.command, .size = sizeof(no), .error = ENODEV
+		};
 		no.flags = VU_REPLY | VU_ERROR;
 		client_send_raw(c, &no, sizeof(no), NULL, 0);
 		rc = client_receive(c, &m);
@@ -140,13 +148,17 @@ int client_hello(struct vfio_client *c, const char *text)
 
 	memcpy(body, &version, sizeof(version));
 	memcpy(body + sizeof(version), text, length);
-	int rc = client_call(c, VU_VERSION, body, (uint32_t)(sizeof(version) + length), NULL, 0, NULL, 0);
+	int rc = client_call(c, VU_VERSION, body, (uint32_t)(sizeof(version) + length), NULL, 0,
+			     NULL, 0);
 	return rc < 0 ? rc : 0;
 }
 
-int client_map(struct vfio_client *c, uint64_t iova, uint64_t size, int fd, uint64_t offset, uint32_t flags)
+int client_map(struct vfio_client *c, uint64_t iova, uint64_t size, int fd, uint64_t offset,
+	       uint32_t flags)
 {
-	struct vu_dma_map map = { .argsz = sizeof(map), .flags = flags, .offset = offset, .iova = iova, .size = size };
+	struct vu_dma_map map = {
+		.argsz = sizeof(map), .flags = flags, .offset = offset, .iova = iova, .size = size
+	};
 
 	return client_call(c, VU_DMA_MAP, &map, sizeof(map), &fd, fd >= 0, NULL, 0);
 }
@@ -158,7 +170,8 @@ int client_unmap(struct vfio_client *c, uint64_t iova, uint64_t size)
 	return client_call(c, VU_DMA_UNMAP, &unmap, sizeof(unmap), NULL, 0, NULL, 0);
 }
 
-int client_region_read(struct vfio_client *c, uint32_t region, uint64_t offset, uint32_t count, void *to)
+int client_region_read(struct vfio_client *c, uint32_t region, uint64_t offset, uint32_t count,
+		       void *to)
 {
 	struct vu_region_access a = { .offset = offset, .region = region, .count = count };
 	static _Thread_local uint8_t reply[sizeof(a) + CLIENT_BODY];
@@ -172,7 +185,8 @@ int client_region_read(struct vfio_client *c, uint32_t region, uint64_t offset, 
 	return 0;
 }
 
-static uint32_t write_body(uint8_t *body, uint32_t region, uint64_t offset, uint32_t count, const void *from)
+static uint32_t write_body(uint8_t *body, uint32_t region, uint64_t offset, uint32_t count,
+			   const void *from)
 {
 	struct vu_region_access a = { .offset = offset, .region = region, .count = count };
 
@@ -181,7 +195,8 @@ static uint32_t write_body(uint8_t *body, uint32_t region, uint64_t offset, uint
 	return (uint32_t)sizeof(a) + count;
 }
 
-int client_region_write(struct vfio_client *c, uint32_t region, uint64_t offset, uint32_t count, const void *from)
+int client_region_write(struct vfio_client *c, uint32_t region, uint64_t offset, uint32_t count,
+			const void *from)
 {
 	static _Thread_local uint8_t body[16 + 65536];
 	uint8_t reply[16];
@@ -193,7 +208,8 @@ int client_region_write(struct vfio_client *c, uint32_t region, uint64_t offset,
 	return rc == sizeof(reply) && memcmp(reply, body, sizeof(reply)) == 0 ? 0 : -EPROTO;
 }
 
-void client_region_post(struct vfio_client *c, uint32_t region, uint64_t offset, uint32_t count, const void *from)
+void client_region_post(struct vfio_client *c, uint32_t region, uint64_t offset, uint32_t count,
+			const void *from)
 {
 	uint8_t body[64];
 	uint32_t size = write_body(body, region, offset, count, from);
@@ -201,10 +217,12 @@ void client_region_post(struct vfio_client *c, uint32_t region, uint64_t offset,
 	client_send(c, VU_REGION_WRITE, VU_NO_REPLY, body, size, NULL, 0);
 }
 
-int client_set_irqs(struct vfio_client *c, uint32_t flags, uint32_t index, uint32_t start, uint32_t count, const int *fds,
-		    unsigned nfds)
+int client_set_irqs(struct vfio_client *c, uint32_t flags, uint32_t index, uint32_t start,
+		    uint32_t count, const int *fds, unsigned nfds)
 {
-	struct vu_set_irqs set = { .argsz = sizeof(set), .flags = flags, .index = index, .start = start, .count = count };
+	struct vu_set_irqs set = {
+		.argsz = sizeof(set), .flags = flags, .index = index, .start = start, .count = count
+	};
 
 	return client_call(c, VU_SET_IRQS, &set, sizeof(set), fds, nfds, NULL, 0);
 }
@@ -224,4 +242,14 @@ void client_write32(struct vfio_client *c, uint32_t region, uint64_t offset, uin
 void client_write16(struct vfio_client *c, uint32_t region, uint64_t offset, uint16_t value)
 {
 	client_region_write(c, region, offset, 2, &value);
+}
+
+int client_irq_count(struct vfio_client *c, uint32_t index, uint32_t *flags)
+{
+	struct vu_irq_info q = { .argsz = sizeof(q), .index = index };
+	int rc = client_call(c, VU_GET_IRQ_INFO, &q, sizeof(q), NULL, 0, &q, sizeof(q));
+
+	if (flags)
+		*flags = q.flags;
+	return rc < 0 ? rc : (int)q.count;
 }

@@ -4,9 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 enum { KIND_LISTEN = 1, KIND_CONNECTION };
 
@@ -54,9 +58,12 @@ struct world *world_create(unsigned nics)
 		w->rom[i] = (uint8_t)(i * 7 + (i >> 8));
 	for (unsigned i = 0; i < nics; i++) {
 		snprintf(id, sizeof(id), "nic%u", i);
-		w->t[i] = test_nic_create(id, (i & 1 ? TEST_EXPRESS : 0u) | (i / 2 == 1 ? TEST_NO_MSIX : 0u), i ? NULL : w->rom, ROM_SIZE);
+		w->t[i] = test_nic_create(
+			id, (i & 1 ? TEST_EXPRESS : 0u) | (i / 2 == 1 ? TEST_NO_MSIX : 0u),
+			i ? NULL : w->rom, ROM_SIZE);
 		world_socket_path(w, i, path, sizeof(path));
-		w->v[i] = vfio_user_create(&w->t[i]->nic, listen_at(path), &w->loop, KIND_LISTEN, KIND_CONNECTION, NULL);
+		w->v[i] = vfio_user_create(&w->t[i]->nic, listen_at(path), &w->loop, KIND_LISTEN,
+					   KIND_CONNECTION, NULL);
 	}
 	return w;
 }
@@ -106,4 +113,56 @@ void world_greet(struct world *w)
 {
 	if (world_connect(w, 0, &w->c) < 0 || client_hello(&w->c, client_qemu_text) < 0)
 		abort();
+}
+
+int world_setup(void **state)
+{
+	struct world *w = world_create(2);
+
+	world_greet(w);
+	*state = w;
+	return 0;
+}
+
+int world_teardown(void **state)
+{
+	return world_destroy(*state);
+}
+
+static void drop_line(enum log_level level, const char *text)
+{
+	(void)level;
+	(void)text;
+}
+
+void world_quiet(void)
+{
+	log_set_sink(drop_line);
+}
+
+int guest_memory(size_t size)
+{
+	int fd = memfd_create("guest", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		abort();
+	return fd;
+}
+
+int event_descriptor(void)
+{
+	return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+
+uint64_t signals(int eventfd)
+{
+	uint64_t n = 0;
+
+	return read(eventfd, &n, sizeof(n)) == sizeof(n) ? n : 0;
+}
+
+void client_bus_master(struct vfio_client *c, bool on)
+{
+	client_write16(c, VU_CONFIG, PCI_COMMAND,
+		       on ? PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY : PCI_COMMAND_MEMORY);
 }

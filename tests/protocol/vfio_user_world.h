@@ -8,6 +8,7 @@
 
 #define WORLD_NICS 7
 #define ROM_SIZE   110080u
+#define GUEST_PAGE 4096u
 
 struct world {
 	struct loop loop;
@@ -15,7 +16,7 @@ struct world {
 	struct test_nic *t[WORLD_NICS];
 	struct vfio_user *v[WORLD_NICS];
 	unsigned nics;
-	struct vfio_client c;      /* of NIC 0, where a test asks for it */
+	struct vfio_client c; /* of NIC 0, where a test asks for it */
 	uint8_t *rom;
 	int fds_before;
 };
@@ -31,6 +32,16 @@ int world_connect(struct world *w, unsigned nic, struct vfio_client *c);
 /* Connects w->c to NIC 0 and shakes hands as QEMU. */
 void world_greet(struct world *w);
 
+/* For cmocka: two NICs, w->c connected to the first; fails when a descriptor is left open. */
+int world_setup(void **state);
+int world_teardown(void **state);
+/* Drops log lines: the stories provoke warnings. */
+void world_quiet(void);
+
 int open_descriptors(void);
+int guest_memory(size_t size); /* a memfd */
+int event_descriptor(void);    /* an eventfd as QEMU makes it */
+uint64_t signals(int eventfd); /* since the last question */
+void client_bus_master(struct vfio_client *c, bool on);
 
 #endif

@@ -13,15 +13,15 @@
 #include "base/log.h"
 
 #define LOGGED_REFUSALS 8 /* a client that goes on after these will not fill the log */
-#define PROBE_SIZE    512u
-#define PROBE_TRIES   8u
-#define PROBE_DIFFERS 3u
+#define PROBE_SIZE	512u
+#define PROBE_TRIES	8u
+#define PROBE_DIFFERS	3u
 
 /* Where firmware or a kernel has certainly written on some machine. Only what is mapped with a descriptor is asked for. */
 static const uint64_t probe_places[] = {
-	0x0,        /* x86: interrupt vectors of the BIOS */
-	0x400,      /* x86: BIOS data area */
-	0x7000,     /* Cloud Hypervisor's boot parameters */
+	0x0,	    /* x86: interrupt vectors of the BIOS */
+	0x400,	    /* x86: BIOS data area */
+	0x7000,	    /* Cloud Hypervisor's boot parameters */
 	0x9fc00,    /* x86: extended BIOS data area */
 	0x100000,   /* x86: kernels */
 	0x800000,   /* OVMF: page tables */
@@ -42,7 +42,8 @@ int dma_judge_memory(struct vfio_user *v)
 {
 	if (!v->ram_unmapped || v->ram_mapped)
 		return 0;
-	set_problem(v, "guest memory has no file descriptor: add -object memory-backend-memfd,id=mem,size=SIZE,share=on "
+	set_problem(v, "guest memory has no file descriptor: add -object "
+		       "memory-backend-memfd,id=mem,size=SIZE,share=on "
 		       "-machine memory-backend=mem to QEMU's line, or use place=qemu");
 	return -EOPNOTSUPP;
 }
@@ -60,7 +61,8 @@ int serve_dma_map(struct vfio_user *v, struct request *rq)
 		access |= MEM_READ;
 	if (map.flags & VU_DMA_W)
 		access |= MEM_WRITE;
-	int rc = mem_map(&v->nic->mem, map.iova, map.size, rq->nfds ? rq->fds[0] : -1, map.offset, access, &err);
+	int rc = mem_map(&v->nic->mem, map.iova, map.size, rq->nfds ? rq->fds[0] : -1, map.offset,
+			 access, &err);
 	if (rc < 0) {
 		if (v->refused < LOGGED_REFUSALS)
 			log_warning("%s: %s", v->nic->spec.id, err.text);
@@ -161,8 +163,10 @@ void dma_probe_step(struct vfio_user *v)
 	struct {
 		struct vu_header h;
 		struct vu_dma_access a;
-	} ask = { { .id = ++probe->id, .command = VU_DMA_READ, .size = sizeof(ask) },
-		  { .address = probe_places[probe->place], .count = PROBE_SIZE } };
+	} ask = {
+		{.id = ++probe->id, .command = VU_DMA_READ, .size = sizeof(ask) },
+		{ .address = probe_places[probe->place],		 .count = PROBE_SIZE}
+	};
 	connection_send(v, &ask, sizeof(ask));
 }
 
@@ -193,7 +197,8 @@ static void compare(struct vfio_user *v, const uint8_t *theirs)
 	probe->differed = hash(ours) == probe->before ? probe->differed + 1 : 0;
 	if (probe->differed == PROBE_DIFFERS) {
 		probe->state = PROBE_DONE;
-		set_problem(v, "guest memory is private, so the card cannot see it: add share=on to QEMU's memory backend, "
+		set_problem(v, "guest memory is private, so the card cannot see it: add share=on "
+			       "to QEMU's memory backend, "
 			       "or use place=qemu");
 	} else if (++probe->tries == PROBE_TRIES) {
 		next_place(probe);

@@ -23,8 +23,9 @@ int serve_irq_info(struct vfio_user *v, struct request *rq)
 		return -EINVAL;
 	info = (struct vu_irq_info){ .argsz = sizeof(info), .index = info.index, .count = count };
 	if (count)
-		info.flags = info.index == PCI_INTX ? VU_IRQ_EVENTFD | VU_IRQ_MASKABLE | VU_IRQ_AUTOMASKED :
-						      VU_IRQ_EVENTFD | VU_IRQ_NORESIZE;
+		info.flags = info.index == PCI_INTX
+				     ? VU_IRQ_EVENTFD | VU_IRQ_MASKABLE | VU_IRQ_AUTOMASKED
+				     : VU_IRQ_EVENTFD | VU_IRQ_NORESIZE;
 	memcpy(rq->reply, &info, sizeof(info));
 	rq->reply_size = sizeof(info);
 	return 0;
@@ -85,7 +86,8 @@ static int set_trigger_fds(struct vfio_user *v, const struct vu_set_irqs *set, s
 			fd = rq->fds[i];
 			rq->fds[i] = -1;
 		}
-		int rc = pci_irq_set_fd(&v->nic->pci, (enum pci_irq_index)set->index, set->start + i, fd);
+		int rc = pci_irq_set_fd(&v->nic->pci, (enum pci_irq_index)set->index,
+					set->start + i, fd);
 		if (rc < 0)
 			return rc;
 	}
@@ -137,7 +139,8 @@ int serve_set_irqs(struct vfio_user *v, struct request *rq)
 	memcpy(&set, rq->body, sizeof(set));
 	uint32_t data = set.flags & (VU_IRQ_DATA_NONE | VU_IRQ_DATA_BOOL | VU_IRQ_DATA_EVENTFD);
 	uint32_t action = set.flags & (VU_IRQ_MASK | VU_IRQ_UNMASK | VU_IRQ_TRIGGER);
-	if (set.index >= PCI_IRQ_INDEXES || !one_bit(data) || !one_bit(action) || set.flags & ~(data | action))
+	if (set.index >= PCI_IRQ_INDEXES || !one_bit(data) || !one_bit(action) ||
+	    set.flags & ~(data | action))
 		return -EINVAL;
 	if (rq->nfds && data != VU_IRQ_DATA_EVENTFD)
 		return -EINVAL;

@@ -30,7 +30,7 @@ enum vu_command {
 	VU_COMMANDS
 };
 
-#define VU_TYPE     0x0fu /* of the header's flags */
+#define VU_TYPE	    0x0fu /* of the header's flags */
 #define VU_REQUEST  0x00u
 #define VU_REPLY    0x01u
 #define VU_NO_REPLY 0x10u
@@ -71,7 +71,7 @@ struct vu_dma_unmap {
 };
 
 #define VU_DEVICE_RESETS 0x1u
-#define VU_DEVICE_PCI    0x2u
+#define VU_DEVICE_PCI	 0x2u
 
 struct vu_device_info {
 	uint32_t argsz;
@@ -101,10 +101,10 @@ struct vu_region_io_fds {
 	uint32_t count;
 };
 
-#define VU_IRQ_EVENTFD    0x1u
-#define VU_IRQ_MASKABLE   0x2u
+#define VU_IRQ_EVENTFD	  0x1u
+#define VU_IRQ_MASKABLE	  0x2u
 #define VU_IRQ_AUTOMASKED 0x4u
-#define VU_IRQ_NORESIZE   0x8u
+#define VU_IRQ_NORESIZE	  0x8u
 
 struct vu_irq_info {
 	uint32_t argsz;
@@ -117,9 +117,9 @@ struct vu_irq_info {
 #define VU_IRQ_DATA_NONE    0x01u
 #define VU_IRQ_DATA_BOOL    0x02u
 #define VU_IRQ_DATA_EVENTFD 0x04u
-#define VU_IRQ_MASK         0x08u
-#define VU_IRQ_UNMASK       0x10u
-#define VU_IRQ_TRIGGER      0x20u
+#define VU_IRQ_MASK	    0x08u
+#define VU_IRQ_UNMASK	    0x10u
+#define VU_IRQ_TRIGGER	    0x20u
 
 struct vu_set_irqs {
 	uint32_t argsz;
@@ -152,7 +152,8 @@ struct vu_feature {
 	uint32_t flags;
 };
 
-#define VU_SIZE_IS(type, size) _Static_assert(sizeof(struct type) == (size), #type " as on the wire")
+#define VU_SIZE_IS(type, size)                                                                     \
+	_Static_assert(sizeof(struct type) == (size), #type " as on the wire")
 VU_SIZE_IS(vu_header, 16);
 VU_SIZE_IS(vu_version, 4);
 VU_SIZE_IS(vu_dma_map, 32);

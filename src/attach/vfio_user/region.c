@@ -74,12 +74,14 @@ static void read_region(struct pci_device *pci, const struct vu_region_access *a
 	for (uint32_t done = 0, n; done < a->count; done += n) {
 		uint64_t at = a->offset + done;
 		n = piece_size(at, a->count - done, done == 0, config ? 4 : 8);
-		put_le64(value, config ? pci_config_read(pci, (uint32_t)at, n) : pci_bar_read(pci, a->region, at, n));
+		put_le64(value, config ? pci_config_read(pci, (uint32_t)at, n)
+				       : pci_bar_read(pci, a->region, at, n));
 		memcpy(to + done, value, n);
 	}
 }
 
-static void write_region(struct pci_device *pci, const struct vu_region_access *a, const uint8_t *from)
+static void write_region(struct pci_device *pci, const struct vu_region_access *a,
+			 const uint8_t *from)
 {
 	bool config = a->region == VU_CONFIG;
 
@@ -154,7 +156,9 @@ int serve_write_multi(struct vfio_user *v, struct request *rq)
 	for (uint64_t i = 0; i < n; i++) {
 		struct vu_write_entry e;
 		memcpy(&e, rq->body + sizeof(n) + i * sizeof(e), sizeof(e));
-		struct vu_region_access a = { .offset = e.offset, .region = e.region, .count = e.count };
+		struct vu_region_access a = { .offset = e.offset,
+					      .region = e.region,
+					      .count = e.count };
 		if (e.count > sizeof(e.data))
 			return -EINVAL;
 		int rc = write_access(v, &a, e.data);

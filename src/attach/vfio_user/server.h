@@ -6,9 +6,12 @@
 #include "attach/vfio_user/vfio_user.h"
 #include "base/fd.h"
 
-#define MAX_TRANSFER (1u << 20)  /* bytes of one region read: the protocol's default, and what an option ROM may need */
-#define ACCESS_MAX   4096u       /* bytes of one access to a BAR or to config space */
-#define INPUT_ROOM   8192u       /* the largest message that is handled whole; also what one recvmsg drains */
+#define MAX_TRANSFER                                                                               \
+	(1u                                                                                        \
+	 << 20) /* bytes of one region read: the protocol's default, and what an option ROM may need */
+#define ACCESS_MAX 4096u /* bytes of one access to a BAR or to config space */
+#define INPUT_ROOM                                                                                 \
+	8192u /* the largest message that is handled whole; also what one recvmsg drains */
 #define BODY_ROOM    (sizeof(struct vu_region_access) + ACCESS_MAX)
 #define REPLY_ROOM   (sizeof(struct vu_header) + BODY_ROOM)
 #define PROBLEM_ROOM 200
@@ -21,12 +24,12 @@ enum probe_state { PROBE_IDLE, PROBE_WANTED, PROBE_SENT, PROBE_DONE };
 
 struct probe {
 	enum probe_state state;
-	unsigned place;      /* index in the table of addresses */
-	unsigned tries;      /* at this place */
-	unsigned differed;   /* times in which our bytes stood still and the client's were others */
-	bool proven;         /* bytes other than zero were the same on both sides */
-	uint16_t id;         /* of the request */
-	uint64_t before;     /* hash of our bytes when it was sent */
+	unsigned place;	   /* index in the table of addresses */
+	unsigned tries;	   /* at this place */
+	unsigned differed; /* times in which our bytes stood still and the client's were others */
+	bool proven;	   /* bytes other than zero were the same on both sides */
+	uint16_t id;	   /* of the request */
+	uint64_t before;   /* hash of our bytes when it was sent */
 };
 
 struct vfio_user {
@@ -34,20 +37,20 @@ struct vfio_user {
 	struct loop *loop;
 	struct loop_source listener;
 	struct loop_source connection; /* fd -1: no client */
-	struct loop_source unmask;     /* eventfd: KVM saw the end of an INTx interrupt; fd -1 = none */
+	struct loop_source unmask; /* eventfd: KVM saw the end of an INTx interrupt; fd -1 = none */
 	struct loop_source refused_client; /* a second one, until it can be told so; fd -1 = none */
 	struct loop_timer refuse_timer;
-	bool negotiated;               /* VERSION went well */
-	bool client_serves_dma;        /* it looks like QEMU, which answers DMA_READ */
-	bool ram_mapped;               /* writable memory came with a descriptor */
-	bool ram_unmapped;             /* ... without one */
+	bool negotiated;	/* VERSION went well */
+	bool client_serves_dma; /* it looks like QEMU, which answers DMA_READ */
+	bool ram_mapped;	/* writable memory came with a descriptor */
+	bool ram_unmapped;	/* ... without one */
 	struct probe probe;
-	uint64_t refused;              /* messages answered (or not) with an error */
+	uint64_t refused; /* messages answered (or not) with an error */
 
 	/* what came and is not handled yet; handled messages leave no complete one behind unless output waits */
 	uint32_t in_at, in_end;
-	uint32_t skip;                 /* bytes of a message too large to keep */
-	int fds[FD_PASS_MAX];          /* descriptors of the message at fds_at */
+	uint32_t skip;	      /* bytes of a message too large to keep */
+	int fds[FD_PASS_MAX]; /* descriptors of the message at fds_at */
 	unsigned nfds;
 	uint32_t fds_at;
 
@@ -57,9 +60,9 @@ struct vfio_user {
 	uint32_t tail_size;
 
 	char problem[PROBLEM_ROOM];
-	/* last: pages of these that are never used are never touched */
-	uint8_t pending[REPLY_ROOM];
+	/* last, the rarest at the end: a page that is never touched is no memory */
 	uint8_t in[INPUT_ROOM];
+	uint8_t pending[REPLY_ROOM];
 };
 
 /* One message on its way through a handler. A handler that keeps a descriptor sets its place to -1. */
@@ -68,17 +71,18 @@ struct request {
 	uint32_t size;
 	int *fds;
 	unsigned nfds;
-	uint8_t *reply;      /* BODY_ROOM bytes */
+	uint8_t *reply; /* BODY_ROOM bytes */
 	uint32_t reply_size;
 };
 
 /* Handlers: 0, or the negative errno of the error reply. */
 typedef int serve_fn(struct vfio_user *v, struct request *rq);
 
-serve_fn serve_version, serve_info, serve_reset, serve_unsupported;                                 /* device.c */
-serve_fn serve_region_info, serve_region_io_fds, serve_region_read, serve_region_write, serve_write_multi; /* region.c */
-serve_fn serve_irq_info, serve_set_irqs;                                                            /* irq.c */
-serve_fn serve_dma_map, serve_dma_unmap;                                                            /* dma.c */
+serve_fn serve_version, serve_info, serve_reset, serve_unsupported; /* device.c */
+serve_fn serve_region_info, serve_region_io_fds, serve_region_read, serve_region_write,
+	serve_write_multi;		 /* region.c */
+serve_fn serve_irq_info, serve_set_irqs; /* irq.c */
+serve_fn serve_dma_map, serve_dma_unmap; /* dma.c */
 
 /* The unmask eventfd is readable; and it goes away. */
 void irq_unmask_event(struct vfio_user *v);

@@ -24,29 +24,31 @@
 struct command {
 	const char *name;
 	uint32_t min, max; /* bytes of payload */
-	uint8_t fds;       /* descriptors, at most */
+	uint8_t fds;	   /* descriptors, at most */
 	serve_fn *serve;   /* NULL: only the server sends it */
 };
 
 static const struct command commands[] = {
-	[VU_VERSION] = { "VERSION", 4, 4096, 0, serve_version },
-	[VU_DMA_MAP] = { "DMA_MAP", 32, 32, 1, serve_dma_map },
-	[VU_DMA_UNMAP] = { "DMA_UNMAP", 24, 40, 0, serve_dma_unmap }, /* 40: with the question for dirty pages */
-	[VU_GET_INFO] = { "DEVICE_GET_INFO", 16, 16, 0, serve_info },
-	[VU_GET_REGION_INFO] = { "DEVICE_GET_REGION_INFO", 32, 32, 0, serve_region_info },
-	[VU_GET_REGION_IO_FDS] = { "DEVICE_GET_REGION_IO_FDS", 16, 16, 0, serve_region_io_fds },
-	[VU_GET_IRQ_INFO] = { "DEVICE_GET_IRQ_INFO", 16, 16, 0, serve_irq_info },
-	[VU_SET_IRQS] = { "DEVICE_SET_IRQS", 20, 20 + 4 * PCI_VECTORS_MAX, FD_PASS_MAX, serve_set_irqs },
-	[VU_REGION_READ] = { "REGION_READ", 16, 16, 0, serve_region_read },
-	[VU_REGION_WRITE] = { "REGION_WRITE", 17, 16 + ACCESS_MAX, 0, serve_region_write },
-	[VU_DMA_READ] = { "DMA_READ" },
-	[VU_DMA_WRITE] = { "DMA_WRITE" },
-	[VU_DEVICE_RESET] = { "DEVICE_RESET", 0, 0, 0, serve_reset },
-	[VU_DIRTY_PAGES] = { "DIRTY_PAGES", 0, INPUT_ROOM, 0, serve_unsupported },
-	[VU_REGION_WRITE_MULTI] = { "REGION_WRITE_MULTI", 8, INPUT_ROOM, 0, serve_write_multi },
-	[VU_DEVICE_FEATURE] = { "DEVICE_FEATURE", 8, INPUT_ROOM, 0, serve_unsupported },
-	[VU_MIG_DATA_READ] = { "MIG_DATA_READ", 8, INPUT_ROOM, 0, serve_unsupported },
-	[VU_MIG_DATA_WRITE] = { "MIG_DATA_WRITE", 8, INPUT_ROOM, 0, serve_unsupported },
+	[VU_VERSION] = {"VERSION",		    4,  4096,		     0,						      serve_version},
+	[VU_DMA_MAP] = { "DMA_MAP",		    32, 32,			    1,						      serve_dma_map},
+	[VU_DMA_UNMAP] = { "DMA_UNMAP",		24, 40,			0,
+			   serve_dma_unmap}, /* 40: with the question for dirty pages */
+	[VU_GET_INFO] = { "DEVICE_GET_INFO",	     16, 16,			     0,							serve_info},
+	[VU_GET_REGION_INFO] = { "DEVICE_GET_REGION_INFO",   32, 32,			   0,						      serve_region_info},
+	[VU_GET_REGION_IO_FDS] = { "DEVICE_GET_REGION_IO_FDS", 16, 16,		       0,							  serve_region_io_fds},
+	[VU_GET_IRQ_INFO] = { "DEVICE_GET_IRQ_INFO",	     16, 16,			     0,							serve_irq_info},
+	[VU_SET_IRQS] = { "DEVICE_SET_IRQS",	     20, 20 + 4 * PCI_VECTORS_MAX, FD_PASS_MAX,
+			  serve_set_irqs},
+	[VU_REGION_READ] = { "REGION_READ",		    16, 16,			    0,						       serve_region_read},
+	[VU_REGION_WRITE] = { "REGION_WRITE",	      17, 16 + ACCESS_MAX,	   0,						      serve_region_write},
+	[VU_DMA_READ] = { "DMA_READ"		     },
+	[VU_DMA_WRITE] = { "DMA_WRITE"			       },
+	[VU_DEVICE_RESET] = { "DEVICE_RESET",		      0,	 0,		    0,					       serve_reset},
+	[VU_DIRTY_PAGES] = { "DIRTY_PAGES",		    0,			       INPUT_ROOM,			   0,				      serve_unsupported},
+	[VU_REGION_WRITE_MULTI] = { "REGION_WRITE_MULTI",		  8,INPUT_ROOM,0, serve_write_multi},
+	[VU_DEVICE_FEATURE] = { "DEVICE_FEATURE",		  8,			     INPUT_ROOM,							 0,													   serve_unsupported												   },
+	[VU_MIG_DATA_READ] = { "MIG_DATA_READ",			8,INPUT_ROOM,0,serve_unsupported},
+	[VU_MIG_DATA_WRITE] = { "MIG_DATA_WRITE",				  8,			     INPUT_ROOM,										     0,																														    serve_unsupported																																																							       },
 };
 NAMES_MATCH(commands, VU_COMMANDS);
 
@@ -109,7 +111,8 @@ void connection_send(struct vfio_user *v, const void *data, uint32_t size)
 static void flush(struct vfio_user *v)
 {
 	if (v->pending_end != v->pending_at) {
-		v->pending_at += send_some(v, v->pending + v->pending_at, v->pending_end - v->pending_at);
+		v->pending_at +=
+			send_some(v, v->pending + v->pending_at, v->pending_end - v->pending_at);
 		if (v->pending_end != v->pending_at)
 			return;
 	}
@@ -125,7 +128,8 @@ static void flush(struct vfio_user *v)
 /* --- messages --- */
 
 /* `message` has room for the header in front of the payload that is already there. */
-static void answer(struct vfio_user *v, const struct vu_header *to, int rc, uint8_t *message, uint32_t payload)
+static void answer(struct vfio_user *v, const struct vu_header *to, int rc, uint8_t *message,
+		   uint32_t payload)
 {
 	struct vu_header h = { .id = to->id, .command = to->command, .flags = VU_REPLY };
 
@@ -308,10 +312,14 @@ static bool receive(struct vfio_user *v)
 	long got = fd_recv(v->connection.fd, v->in + v->in_end, wanted(v), fds, &n);
 	if (got == -EAGAIN)
 		return false;
-	if (got <= 0) {
+	if (got == -EMSGSIZE)
+		disconnect(
+			v,
+			"more descriptors came than a message or the limit of open files allows");
+	else if (got <= 0)
 		disconnect(v, got == 0 || got == -ECONNRESET ? NULL : strerror((int)-got));
+	if (got <= 0)
 		return false;
-	}
 	v->in_end += (uint32_t)got;
 	return n == 0 || take_descriptors(v, fds, n);
 }
@@ -371,8 +379,8 @@ void vfio_user_accept(struct vfio_user *v)
 		if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
 			return;
 		/* the connection stays in the queue, and the loop would turn for ever */
-		log_error("%s: cannot accept a vfio-user client: %s; raise the limit of open files", v->nic->spec.id,
-			  strerror(errno));
+		log_error("%s: cannot accept a vfio-user client: %s; raise the limit of open files",
+			  v->nic->spec.id, strerror(errno));
 		loop_unwatch(v->loop, &v->listener);
 		return;
 	}
@@ -389,8 +397,9 @@ void vfio_user_accept(struct vfio_user *v)
 		disconnect(v, strerror(-rc));
 }
 
-struct vfio_user *vfio_user_create(struct nic *nic, int listen_fd, struct loop *loop, unsigned listen_kind,
-				   unsigned connection_kind, struct error *err)
+struct vfio_user *vfio_user_create(struct nic *nic, int listen_fd, struct loop *loop,
+				   unsigned listen_kind, unsigned connection_kind,
+				   struct error *err)
 {
 	struct vfio_user *v = calloc(1, sizeof(*v));
 
@@ -402,9 +411,15 @@ struct vfio_user *vfio_user_create(struct nic *nic, int listen_fd, struct loop *
 	v->nic = nic;
 	v->loop = loop;
 	v->listener = (struct loop_source){ .fd = listen_fd, .kind = listen_kind, .owner = v };
-	v->connection = (struct loop_source){ .fd = -1, .kind = connection_kind, .index = SOURCE_SOCKET, .owner = v };
-	v->unmask = (struct loop_source){ .fd = -1, .kind = connection_kind, .index = SOURCE_UNMASK, .owner = v };
-	v->refused_client = (struct loop_source){ .fd = -1, .kind = connection_kind, .index = SOURCE_REFUSED, .owner = v };
+	v->connection = (struct loop_source){
+		.fd = -1, .kind = connection_kind, .index = SOURCE_SOCKET, .owner = v
+	};
+	v->unmask = (struct loop_source){
+		.fd = -1, .kind = connection_kind, .index = SOURCE_UNMASK, .owner = v
+	};
+	v->refused_client = (struct loop_source){
+		.fd = -1, .kind = connection_kind, .index = SOURCE_REFUSED, .owner = v
+	};
 	v->refuse_timer = (struct loop_timer){ .kind = connection_kind, .owner = v };
 	int rc = fd_set_nonblock(listen_fd, true);
 	if (rc == 0)

@@ -14,8 +14,9 @@
 struct vfio_user;
 
 /* Kinds of the two sources, given by the caller's switch. Takes `listen_fd`, also on failure. `nic` and `loop` are borrowed. */
-struct vfio_user *vfio_user_create(struct nic *nic, int listen_fd, struct loop *loop, unsigned listen_kind,
-				   unsigned connection_kind, struct error *err);
+struct vfio_user *vfio_user_create(struct nic *nic, int listen_fd, struct loop *loop,
+				   unsigned listen_kind, unsigned connection_kind,
+				   struct error *err);
 void vfio_user_destroy(struct vfio_user *v); /* NULL is fine */
 
 /* The listening socket is readable. Event owner = the struct vfio_user. */
