@@ -16,6 +16,7 @@ class Qmp:
         self._replies = {}
         self._next = 0
         self.events = []
+        self.on_event = None  # called with each event when it comes
         self.closed = False
         self._socket = connect(path, timeout)
         self._file = self._socket.makefile("r", encoding="utf-8")
@@ -43,6 +44,8 @@ class Qmp:
             else:
                 self._replies[message.get("id")] = message
             self._lock.notify_all()
+        if "event" in message and self.on_event:
+            self.on_event(message)
 
     def command(self, name, timeout=30, **arguments):
         with self._lock:
