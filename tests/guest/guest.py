@@ -72,8 +72,7 @@ class Guest:
                             "-serial", "chardev:agent"]
         self.append = f"{APPEND} {append}".strip()
         self.monitor_path = self.folder / f"{name}.monitor"
-        self.qemu_words += ["-chardev", f"socket,id=monitor,path={self.monitor_path},server=on,wait=off",
-                            "-mon", "chardev=monitor,mode=control"]
+        self.qemu_words += ["-qmp", f"unix:{self.monitor_path},server=on,wait=off"]
         if kernel:
             initrd = self.folder / f"{name}.initrd"
             initrd.write_bytes(initramfs(kernel, files, tools))
@@ -131,8 +130,7 @@ class Guest:
                     self._text += "\n@closed\n"
                 else:
                     self._text += data.decode("utf-8", "replace").replace("\r", "")
-                    self._hellos += self._text.count("\n@hello ")
-                    self._text = self._text.replace("\n@hello ", "\n@hello-seen ")
+                    self._hellos = len(re.findall(r"\n@hello \S+\n", self._text))
                 self._lock.notify_all()
             if not data:
                 return
@@ -160,19 +158,18 @@ class Guest:
 
     def sh(self, command, timeout=120, check=True):
         """Runs shell text in the guest and returns its output; a status other than 0 is an error unless check=False."""
-        with self._lock:
-            start = len(self._text)
-            boots = self._hellos
+        boots = self._hellos
         number = self.send(command)
-        pattern = re.compile(rf"\n@end {number} (\d+)\n")
+        pattern = re.compile(rf"\n@begin {number}\n(.*?)\n@end {number} (\d+)\n", re.DOTALL)
         with self._lock:
-            self._lock.wait_for(lambda: pattern.search(self._text, start) or self._hellos > boots
+            self._lock.wait_for(lambda: pattern.search(self._text) or self._hellos > boots
                                 or "\n@closed" in self._text, timeout)
-            match = pattern.search(self._text, start)
+            match = pattern.search(self._text)
             if not match:
                 why = "the guest started anew" if self._hellos > boots else f"no end after {timeout} s"
-                raise GuestError(f"{command!r}: {why}; so far:\n{self._text[start:][-2000:]}\n{self.console()[-1500:]}")
-            output, status = self._text[start:match.start()], int(match.group(1))
+                raise GuestError(f"{command!r}: {why}; so far:\n{self._text[-2000:]}\n{self.console()[-1500:]}")
+            output, status = match.group(1), int(match.group(2))
+            self._text = self._text[:match.start()] + self._text[match.end():]
         if check and status != 0:
             raise GuestError(f"{command!r} ended with status {status}:\n{output}")
         return output.strip() if check else (status, output.strip())
