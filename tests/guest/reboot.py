@@ -11,6 +11,7 @@ def drivers(guest):
 
 def scenario(lab):
     guest = lab.guest()
+    monitor = guest.monitor()
     for turn in (1, 2, 3):
         drivers(guest)
         lab.equal(guest.port()["active"], PERFORMANT, f"start {turn}: virtio-net is active and answers")
@@ -18,7 +19,7 @@ def scenario(lab):
         if turn == 1:
             guest.send("reboot -f")
         else:
-            guest.monitor().command("system_reset")
+            monitor.command("system_reset")
         guest.wait_boot(turn + 1)
         lines = story(guest.qmp.events[mark:])
         lab.equal(lines.count("RESET"), 1, f"start {turn}: exactly one RESET")
