@@ -259,6 +259,7 @@ static void config_write(struct machine *m, unsigned bus, unsigned slot, unsigne
 
 #define BAR0_AT 0xe0000000u
 #define BAR2_AT 0xc000u
+#define ROM_AT	0xe0100000u
 #define TEST_ID 0x10ff1af4u
 
 static void enable(struct machine *m, unsigned bus, unsigned slot, bool bus_master)
@@ -330,6 +331,28 @@ static void qemu_on_pc_attaches_reads_writes_resets_and_leaves(void **state)
 	assert_true(t->resets[RESET_PCI] > resets);
 	assert_false(t->nic.mem.bus_master);
 	check_registers(m, t, 0, (unsigned)slot);
+	machine_end(m);
+}
+
+static void the_option_rom_is_loaded_when_the_firmware_looks(void **state)
+{
+	static const char *const args[] = { "-M", "pc", MEMORY, "-device", "{nic0}", NULL };
+	struct machine *m = machine_create(1, args);
+	uint32_t word;
+
+	(void)state;
+	assert_true(machine_started(m));
+	unsigned slot = (unsigned)find_card(m, 0);
+	config_write(m, 0, slot, PCI_ROM_ADDRESS, 0xfffff800);
+	assert_int_equal(config_read(m, 0, slot, PCI_ROM_ADDRESS), 0xfffe0000); /* 128 KiB */
+	config_write(m, 0, slot, PCI_ROM_ADDRESS, ROM_AT | PCI_ROM_ADDRESS_ENABLE);
+	config_write(m, 0, slot, PCI_COMMAND, PCI_COMMAND_MEMORY);
+	for (uint32_t at = 0; at < ROM_SIZE; at += 10 * GUEST_PAGE) {
+		memcpy(&word, m->w->rom + at, sizeof(word));
+		assert_int_equal(qtest(m, "readl 0x%x", ROM_AT + at), word);
+	}
+	memcpy(&word, m->w->rom + ROM_SIZE - 4, sizeof(word));
+	assert_int_equal(qtest(m, "readl 0x%x", ROM_AT + ROM_SIZE - 4), word);
 	machine_end(m);
 }
 
@@ -583,6 +606,7 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(qemu_on_pc_attaches_reads_writes_resets_and_leaves),
+		cmocka_unit_test(the_option_rom_is_loaded_when_the_firmware_looks),
 		cmocka_unit_test(the_interrupt_line_rises_and_falls_with_the_card),
 		cmocka_unit_test(qemu_on_q35_sees_an_express_card_behind_a_root_port),
 		cmocka_unit_test(a_card_on_pc_is_plugged_unplugged_and_plugged_again),

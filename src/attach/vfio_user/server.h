@@ -6,12 +6,13 @@
 #include "attach/vfio_user/vfio_user.h"
 #include "base/fd.h"
 
-#define MAX_TRANSFER                                                                               \
-	(1u                                                                                        \
-	 << 20) /* bytes of one region read: the protocol's default, and what an option ROM may need */
-#define ACCESS_MAX 4096u /* bytes of one access to a BAR or to config space */
-#define INPUT_ROOM                                                                                 \
-	8192u /* the largest message that is handled whole; also what one recvmsg drains */
+/* Bytes of one region read: the protocol's default, and what an option ROM may need. */
+#define MAX_TRANSFER (1u << 20)
+/* Bytes of one access to a BAR or to config space. */
+#define ACCESS_MAX 4096u
+/* The largest message that is handled whole; also what one recvmsg drains. */
+#define INPUT_ROOM 8192u
+
 #define BODY_ROOM    (sizeof(struct vu_region_access) + ACCESS_MAX)
 #define REPLY_ROOM   (sizeof(struct vu_header) + BODY_ROOM)
 #define PROBLEM_ROOM 200
@@ -78,11 +79,15 @@ struct request {
 /* Handlers: 0, or the negative errno of the error reply. */
 typedef int serve_fn(struct vfio_user *v, struct request *rq);
 
-serve_fn serve_version, serve_info, serve_reset, serve_unsupported; /* device.c */
-serve_fn serve_region_info, serve_region_io_fds, serve_region_read, serve_region_write,
-	serve_write_multi;		 /* region.c */
-serve_fn serve_irq_info, serve_set_irqs; /* irq.c */
-serve_fn serve_dma_map, serve_dma_unmap; /* dma.c */
+/* device.c */
+serve_fn serve_version, serve_info, serve_reset, serve_unsupported;
+/* region.c */
+serve_fn serve_region_info, serve_region_io_fds, serve_region_read, serve_region_write;
+serve_fn serve_write_multi;
+/* irq.c */
+serve_fn serve_irq_info, serve_set_irqs;
+/* dma.c */
+serve_fn serve_dma_map, serve_dma_unmap;
 
 /* The unmask eventfd is readable; and it goes away. */
 void irq_unmask_event(struct vfio_user *v);
