@@ -59,8 +59,9 @@ void backend_destroy(struct backend *b); /* NULL is fine */
 /* listen_fd is readable. */
 void backend_accept(struct backend *b);
 
-/* For backends: notes that the other side came or went. `reason` is for a person; ignored when it is there. */
-void backend_set_up(struct backend *b, bool up, const char *fmt, ...) PRINTF(3, 4);
+/* For backends: notes that the other side came, or went; the text says why, for a person. */
+void backend_set_up(struct backend *b);
+void backend_set_down(struct backend *b, const char *fmt, ...) PRINTF(2, 3);
 
 /* For backends: stops offering descriptor `index` to the worker. It stays open: the worker still unwatches it by number. */
 void backend_hide_fd(struct backend *b, unsigned index);

@@ -75,19 +75,26 @@ void backend_accept(struct backend *b)
 		b->ops->accept(b);
 }
 
-void backend_set_up(struct backend *b, bool up, const char *fmt, ...)
+static void set_state(struct backend *b, bool up)
+{
+	b->up_changed |= b->up != up;
+	b->up = up;
+}
+
+void backend_set_up(struct backend *b)
+{
+	b->reason[0] = '\0';
+	set_state(b, true);
+}
+
+void backend_set_down(struct backend *b, const char *fmt, ...)
 {
 	va_list args;
 
-	if (up) {
-		b->reason[0] = '\0';
-	} else {
-		va_start(args, fmt);
-		vsnprintf(b->reason, sizeof(b->reason), fmt, args);
-		va_end(args);
-	}
-	b->up_changed |= b->up != up;
-	b->up = up;
+	va_start(args, fmt);
+	(void)vsnprintf(b->reason, sizeof(b->reason), fmt, args);
+	va_end(args);
+	set_state(b, false);
 }
 
 void backend_hide_fd(struct backend *b, unsigned index)

@@ -30,7 +30,7 @@ static void add_argument(struct command_line *c, const char *key, const char *va
 {
 	if (!value[0])
 		return;
-	snprintf(c->text[c->count], ARGUMENT_MAX, "%s=%s", key, value);
+	(void)snprintf(c->text[c->count], ARGUMENT_MAX, "%s=%s", key, value);
 	c->argv[c->count] = c->text[c->count];
 	c->count++;
 }
@@ -43,7 +43,7 @@ static void make_command_line(struct command_line *c, const struct backend_spec 
 	add_argument(c, "port", port_id);
 	add_argument(c, "net", spec->net);
 	if (spec->mtu)
-		snprintf(mtu, sizeof(mtu), "%u", spec->mtu);
+		(void)snprintf(mtu, sizeof(mtu), "%u", spec->mtu);
 	add_argument(c, "mtu", mtu);
 	add_argument(c, "tftp", spec->tftp);
 	add_argument(c, "bootfile", spec->bootfile);
@@ -59,11 +59,11 @@ static void run_child(const char *path, char *const argv[], int sock, pid_t pare
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(126);
+	dup2(null, 0); /* before the next line: it may have got the helper's number */
 	if (sock == HELPER_FD)
 		fcntl(sock, F_SETFD, 0);
 	else
 		dup2(sock, HELPER_FD);
-	dup2(null, 0);
 	syscall(SYS_close_range, HELPER_FD + 1, ~0u, 0);
 	execv(path, argv);
 	_exit(127);

@@ -11,12 +11,26 @@ static inline uint64_t add_carry(uint64_t sum, uint64_t word)
 	return sum + (sum < word);
 }
 
-static inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
+/* Two 64-bit lanes: 32-bit halves are added apart, so that no carry is lost and none has to be waited for. */
+typedef uint64_t lanes __attribute__((vector_size(16)));
 
-	memcpy(&v, p, sizeof(v));
-	return v;
+/* Sums a multiple of 32 bytes. */
+static uint64_t sum_blocks(const uint8_t *p, size_t len)
+{
+	lanes low[2] = { 0 }, high[2] = { 0 };
+
+	for (; len; len -= 32, p += 32) {
+		lanes v[2];
+
+		memcpy(v, p, sizeof(v));
+		low[0] += v[0] & UINT32_MAX;
+		high[0] += v[0] >> 32;
+		low[1] += v[1] & UINT32_MAX;
+		high[1] += v[1] >> 32;
+	}
+	low[0] += low[1];
+	high[0] += high[1];
+	return add_carry(add_carry(low[0][0], low[0][1]), add_carry(high[0][0], high[0][1]));
 }
 
 static uint16_t fold64(uint64_t sum)
@@ -32,23 +46,17 @@ static uint16_t fold64(uint64_t sum)
 uint32_t csum_add(uint32_t sum, const void *data, size_t len, bool odd)
 {
 	const uint8_t *p = data;
-	uint64_t even_lanes = 0, odd_lanes = 0; /* two chains, so that one addition does not wait for the other */
+	size_t blocks = len & ~(size_t)31;
+	uint64_t wide = sum_blocks(p, blocks), word = 0;
 
-	for (; len >= 32; len -= 32, p += 32) {
-		even_lanes = add_carry(even_lanes, load64(p));
-		odd_lanes = add_carry(odd_lanes, load64(p + 8));
-		even_lanes = add_carry(even_lanes, load64(p + 16));
-		odd_lanes = add_carry(odd_lanes, load64(p + 24));
+	for (p += blocks, len -= blocks; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		wide = add_carry(wide, word);
 	}
-	for (; len >= 8; len -= 8, p += 8)
-		even_lanes = add_carry(even_lanes, load64(p));
-	if (len) {
-		uint64_t rest = 0;
-
-		memcpy(&rest, p, len); /* the missing bytes count as zero */
-		odd_lanes = add_carry(odd_lanes, rest);
-	}
-	uint16_t folded = be16toh(fold64(add_carry(even_lanes, odd_lanes)));
+	word = 0;
+	memcpy(&word, p, len); /* missing bytes count as zero */
+	wide = add_carry(wide, word);
+	uint16_t folded = be16toh(fold64(wide));
 	if (odd)
 		folded = (uint16_t)(folded << 8 | folded >> 8);
 	uint32_t total = sum + folded;

@@ -32,7 +32,7 @@ static inline void write_file(const char *path, const char *text)
 static inline int enter_netns(void)
 {
 	char map[40];
-	int uid = (int)getuid(), flags = CLONE_NEWNET | (uid ? CLONE_NEWUSER : 0);
+	int uid = (int)getuid(), gid = (int)getgid(), flags = CLONE_NEWNET | (uid ? CLONE_NEWUSER : 0);
 
 	if (unshare(flags) < 0) {
 		printf("SKIP: no network namespace for the test: %s\n", strerror(errno));
@@ -42,6 +42,8 @@ static inline int enter_netns(void)
 		write_file("/proc/self/setgroups", "deny");
 		snprintf(map, sizeof(map), "0 %d 1", uid);
 		write_file("/proc/self/uid_map", map);
+		snprintf(map, sizeof(map), "0 %d 1", gid);
+		write_file("/proc/self/gid_map", map);
 	}
 	return 0;
 }

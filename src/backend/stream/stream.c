@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/fd.h"
 
-#define RX_ROOM    (256u * 1024)
+#define RX_ROOM    ((size_t)256 * 1024)
 #define BATCH      16u /* frames of one sendmsg */
 #define BATCH_IOVS 256u
 
@@ -50,7 +50,7 @@ static void start_connection(struct stream *s, int sock)
 	s->base.listen_fd = -1; /* one peer at a time; the next one waits in the socket's queue */
 	s->base.fds_changed = true;
 	s->base.more = false;
-	backend_set_up(&s->base, true, " ");
+	backend_set_up(&s->base);
 }
 
 static void lose_connection(struct stream *s, const char *why)
@@ -62,7 +62,7 @@ static void lose_connection(struct stream *s, const char *why)
 	s->base.listen_fd = s->listener;
 	s->base.more = false;
 	s->tx_begin = s->tx_end = 0;
-	backend_set_up(&s->base, false, "%s%s", why, s->listener >= 0 ? "; waiting for the next one" : "");
+	backend_set_down(&s->base, "%s%s", why, s->listener >= 0 ? "; waiting for the next one" : "");
 }
 
 static int stream_init(struct backend *b, const struct backend_spec *spec, struct error *err)
@@ -92,7 +92,7 @@ static int stream_init(struct backend *b, const struct backend_spec *spec, struc
 		return 0;
 	}
 	b->listen_fd = fd;
-	backend_set_up(b, false, "nobody is connected to %s yet", spec->path);
+	backend_set_down(b, "nobody is connected to %s yet", spec->path);
 	return 0;
 }
 

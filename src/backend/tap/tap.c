@@ -125,7 +125,7 @@ static int tap_init(struct backend *b, const struct backend_spec *spec, struct e
 static void note_error(struct tap *t, int code)
 {
 	if (code == -EIO)
-		backend_set_up(&t->base, false, "%s is down; next: ip link set %s up", t->name, t->name);
+		backend_set_down(&t->base, "%s is down; next: ip link set %s up", t->name, t->name);
 }
 
 /* 1 when the frame went (or never will), 0 when the kernel has no room. */
@@ -144,7 +144,7 @@ static int send_one(struct tap *t, const struct frame *f)
 	ssize_t n = writev(fd, iov + first, (int)(f->iovs + 1 - first));
 	if (n >= 0) {
 		if (!t->base.up)
-			backend_set_up(&t->base, true, " ");
+			backend_set_up(&t->base);
 		return 1;
 	}
 	if (errno == EAGAIN || errno == ENOBUFS || errno == EINTR)
@@ -172,7 +172,7 @@ static unsigned tap_send(struct backend *b, const struct frame *frames, unsigned
 /* The interface was deleted: its descriptors stay readable and dead for ever. */
 static void lose_device(struct tap *t)
 {
-	backend_set_up(&t->base, false, "%s is gone", t->name);
+	backend_set_down(&t->base, "%s is gone", t->name);
 	for (unsigned i = t->fds; i-- > 0;)
 		if (t->base.fd[i] >= 0)
 			backend_hide_fd(&t->base, i);

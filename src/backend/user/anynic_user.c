@@ -36,11 +36,11 @@ static void prepare_process(void)
 {
 	struct rlimit files;
 
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	/* the terminal's signals are for QEMU and for control; this process follows its socketpair */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGQUIT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGQUIT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_MAX) {
 		files.rlim_cur = MIN(files.rlim_max, FILES_MAX);
 		setrlimit(RLIMIT_NOFILE, &files);
@@ -53,7 +53,7 @@ int main(int argc, char *argv[])
 	struct error err = { 0 };
 
 	if (!have_socket()) {
-		fputs("anynic-user is started by anynic (backend=user), not by hand: descriptor 3 is no socketpair\n", stderr);
+		(void)fputs("anynic-user is started by anynic (backend=user), not by hand: descriptor 3 is no socketpair\n", stderr);
 		return 2;
 	}
 	prepare_process();

@@ -48,7 +48,7 @@ static void lose_helper(struct user *u)
 	if (u->base.fd[0] < 0)
 		return;
 	backend_hide_fd(&u->base, 0);
-	backend_set_up(&u->base, false, "anynic-user, the process behind this backend, has ended");
+	backend_set_down(&u->base, "anynic-user, the process behind this backend, has ended");
 }
 
 static unsigned prepare_send(struct user *u, const struct frame *frames, unsigned n)
