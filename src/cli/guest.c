@@ -10,6 +10,7 @@
 #include "cli/known.h"
 #include "config/nic_option.h"
 #include "config/validate.h"
+#include "qemu/arguments.h"
 
 static int set_name(struct guest *g, const char *asked, struct error *err)
 {
@@ -114,5 +115,7 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 	struct guest_identity who = { .machine_id = machine_id, .uid = (unsigned)geteuid(), .guest = guest->name };
 	ports_complete(guest->port, guest->ports, &who);
 	rc = ports_validate(guest->port, guest->ports, cli_known(), err);
+	if (rc == 0 && guest->has_line)
+		rc = qemu_line_check(&guest->line, guest->port, guest->ports, err);
 	return rc == 0 ? find_program(guest, request, err) : rc;
 }

@@ -87,7 +87,9 @@ static int start_qemu(struct service *s, const struct guest *guest, struct error
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_set(err, -errno, "cannot make a socket pair: %s", strerror(errno));
-	struct qemu_setup setup = { .socket_dir = service_socket_dir(s), .qmp_fd = pair[1] };
+	struct qemu_setup setup = { .program = guest->has_program ? &guest->program : NULL,
+				    .socket_dir = service_socket_dir(s),
+				    .qmp_fd = pair[1] };
 	int rc = qemu_arguments_build(&arguments, &guest->line, guest->port, guest->ports, &setup, err);
 	if (rc == 0) {
 		rc = qemu_process_start(&s->qemu, arguments.argv, &pair[1], 1, err);

@@ -190,14 +190,13 @@ static void format_size(char *to, size_t size, uint64_t bytes)
 		snprintf(to, size, "%llu", (unsigned long long)bytes);
 }
 
-static int add_memory(struct builder *b, struct error *err)
+static void add_memory(struct builder *b)
 {
 	const struct qemu_line *line = b->line;
 	char size[32];
-	int rc = check_memory(line, err);
 
-	if (rc < 0 || line->numa_memdevs > 0 || line->memory_backend[0] != '\0')
-		return rc;
+	if (line->numa_memdevs > 0 || line->memory_backend[0] != '\0')
+		return;
 	format_size(size, sizeof(size), line->memory_given ? line->memory : b->machine->memory);
 	begin_action(b, "memory", "the cards are served by another process, which maps the guest's memory");
 	add_word(b, "-object");
@@ -205,7 +204,6 @@ static int add_memory(struct builder *b, struct error *err)
 	add_word(b, "-machine");
 	add_word(b, "memory-backend=anynic-mem");
 	end_action(b);
-	return 0;
 }
 
 /* Any monitor option makes QEMU leave out its own: give the user back what the line would have had. */
@@ -295,8 +293,6 @@ static int add_nic(struct builder *b, const struct nic_spec *nic, struct error *
 {
 	char path[256], bus[24];
 
-	if (qemu_line_has_id(b->line, "device", nic->id))
-		return error_set(err, -EINVAL, "the QEMU line has a device with id=%s already; choose another id= for the port", nic->id);
 	if (!qemu_socket_path(path, sizeof(path), b->setup->socket_dir, nic->id))
 		return error_set(err, -ENAMETOOLONG, "socket path %s/%s.sock is longer than %d bytes; choose a shorter --name or id=",
 				 b->setup->socket_dir, nic->id, UNIX_PATH_LONGEST);
@@ -336,31 +332,49 @@ static void note_unread_file(struct builder *b)
 	end_action(b);
 }
 
-static int check_line(const struct qemu_line *line, const struct machine_row *machine, struct error *err)
+static int check_machine(const struct qemu_line *line, struct error *err)
 {
-	if (line->incoming)
-		return error_set(err, -ENOTSUP, "-incoming and -loadvm need the state of the guest's cards, which QEMU does not carry for "
-						"hosted cards; start the guest afresh");
-	if (!machine && line->machine[0] == '\0')
+	if (machine_find(line->target, line->machine))
+		return 0;
+	if (line->machine[0] == '\0')
 		return error_set(err, -EINVAL, "qemu-system-%s has no default machine with PCI; add -machine virt", line->target);
-	if (!machine)
-		return error_set(err, -EINVAL, "-machine %s: no PCI bus is known for it on %s; use pc, q35 or virt", line->machine,
-				 line->target);
+	return error_set(err, -EINVAL, "-machine %s: no PCI bus is known for it on %s; use pc, q35 or virt", line->machine, line->target);
+}
+
+static int check_ids(const struct qemu_line *line, const struct port_spec *port, struct error *err)
+{
+	for (unsigned i = 0; i < port->nics; i++)
+		if (qemu_line_has_id(line, "device", port->nic[i].id))
+			return error_set(err, -EINVAL, "the QEMU line has a device with id=%s already; choose another id= for the port",
+					 port->nic[i].id);
 	return 0;
+}
+
+int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports, unsigned count, struct error *err)
+{
+	int rc = check_machine(line, err);
+
+	if (rc == 0 && line->incoming)
+		rc = error_set(err, -ENOTSUP, "-incoming and -loadvm need the state of the guest's cards, which QEMU does not carry for "
+					      "hosted cards; start the guest afresh");
+	if (rc == 0)
+		rc = check_memory(line, err);
+	for (unsigned i = 0; i < count && rc == 0; i++)
+		rc = check_ids(line, &ports[i], err);
+	return rc;
 }
 
 int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line, const struct port_spec *ports,
 			 unsigned count, const struct qemu_setup *setup, struct error *err)
 {
 	struct builder b = { .out = a, .line = line, .setup = setup };
-	int rc;
+	int rc = qemu_line_check(line, ports, count, err);
 
 	*a = (struct qemu_arguments){ 0 };
-	b.machine = machine_find(line->target, line->machine);
-	memcpy(b.chassis, line->chassis, sizeof(b.chassis));
-	rc = check_line(line, b.machine, err);
 	if (rc < 0)
 		return rc;
+	b.machine = machine_find(line->target, line->machine);
+	memcpy(b.chassis, line->chassis, sizeof(b.chassis));
 	a->devices = json_object_new_array();
 	a->actions = json_object_new_array();
 	for (int i = 0; i < line->argc; i++)
@@ -368,9 +382,8 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 	a->user_argc = a->argc;
 	note_unread_file(&b);
 	add_network(&b);
-	rc = add_memory(&b, err);
-	if (rc == 0)
-		add_monitor(&b);
+	add_memory(&b);
+	add_monitor(&b);
 	for (unsigned p = 0; p < count && rc == 0; p++)
 		for (unsigned i = 0; i < ports[p].nics && rc == 0; i++)
 			rc = add_nic(&b, &ports[p].nic[i], err);

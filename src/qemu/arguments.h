@@ -35,6 +35,9 @@ struct qemu_arguments {
 	json_object *actions; /* array of {"action": ..., "why": ..., ...}: everything else that is added */
 };
 
+/* Whether hosted cards can work with this line at all: what qemu_arguments_build refuses, before anything is opened. */
+int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports, unsigned count, struct error *err);
+
 /* `ports` are valid and complete. On failure nothing is left to free. */
 int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line, const struct port_spec *ports,
 			 unsigned count, const struct qemu_setup *setup, struct error *err);
