@@ -40,6 +40,14 @@ void rtl_w32(struct rtl_driver *d, unsigned at, uint32_t v)
 	write_register(d, at, 4, v);
 }
 
+uint16_t rtl_ack(struct rtl_driver *d)
+{
+	uint16_t isr = rtl_r16(d, 0x3e);
+
+	rtl_w16(d, 0x3e, isr);
+	return isr;
+}
+
 /* --- EEPROM: 9346CR at 0x50; mode in bits 7:6, CS 8, SK 4, DI 2, DO 1 --- */
 
 static void shift_out(struct rtl_driver *d, unsigned bits, unsigned count)

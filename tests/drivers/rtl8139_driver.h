@@ -39,6 +39,9 @@ void rtl_w8(struct rtl_driver *d, unsigned at, uint8_t v);
 void rtl_w16(struct rtl_driver *d, unsigned at, uint16_t v);
 void rtl_w32(struct rtl_driver *d, unsigned at, uint32_t v);
 
+/* Reads ISR and acknowledges what it shows; returns it. */
+uint16_t rtl_ack(struct rtl_driver *d);
+
 void rtl_attach(struct rtl_driver *d, struct machine *m); /* bus mastering, reset, address from the EEPROM */
 void rtl_unlock(struct rtl_driver *d);
 void rtl_lock(struct rtl_driver *d);

@@ -376,12 +376,13 @@ static void the_status_follows_8139cp(void **state)
 	assert_status(d, DRIVER_INITIALIZING, PHASE_UNKNOWN);
 	rtl_w8(d, 0x37, 0x0c);
 	rtl_w32(d, 0x44, 0x0000a40a);
-	assert_int_equal(status(d)->state, DRIVER_READY);
-	assert_int_not_equal(status(d)->phase, PHASE_FIRMWARE);
+	assert_status(d, DRIVER_INITIALIZING, PHASE_UNKNOWN);
 	rtl_w8(d, 0x52, 0x2d);
 	rtl_lock(d);
-	assert_status(d, DRIVER_READY, PHASE_OS);
+	assert_status(d, DRIVER_INITIALIZING, PHASE_UNKNOWN);
 	rtl_w16(d, 0x3c, IMR_CP);
+	assert_status(d, DRIVER_READY, PHASE_OS);
+	rtl_w16(d, 0x3c, 0); /* other drivers mask everything while they handle an interrupt */
 	assert_status(d, DRIVER_READY, PHASE_OS);
 	assert_int_equal(d->m->nic->status.ready_edges, 1);
 
@@ -406,7 +407,7 @@ static void the_status_follows_8139too(void **state)
 	rtl_w8(d, 0x37, 0x0c);
 	assert_status(d, DRIVER_INITIALIZING, PHASE_UNKNOWN);
 	rtl_w32(d, 0x30, RTL_C_RING);
-	assert_int_equal(status(d)->state, DRIVER_READY);
+	assert_status(d, DRIVER_INITIALIZING, PHASE_UNKNOWN);
 	rtl_w16(d, 0x3c, IMR_TOO);
 	assert_status(d, DRIVER_READY, PHASE_OS);
 	rtl_w8(d, 0x37, 0);
@@ -432,7 +433,7 @@ static void firmware_that_polls_is_ready_too(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		rtl_give(d, i, RTL_RX_BUFFERS + i * RTL_BUFFER, 1530);
 	rtl_r8(d, 0x58);
-	assert_int_equal(status(d)->state, DRIVER_READY);
+	assert_status(d, DRIVER_INITIALIZING, PHASE_UNKNOWN);
 	rtl_r16(d, 0x3e);
 	assert_status(d, DRIVER_READY, PHASE_FIRMWARE);
 	/* the kernel's driver comes later */

@@ -323,7 +323,7 @@ static void without_buffers_nothing_is_lost(void **state)
 
 	for (unsigned i = 0; i < RTL_RING; i++)
 		assert_int_equal(machine_say(d->m, frame_to(card_mac, 64, (uint8_t)i), 64), 1);
-	rtl_w16(d, 0x3e, 0xffff);
+	rtl_ack(d);
 	machine_interrupts(d->m);
 	d->m->nic->notes.rx_ready = false;
 	assert_int_equal(machine_say(d->m, frame_to(card_mac, 64, 99), 64), 0);
@@ -549,6 +549,7 @@ static void the_line_stays_up_until_the_last_cause_is_acknowledged(void **state)
 	assert_true(pci_config_read(pci, 6, 2) & 0x08);
 	pci_intx_unmask(pci);
 	assert_int_equal(machine_interrupts(d->m), 2);
+	assert_int_equal(rtl_r16(d, 0x3e), 0x0101);
 	rtl_w16(d, 0x3e, 0x0001);
 	assert_false(pci_config_read(pci, 6, 2) & 0x08);
 	pci_intx_unmask(pci);
@@ -558,6 +559,45 @@ static void the_line_stays_up_until_the_last_cause_is_acknowledged(void **state)
 	rtl_w16(d, 0x3c, 0);
 	assert_false(pci_config_read(pci, 6, 2) & 0x08);
 	assert_int_equal(rtl_r16(d, 0x3e), 0x0100);
+}
+
+/* 8139cp acknowledges, then looks at its ring, while the frame and the acknowledgement cross on their way. */
+static void an_acknowledgement_does_not_wipe_out_what_the_guest_has_not_seen(void **state)
+{
+	struct rtl_driver *d = open_cp(state, 0);
+
+	machine_say(d->m, frame_to(card_mac, 64, 1), 64);
+	assert_int_equal(machine_interrupts(d->m), 1);
+	assert_int_equal(rtl_r16(d, 0x3e), 0x0001);
+	rtl_w16(d, 0x3c, 0x80ac); /* receive causes masked: the poll begins */
+	assert_int_equal(rtl_take(d, got), 64);
+	assert_int_equal(rtl_take(d, got), 0); /* nothing more, it sees; its acknowledgement is under way */
+	machine_say(d->m, frame_to(card_mac, 64, 2), 64);
+	rtl_w16(d, 0x3e, 0x0053);
+	rtl_w16(d, 0x3c, IMR_CP);
+	assert_int_equal(machine_interrupts(d->m), 1);
+	assert_int_equal(rtl_r16(d, 0x3e), 0x0001);
+	rtl_w16(d, 0x3c, 0x80ac);
+	rtl_w16(d, 0x3e, 0x0053);
+	assert_int_equal(rtl_take(d, got), 64);
+
+	/* the same, but the driver finds the frame: no interrupt for nothing */
+	machine_say(d->m, frame_to(card_mac, 64, 3), 64);
+	rtl_w16(d, 0x3e, 0x0053);
+	assert_int_equal(rtl_take(d, got), 64);
+	rtl_w16(d, 0x3c, IMR_CP);
+	assert_int_equal(machine_interrupts(d->m), 0);
+	assert_int_equal(rtl_r16(d, 0x3e), 0);
+
+	/* sent frames likewise: what was shown is cleared, what came after it stays */
+	for (unsigned i = 0; i < 32; i++)
+		rtl_send(d, frame_to(other, 64, 0), 64, 0, 0);
+	assert_int_equal(rtl_r16(d, 0x3e), 0x0084);
+	for (unsigned i = 0; i < 32; i++)
+		rtl_send(d, frame_to(other, 64, 0), 64, 0, 0);
+	rtl_w16(d, 0x3e, 0x0084);
+	assert_int_equal(rtl_ack(d), 0x0084);
+	assert_int_equal(rtl_r16(d, 0x3e), 0);
 }
 
 /* --- tally counters, loopback --- */
@@ -658,6 +698,7 @@ int main(void)
 		CP(many_frames_in_one_call_are_one_interrupt),
 		CP(a_sent_frame_waits_a_little_for_company),
 		CP(the_line_stays_up_until_the_last_cause_is_acknowledged),
+		CP(an_acknowledgement_does_not_wipe_out_what_the_guest_has_not_seen),
 		CP(the_tally_counters_are_dumped),
 		CP(loopback_brings_frames_back),
 		CP(a_driver_that_wants_raw_frames_gets_the_fcs),

@@ -372,6 +372,7 @@ static void everything_that_a_driver_set_moves_along(void **state)
 	assert_int_equal(rtl_r8(d, 0x9c), 0);
 	assert_int_equal(nic_load(d->m->nic, out.data, out.length, NULL), 0);
 	machine_run(d->m);
+	machine_wait(d->m, 0);
 	assert_int_equal(machine_interrupts(d->m), 1);
 	uint16_t word = 0;
 	for (int i = 0; i < 16; i++) {

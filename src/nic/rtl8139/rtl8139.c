@@ -7,6 +7,12 @@
  *    waits to be taken back. The descriptors themselves are given back at once, and a read of ISR shows the truth at once,
  *    so that a polling driver sees no delay; nor does one that left the cause masked. Linux needs the interrupt only to free
  *    memory and to go on when its ring is full, as with any card that moderates.
+ *
+ * Acknowledgements. A driver reads ISR, writes back what it saw and then looks at its rings. Its write is posted: it reaches
+ * us some ten microseconds later, and what happened in between would be wiped out without the driver having seen it (8139cp
+ * then waits for ever; on a real bus the gap is too short to be met). So a write clears only causes that were there when ISR
+ * was read last. One that stays for nothing costs an interrupt; the usual one, a frame that the driver found in its ring all the
+ * same, is noticed when the cause is unmasked and taken back.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,13 +32,27 @@
 void rtl8139_raise(struct rtl8139 *r, uint16_t causes)
 {
 	r->s.isr |= causes;
-	if ((r->s.isr & r->s.imr) && r->tx_irq_held) {
-		/* an interrupt comes anyway: what waited goes along */
-		r->s.isr |= r->tx_irq_held;
-		r->tx_irq_held = 0;
-		r->tx_done_held = 0;
-	}
+	r->isr_unseen |= causes;
 	pci_intx_set(&r->nic.pci, r->s.isr & r->s.imr);
+}
+
+void rtl8139_acknowledge(struct rtl8139 *r, uint16_t causes)
+{
+	r->isr_kept |= causes & r->s.isr & r->isr_unseen;
+	r->s.isr &= (uint16_t)~(causes & ~r->isr_unseen);
+	rtl8139_raise(r, 0);
+}
+
+void rtl8139_unmask(struct rtl8139 *r, uint16_t causes)
+{
+	if (causes & INT_ROK) {
+		if (rtl8139_rx_consumed(r))
+			r->s.isr &= (uint16_t)~(r->isr_kept & (INT_ROK | INT_RDU));
+		else if (!rx_cplus(r) && (r->s.cr & CR_RE))
+			r->s.isr |= INT_ROK; /* 8139too acknowledges after it looked; CAPR tells what it left */
+		r->isr_kept &= (uint16_t)~(INT_ROK | INT_RDU);
+	}
+	rtl8139_raise(r, 0);
 }
 
 void rtl8139_flush_sent(struct rtl8139 *r)
@@ -51,7 +71,7 @@ void rtl8139_raise_sent(struct rtl8139 *r, uint16_t causes, unsigned descriptors
 {
 	bool held_before = r->tx_irq_held;
 
-	if (at_once || !(causes & r->s.imr) || (r->s.isr & r->s.imr)) {
+	if (at_once || !(causes & r->s.imr)) {
 		rtl8139_flush_sent(r);
 		rtl8139_raise(r, causes);
 		return;
@@ -152,8 +172,11 @@ static void stop_work(struct rtl8139 *r)
 	r->tx_slot = 0;
 	r->tx_at[RING_NORMAL] = r->tx_at[RING_HIGH] = 0;
 	r->tx_poll = 0;
-	r->rx_at = 0;
+	r->rx_at = r->rx_last = 0;
+	r->served = false;
 	rtl8139_rx_stop(r);
+	r->isr_unseen = 0;
+	r->isr_kept = 0;
 	r->tx_irq_held = 0;
 	r->tx_done_held = 0;
 	r->tx_irq_due_ns = 0;
@@ -187,7 +210,7 @@ static void reset(struct nic *nic, enum reset_kind kind)
 	stop_work(r);
 	r->tally = (struct rtl8139_tally){ 0 };
 	r->link_fell = false;
-	r->driver_bit = r->irq_used = r->polled = r->was_running = false;
+	r->driver_bit = r->irq_used = r->was_running = false;
 	memset(r->reset_ns, 0, sizeof(r->reset_ns));
 	nic->rx_offloads = 0; /* the descriptor cannot say "checksum not filled in" */
 	rtl8139_raise(r, 0);

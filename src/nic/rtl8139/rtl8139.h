@@ -81,7 +81,8 @@ struct rtl8139 {
 	uint8_t tx_slot;                  /* C mode: next of the four */
 	uint8_t tx_at[RTL8139_RINGS];     /* C+: next descriptor */
 	uint8_t tx_poll;                  /* TPPOLL_NPQ, TPPOLL_HPQ: asked for and not done */
-	uint8_t rx_at;
+	uint8_t rx_at;                    /* C+: next receive descriptor */
+	uint8_t rx_last;                  /* ... and the last that was filled */
 
 	/* times on nic->clock; 0 = none */
 	uint64_t timer_base_ns;           /* TCTR was 0 */
@@ -90,6 +91,8 @@ struct rtl8139 {
 	uint64_t rx_look_due_ns;          /* look again for receive descriptors */
 	uint32_t rx_look_wait_ns;
 
+	uint16_t isr_unseen;              /* causes raised since ISR was read last */
+	uint16_t isr_kept;                /* ... that an acknowledgement would have cleared */
 	uint16_t tx_irq_held;             /* causes that wait for tx_irq_due_ns or for a read of ISR */
 	uint16_t tx_done_held;            /* descriptors given back without an interrupt */
 
@@ -98,8 +101,8 @@ struct rtl8139 {
 	bool rx_given;                    /* a receive descriptor of the guest was seen since reception was set up */
 	bool link_fell;                   /* BMSR shows a lost link once (IEEE 802.3 22.2.4.2.13) */
 	bool driver_bit;                  /* CONFIG1.DVRLOAD was set by a driver since the bus reset */
-	bool irq_used;                    /* IMR was not 0 since the bus reset */
-	bool polled;                      /* ISR was read, or a frame sent, with IMR 0 */
+	bool irq_used;                    /* IMR was not 0 while the receiver was on, since the bus reset */
+	bool served;                      /* ... or ISR was read or a frame sent: a driver is at work since the receiver is on */
 	bool was_running;                 /* CR had RE or TE since the bus reset */
 	uint64_t reset_ns[RESETS_KEPT];   /* when a running card was reset; newest first, 0 = never */
 };
@@ -138,6 +141,8 @@ void rtl8139_timer_plan(struct rtl8139 *r);                  /* TIMERINT or the 
 void rtl8139_dump_tally(struct rtl8139 *r);                  /* if DTCCR asks for it */
 void rtl8139_raise(struct rtl8139 *r, uint16_t causes);
 void rtl8139_raise_sent(struct rtl8139 *r, uint16_t causes, unsigned descriptors, bool at_once);
+void rtl8139_acknowledge(struct rtl8139 *r, uint16_t causes);
+void rtl8139_unmask(struct rtl8139 *r, uint16_t causes); /* these were masked before */
 void rtl8139_flush_sent(struct rtl8139 *r); /* held causes become visible */
 void rtl8139_system_error(struct rtl8139 *r);
 void rtl8139_arm(struct rtl8139 *r);
@@ -146,6 +151,7 @@ void rtl8139_load_eeprom(struct rtl8139 *r); /* station address and configuratio
 /* status.c */
 void rtl8139_judge(const struct nic *nic, struct driver_report *out);
 void rtl8139_note_reset(struct rtl8139 *r);
+void rtl8139_note_service(struct rtl8139 *r, bool looks); /* the driver looks after the card: IMR, or it polls */
 
 /* save.c */
 int rtl8139_save(const struct nic *nic, struct buffer *out);
@@ -161,7 +167,8 @@ void rtl8139_loop_back(struct rtl8139 *r, const struct frame *f);
 void rtl8139_rx_restart(struct rtl8139 *r); /* reception begins anew at the start of its ring */
 void rtl8139_rx_stop(struct rtl8139 *r);    /* reception is off, or starts over */
 void rtl8139_rx_look(struct rtl8139 *r);    /* the driver may have given receive buffers */
-bool rtl8139_rx_empty(const struct rtl8139 *r);
+bool rtl8139_rx_empty(const struct rtl8139 *r); /* C mode: the ring */
+bool rtl8139_rx_consumed(struct rtl8139 *r);     /* the driver has taken all that it was given */
 uint32_t rtl8139_ether_crc(const uint8_t *data, size_t len);
 
 /* eeprom.c */

@@ -254,7 +254,8 @@ static void publish(struct rtl8139 *r, const struct rx_piece *piece, unsigned co
 		opts1 |= i == count - 1 ? DESC_LS | (length & RXD_SIZE) : piece[i].opts1 & RXD_SIZE;
 		rx_give_back(r, &piece[i], opts1, opts2);
 	}
-	r->rx_at = rx_next(piece[count - 1].index, piece[count - 1].opts1);
+	r->rx_last = piece[count - 1].index;
+	r->rx_at = rx_next(r->rx_last, piece[count - 1].opts1);
 }
 
 static uint32_t address_bits(uint32_t kind)
@@ -310,6 +311,16 @@ static uint32_t read_at(const struct rtl8139 *r)
 bool rtl8139_rx_empty(const struct rtl8139 *r)
 {
 	return (r->s.cbr & (ring_size(r) - 1)) == read_at(r);
+}
+
+/* In C+ mode the driver gives a descriptor back when it has taken the frame. */
+bool rtl8139_rx_consumed(struct rtl8139 *r)
+{
+	if (!rx_cplus(r))
+		return rtl8139_rx_empty(r);
+	const uint8_t *p = r->nic.stopped ? NULL
+					  : mem_pointer(&r->nic.mem, rx_base(r) + r->rx_last * DESC_SIZE, DESC_SIZE, MEM_READ);
+	return p && (get_le32(p) & DESC_OWN);
 }
 
 static uint32_t ring_free(const struct rtl8139 *r)
@@ -473,7 +484,7 @@ void rtl8139_loop_back(struct rtl8139 *r, const struct frame *f)
 
 void rtl8139_rx_restart(struct rtl8139 *r)
 {
-	r->rx_at = 0;
+	r->rx_at = r->rx_last = 0;
 	r->s.cbr = 0;
 	r->s.capr = 0xfff0;
 	rtl8139_rx_stop(r);

@@ -14,6 +14,7 @@ static void save_rings(const struct rtl8139 *r, struct buffer *out)
 	buffer_put_u8(out, r->tx_at[RING_HIGH]);
 	buffer_put_u8(out, r->tx_poll);
 	buffer_put_u8(out, r->rx_at);
+	buffer_put_u8(out, r->rx_last);
 	buffer_put_u16(out, r->tx_irq_held);
 }
 
@@ -26,8 +27,10 @@ static void load_rings(struct rtl8139 *r, struct reader *in)
 	r->tx_at[RING_HIGH] = reader_u8(in) % DESC_MAX;
 	r->tx_poll = reader_u8(in) & (TPPOLL_NPQ | TPPOLL_HPQ);
 	r->rx_at = reader_u8(in) % DESC_MAX;
-	/* an interrupt that was held back comes now: nobody knows how long the move took */
-	r->s.isr |= reader_u16(in) & INT_ALL;
+	r->rx_last = reader_u8(in) % DESC_MAX;
+	/* what was held back comes at once: nobody knows how long the move took */
+	r->tx_irq_held = reader_u16(in) & INT_ALL;
+	r->tx_irq_due_ns = nic_now(&r->nic);
 }
 
 static void save_eeprom(const struct rtl8139_eeprom *e, struct buffer *out)
@@ -115,7 +118,7 @@ static void load_times(struct rtl8139 *r, struct reader *in)
 
 static void save_status(const struct rtl8139 *r, struct buffer *out)
 {
-	const bool latch[] = { r->link_fell, r->driver_bit, r->irq_used, r->polled, r->was_running, r->rx_given };
+	const bool latch[] = { r->link_fell, r->driver_bit, r->irq_used, r->served, r->was_running, r->rx_given };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(latch); i++)
 		buffer_put_u8(out, latch[i]);
@@ -124,7 +127,7 @@ static void save_status(const struct rtl8139 *r, struct buffer *out)
 static void load_status(struct rtl8139 *r, struct reader *in)
 {
 	bool *const latch[] = { &r->link_fell, &r->driver_bit, &r->irq_used,
-				&r->polled,    &r->was_running, &r->rx_given };
+				&r->served,    &r->was_running, &r->rx_given };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(latch); i++)
 		*latch[i] = reader_u8(in) & 1;
@@ -221,6 +224,7 @@ int rtl8139_load(struct nic *nic, const void *data, size_t len, struct error *er
 	if (in.failed || expected != TAG_END)
 		return error_set(err, -EINVAL, "rtl8139: the saved state is cut short");
 	normalise(r);
+	r->isr_unseen = r->s.isr; /* an acknowledgement may have been on its way */
 	nic_kick(nic, 0);
 	nic->notes.rx_ready = true;
 	rtl8139_raise(r, 0);

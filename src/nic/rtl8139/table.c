@@ -39,8 +39,11 @@ static void cr_written(struct pci_device *dev, const struct reg *row, unsigned i
 		r->was_running = true;
 	if ((r->s.cr & CR_RE) && !(old & CR_RE))
 		rtl8139_rx_restart(r);
-	if (!(r->s.cr & CR_RE) && (old & CR_RE))
+	rtl8139_note_service(r, false);
+	if (!(r->s.cr & CR_RE) && (old & CR_RE)) {
 		rtl8139_rx_stop(r);
+		r->served = false;
+	}
 	if ((r->s.cr & CR_TE) && !(old & CR_TE))
 		rtl8139_tx_restart(r);
 }
@@ -116,11 +119,10 @@ static uint32_t isr_read(struct pci_device *dev, const struct reg *row, unsigned
 	(void)row;
 	(void)index;
 	rtl8139_flush_sent(r);
-	if (r->s.imr == 0 && (r->s.cr & CR_RE) && !r->polled) {
-		r->polled = true;
-		r->nic.notes.status_dirty = true;
-	}
+	rtl8139_note_service(r, true);
 	rtl8139_rx_look(r);
+	r->isr_unseen = 0;
+	r->isr_kept = 0;
 	return r->s.isr;
 }
 
@@ -128,9 +130,8 @@ static void isr_written(struct pci_device *dev, const struct reg *row, unsigned 
 {
 	(void)row;
 	(void)index;
-	(void)value;
 	(void)old;
-	rtl8139_raise(of(dev), 0);
+	rtl8139_acknowledge(of(dev), (uint16_t)value);
 	rtl8139_rx_look(of(dev));
 }
 
@@ -141,11 +142,8 @@ static void imr_written(struct pci_device *dev, const struct reg *row, unsigned 
 	(void)row;
 	(void)index;
 	(void)value;
-	if ((old != 0) != (r->s.imr != 0)) {
-		r->irq_used |= r->s.imr != 0;
-		r->nic.notes.status_dirty = true;
-	}
-	rtl8139_raise(r, 0);
+	rtl8139_note_service(r, false);
+	rtl8139_unmask(r, (uint16_t)(r->s.imr & ~old));
 	rtl8139_rx_look(r);
 }
 
@@ -415,7 +413,8 @@ static const struct reg rows[] = {
 	RW("CAPR", R_CAPR, 2, 0xffff, .reset = 0xfff0, STATE(capr), .written = capr_written),
 	RO("CBR", R_CBR, 2, STATE(cbr)),
 	RW("IMR", R_IMR, 2, INT_ALL, STATE(imr), .written = imr_written),
-	{ .name = "ISR", .offset = R_ISR, .width = 2, .kind = REG_W1C, .mask = INT_ALL, STATE(isr), .read = isr_read,
+	/* what a write clears: rtl8139_acknowledge */
+	{ .name = "ISR", .offset = R_ISR, .width = 2, .kind = REG_W1C, .mask = 0, STATE(isr), .read = isr_read,
 	  .written = isr_written },
 	RW("TCR", R_TCR, 4, TCR_WRITE, .reset = 0x03000000u, STATE(tcr), .read = tcr_read),
 	RW("RCR", R_RCR, 4, RCR_WRITE, STATE(rcr), .written = rcr_written),

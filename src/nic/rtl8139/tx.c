@@ -413,10 +413,7 @@ bool rtl8139_transmit(struct nic *nic, unsigned queue)
 
 	if (queue || nic->stopped || !(r->s.cr & CR_TE) || !pci_bus_master(&nic->pci))
 		return false;
-	if (r->s.imr == 0 && !r->polled) {
-		r->polled = true;
-		nic->notes.status_dirty = true;
-	}
+	rtl8139_note_service(r, true);
 	if (!tx_cplus(r))
 		return transmit_slots(r);
 	if ((r->tx_poll & TPPOLL_HPQ) && transmit_ring(r, RING_HIGH))
