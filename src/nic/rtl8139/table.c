@@ -128,11 +128,13 @@ static uint32_t isr_read(struct pci_device *dev, const struct reg *row, unsigned
 
 static void isr_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
 {
+	struct rtl8139 *r = of(dev);
+
 	(void)row;
 	(void)index;
-	(void)old;
-	rtl8139_acknowledge(of(dev), (uint16_t)value);
-	rtl8139_rx_look(of(dev));
+	r->s.isr = (uint16_t)old; /* not all of what was acknowledged may go */
+	rtl8139_acknowledge(r, (uint16_t)value);
+	rtl8139_rx_look(r);
 }
 
 static void imr_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
@@ -413,8 +415,7 @@ static const struct reg rows[] = {
 	RW("CAPR", R_CAPR, 2, 0xffff, .reset = 0xfff0, STATE(capr), .written = capr_written),
 	RO("CBR", R_CBR, 2, STATE(cbr)),
 	RW("IMR", R_IMR, 2, INT_ALL, STATE(imr), .written = imr_written),
-	/* what a write clears: rtl8139_acknowledge */
-	{ .name = "ISR", .offset = R_ISR, .width = 2, .kind = REG_W1C, .mask = 0, STATE(isr), .read = isr_read,
+	{ .name = "ISR", .offset = R_ISR, .width = 2, .kind = REG_W1C, .mask = INT_ALL, STATE(isr), .read = isr_read,
 	  .written = isr_written },
 	RW("TCR", R_TCR, 4, TCR_WRITE, .reset = 0x03000000u, STATE(tcr), .read = tcr_read),
 	RW("RCR", R_RCR, 4, RCR_WRITE, STATE(rcr), .written = rcr_written),
