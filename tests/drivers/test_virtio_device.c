@@ -176,7 +176,9 @@ static void a_driver_is_ready_when_it_gave_receive_buffers(void **state)
 	expect_status(d, DRIVER_NONE, PHASE_UNKNOWN, "status 0");
 	vd_set_status(d, 0);
 	vd_set_status(d, VD_ACKNOWLEDGE);
-	expect_status(d, DRIVER_INITIALIZING, PHASE_UNKNOWN, "0x01");
+	expect_status(d, DRIVER_NONE, PHASE_UNKNOWN, "no driver took it");
+	vd_set_status(d, VD_ACKNOWLEDGE | VD_DRIVER);
+	expect_status(d, DRIVER_INITIALIZING, PHASE_UNKNOWN, "0x03");
 	vd_use_msix(d);
 	vd_up(d, OS);
 	expect_status(d, DRIVER_INITIALIZING, PHASE_OS, "no receive buffers");

@@ -111,7 +111,7 @@ bool ring_publish(struct ring *r);
 void ring_kicks_off(struct ring *r);
 bool ring_kicks_on(struct ring *r);
 
-/* Chains that wait (packed: 0 or 1). */
+/* Chains that wait. A packed ring is walked for it: not for the packet path. */
 unsigned ring_waiting(struct ring *r);
 
 /* --- shared by ring.c, ring_split.c and ring_packed.c --- */
@@ -144,7 +144,7 @@ void packed_unpop(struct ring *r, unsigned slots);
 void packed_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written);
 bool packed_publish(struct ring *r);
 void packed_set_kicks(struct ring *r, bool on);
-bool packed_waiting(struct ring *r);
+unsigned packed_waiting(struct ring *r);
 bool packed_more(struct ring *r);
 
 #endif

@@ -35,11 +35,6 @@ static bool available(const struct ring *r, unsigned slot, bool wrap)
 	return !!(flags & FLAG_AVAIL) == wrap && !!(flags & FLAG_USED) != wrap;
 }
 
-bool packed_waiting(struct ring *r)
-{
-	return available(r, r->avail, r->avail_wrap);
-}
-
 static void step(const struct ring *r, uint16_t *slot, bool *wrap, unsigned slots)
 {
 	unsigned to = *slot + slots;
@@ -49,6 +44,19 @@ static void step(const struct ring *r, uint16_t *slot, bool *wrap, unsigned slot
 		*wrap = !*wrap;
 	}
 	*slot = (uint16_t)to;
+}
+
+unsigned packed_waiting(struct ring *r)
+{
+	uint16_t slot = r->avail;
+	bool wrap = r->avail_wrap;
+	unsigned chains = 0;
+
+	for (unsigned i = 0; i < r->size && available(r, slot, wrap); i++) {
+		chains += !(ring_descriptor_at(slot_at(r, slot)).high & VRING_DESC_F_NEXT);
+		step(r, &slot, &wrap, 1);
+	}
+	return chains;
 }
 
 int packed_pop(struct ring *r, struct ring_chain *c)

@@ -45,8 +45,10 @@ static void list_features(const struct virtio_state *s, char *text, size_t size)
 		if (!(s->features & VIRTIO_BIT(telling[i])))
 			continue;
 		int n = snprintf(text + used, size - used, "%s%s", used ? "," : "", virtio_feature_name(telling[i]));
-		if (n < 0 || (size_t)n >= size - used)
+		if (n < 0 || (size_t)n >= size - used) {
+			text[used] = '\0'; /* no half names */
 			return;
+		}
 		used += (size_t)n;
 	}
 }
@@ -72,10 +74,13 @@ void virtio_judge(const struct nic *nic, struct driver_report *out)
 	const struct virtio_net *v = (const struct virtio_net *)nic;
 	const struct virtio_state *s = &v->state;
 	enum driver_phase phase = phase_of(s);
-	char features[64];
+	char features[72];
 
 	if (s->status == 0) {
 		report_set(out, DRIVER_NONE, PHASE_UNKNOWN, "device status 0%s", nic->status.resets ? ", reset by the driver" : "");
+	} else if (s->status == VIRTIO_CONFIG_S_ACKNOWLEDGE) {
+		/* the guest's bus knows the card: so it is before a driver comes, and after Linux unloaded one */
+		report_set(out, DRIVER_NONE, PHASE_UNKNOWN, "ACKNOWLEDGE only: the guest found the card, no driver took it");
 	} else if (s->fault) {
 		report_set(out, DRIVER_FAILED, phase, "queue %u: %s; the device needs a reset", s->fault_queue, fault_name(s->fault));
 	} else if (s->refused) {
