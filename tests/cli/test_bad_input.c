@@ -228,6 +228,28 @@ static void a_qemu_that_cannot_be_used_is_told_apart(void **state)
 	check(cases, ARRAY_SIZE(cases));
 }
 
+static void run_refuses_before_anything_is_opened(void **state)
+{
+	(void)state;
+	static const struct bad_case cases[] = {
+		{ "run", 2, "after `--`", "usage: anynic run" },
+		{ "run --nix", 2, "unknown option", "usage: anynic run" },
+		{ "run --interfaces f.xml " Q, 4, "XML", "--nic" },
+		{ "run --name ../x " Q, 2, "--name ../x is not legal", "" },
+		{ "run --nic auto,lagacy=x " Q, 2, "--nic auto,lagacy=x: unknown key 'lagacy'", "did you mean legacy?" },
+		{ "run --nic auto,backend=bridge,br=br0 " Q, 4, "backend=bridge is not in this version", "" },
+		{ "run " Q " -daemonize", 2, "-daemonize cannot be used", "leave it out" },
+		{ "run " Q " -object memory-backend-ram,id=m,size=1G -M memory-backend=m", 2, "guest memory 'm'", "add share=on" },
+		{ "run -- qemu-nowhere", 3, "is not there", "install it" },
+		{ "run -- qemu-old", 4, "QEMU 7.2 has no vfio-user-pci", "10.1 or newer" },
+	};
+	char path[128];
+
+	check(cases, ARRAY_SIZE(cases));
+	snprintf(path, sizeof(path), "%s/anynic", dir);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 static void a_good_plan_is_one_document_and_opens_nothing(void **state)
 {
 	(void)state;
@@ -253,6 +275,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_a_later_version_brings_is_missing_not_wrong),
 		cmocka_unit_test(a_qemu_line_that_cannot_work_says_what_to_add),
 		cmocka_unit_test(a_qemu_that_cannot_be_used_is_told_apart),
+		cmocka_unit_test(run_refuses_before_anything_is_opened),
 		cmocka_unit_test(a_good_plan_is_one_document_and_opens_nothing),
 	};
 
