@@ -37,15 +37,19 @@ void report_status(struct hosted_nic *hn)
 
 void report_attached(struct hosted_nic *hn)
 {
-	struct msg_nic_attached m = { .attached = vfio_user_connected(hn->server) };
+	bool attached = vfio_user_connected(hn->server);
+	const char *problem = vfio_user_memory_problem(hn->server);
 
+	/* asked after every message of the VMM: mostly there is nothing new */
+	if (attached == hn->attached_told && strcmp(problem, hn->problem_told) == 0)
+		return;
+	hn->attached_told = attached;
+	str_copy(hn->problem_told, sizeof(hn->problem_told), problem);
+
+	struct msg_nic_attached m = { .attached = attached };
 	str_copy(m.nic, sizeof(m.nic), hn->nic->spec.id);
 	str_copy(m.port, sizeof(m.port), hn->port->port.spec.id);
-	str_copy(m.problem, sizeof(m.problem), vfio_user_memory_problem(hn->server));
-	if (m.attached == hn->attached_told && strcmp(m.problem, hn->problem_told) == 0)
-		return;
-	hn->attached_told = m.attached;
-	str_copy(hn->problem_told, sizeof(hn->problem_told), m.problem);
+	str_copy(m.problem, sizeof(m.problem), problem);
 	send_report(hn->port->worker->control_fd, MSG_NIC_ATTACHED, &m, sizeof(m));
 }
 
