@@ -143,6 +143,8 @@ int verb_qmp(int argc, char **argv)
 		command = name;
 		name = only;
 	}
+	if (!name && only_guest(only, NULL) == 0)
+		name = only;
 	if (text && parse_arguments(text, &arguments, &err) < 0)
 		return fail(&err);
 	struct client *c = open_guest(name, &code);
