@@ -1,0 +1,46 @@
+"""What NICs cost that nobody uses: sleeps and CPU of the datapath process, and memory of its own for each NIC more."""
+import time
+
+from processes import cpu_seconds, datapath_of, private_dirty_kib, wakeups
+from table import Row
+
+MORE = 10  # the firmware has I/O ports for about 14 cards behind bridges
+SECONDS = 5
+DRIVERS = {"virtio-net": "virtio_net", "rtl8139": "8139cp"}
+
+
+def start(lab, name, counts):
+    """A guest with so many NICs of each model, all up; returns it with its datapath process."""
+    nics = [f"{model},backend=null" for model, count in counts.items() for _ in range(count)]
+    guest = lab.guest(nics=nics, name=name)
+    total = sum(counts.values())
+    guest.sh("modprobe virtio_pci; modprobe virtio_net; modprobe 8139cp")
+    guest.sh(f"await 60 test $(ls /sys/class/net | wc -l) = {total + 1}; for n in /sys/class/net/e*; do up ${{n##*/}}; done",
+             timeout=200)
+    for i in range(total):
+        if guest.status(f"net{i}") != "ready":
+            raise RuntimeError(f"net{i} is {guest.status(f'net{i}')}, not ready")
+    time.sleep(3)  # what a driver does in its first seconds is over
+    return guest, datapath_of(guest.process.pid)
+
+
+def measure(lab):
+    guest, pid = start(lab, "idle-few", {"virtio-net": 1, "rtl8139": 1})
+    few = private_dirty_kib(pid)
+    woken, cpu, began = wakeups(pid), cpu_seconds(pid), time.monotonic()
+    time.sleep(SECONDS)
+    took = time.monotonic() - began
+    rate, percent = (wakeups(pid) - woken) / took, 100 * (cpu_seconds(pid) - cpu) / took
+    guest.stop()
+    rows = [Row("idle datapath, 2 NICs up: wake-ups", "/s", rate, digits=2, wanted="0", good=rate == 0),
+            Row("idle datapath, 2 NICs up: CPU", "%", percent, digits=2, wanted="< 0.2", good=percent < 0.2)]
+    for model in DRIVERS:
+        counts = {"virtio-net": 1, "rtl8139": 1}
+        counts[model] += MORE
+        guest, pid = start(lab, f"idle-{model}", counts)
+        each = (private_dirty_kib(pid) - few) / MORE
+        guest.stop()
+        lab.say(f"{MORE} idle {model} more: {each:.1f} KiB each")
+        rows.append(Row(f"private memory of an idle {model}, driver up", "KiB", each, digits=1, wanted="< 64, aim 24",
+                        good=each < 64))
+    return rows
