@@ -150,7 +150,7 @@ static int read_hold(const struct key *key, struct reading *r, void *field, cons
 			return -EINVAL;
 		memcpy(count, value, (size_t)(slash - value));
 		count[slash - value] = '\0';
-		int rc = parse_u64(count, 1, 1000, &n);
+		int rc = parse_u64(count, 1, HOLD_COUNT_MAX, &n);
 		if (rc == 0)
 			rc = parse_u64(slash + 1, 1, 86400, &seconds);
 		if (rc < 0)
@@ -277,7 +277,7 @@ static const struct key keys[] = {
 	{ "legacy-delay", PORT(legacy_delay_ms), .kinds = SWITCH, .read = read_number, .max = LEGACY_DELAY_MAX_MS,
 	  .legal = "milliseconds, 0 to 600000" },
 	{ "hold", PORT(hold_count), .kinds = SWITCH | TEAM, .read = read_hold,
-	  .legal = "off, or N/SECONDS with N 1 to 1000 and SECONDS 1 to 86400, as in 6/60" },
+	  .legal = "off, or N/SECONDS with N 1 to 64 and SECONDS 1 to 86400, as in 6/60" },
 	{ "queues", TO_FAST, NIC(queues), .kinds = ANY, .read = read_number, .min = 1, .max = QUEUES_MAX,
 	  .legal = "queue pairs, 1 to 8" },
 	{ "packed", TO_FAST, NIC(packed), .kinds = ANY, .read = read_on_off, .legal = "on, off" },

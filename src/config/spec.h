@@ -11,6 +11,7 @@
 #define PATH_ROOM  256
 #define QUEUES_MAX 8   /* queue pairs of one NIC or backend */
 #define PORT_NICS  2   /* NICs of one port, at most */
+#define HOLD_COUNT_MAX 64 /* switches that the hold-down can remember */
 #define HOSTFWD_MAX 8
 #define LEGACY_DELAY_MAX_MS 600000
 #define PORTS_MAX  16  /* ports of one guest */

@@ -7,7 +7,7 @@
 #ifndef ANYNIC_PORT_SWITCH_H
 #define ANYNIC_PORT_SWITCH_H
 
-#include "base/util.h"
+#include "config/spec.h"
 
 enum switch_nic { SWITCH_NONE, SWITCH_LEGACY, SWITCH_PERFORMANT, SWITCH_NIC_COUNT };
 
@@ -65,7 +65,6 @@ struct switch_step switch_next(struct switch_state now, enum switch_event event)
  * on, and starts again from 5 s after a quiet spell of twice the window. */
 #define HOLD_MIN_NS (5ull * 1000000000ull)
 #define HOLD_MAX_NS (300ull * 1000000000ull)
-#define HOLD_COUNT_MAX 64
 
 struct switch_hold {
 	unsigned count;                      /* 0 = never hold */
