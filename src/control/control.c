@@ -135,8 +135,10 @@ static void nic_status(struct control *c, const struct msg_nic_status *m)
 		c->touched = true;
 	if (c->over)
 		return;
-	/* a reset of a card that no driver had touched is no news to clients */
-	if (nic->status != previous || nic->phase != phase) {
+	/* The phase alone is news only of a driver that works (firmware hands over to a system); until then it is a guess that comes
+	 * true or not while the driver starts. A reset of a card that no driver had touched is no news either.
+	 */
+	if (nic->status != previous || (nic->status == DRIVER_READY && nic->phase != phase)) {
 		nic->since_ns = m->since_ns;
 		tell_status(p, index, previous);
 	}

@@ -421,7 +421,9 @@ void control_port_set_link(struct control_port *p, int nic, bool up)
 
 void control_port_set_mode(struct control_port *p, bool manual)
 {
-	if (p->policy.manual == manual)
+	bool ends_hold = !manual && p->policy.held;
+
+	if (p->policy.manual == manual && !ends_hold)
 		return;
 	stop_waiting(p);
 	end_hold(p);

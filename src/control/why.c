@@ -88,7 +88,7 @@ static enum why_verdict manual(const struct control_port *p, struct why *why)
 static enum why_verdict held(const struct control_port *p, struct why *why)
 {
 	say(why, "more than %u switches in %u s: the port keeps %s for a while", p->spec.hold_count, p->spec.hold_seconds,
-	    p->active >= 0 ? p->spec.nic[p->active].id : "its choice");
+	    p->spec.nic[p->active].id);
 	advise(why, "find out why the guest's driver comes and goes; `anynic link %s %s auto` ends the hold",
 	       p->control->name, p->spec.id);
 	return WHY_HELD;
@@ -112,6 +112,10 @@ static enum why_verdict ok(const struct control_port *p, struct why *why)
 {
 	say(why, "%s is active, its driver is ready (%s); backend %s is up", p->spec.nic[p->active].id,
 	    p->nic[p->active].evidence, p->spec.backend.type);
+	if (!p->control->running) {
+		say(why, "; but the guest is stopped");
+		advise(why, "continue it (`cont` in QEMU's monitor)");
+	}
 	return WHY_OK;
 }
 
@@ -144,7 +148,7 @@ static enum why_verdict judge(const struct control_port *p, struct why *why)
 		return backend_down(p, why);
 	if (p->policy.manual)
 		return manual(p, why);
-	if (p->policy.held)
+	if (p->policy.held && nic_ready(p, p->active)) /* nothing else is held: without a link the next driver gets it */
 		return held(p, why);
 	if (p->policy.waiting)
 		return waiting(p, why);

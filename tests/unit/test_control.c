@@ -116,16 +116,20 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void status_of(struct world *w, const char *nic, enum driver_state state, bool bus_reset)
+static void status_and_phase(struct world *w, const char *nic, enum driver_state state, enum driver_phase phase, bool bus_reset)
 {
-	struct msg_nic_status m = { .state = state,
-				    .phase = state == DRIVER_NONE ? PHASE_UNKNOWN : PHASE_OS,
-				    .since_ns = monotonic_ns(),
-				    .bus_reset = bus_reset };
+	struct msg_nic_status m = {
+		.state = state, .phase = phase, .since_ns = monotonic_ns(), .bus_reset = bus_reset
+	};
 
 	str_copy(m.nic, sizeof(m.nic), nic);
 	str_copy(m.evidence, sizeof(m.evidence), "because");
 	report(w, MSG_NIC_STATUS, &m, sizeof(m));
+}
+
+static void status_of(struct world *w, const char *nic, enum driver_state state, bool bus_reset)
+{
+	status_and_phase(w, nic, state, state == DRIVER_NONE ? PHASE_UNKNOWN : PHASE_OS, bus_reset);
 }
 
 static void legacy(struct world *w, enum driver_state state)
@@ -286,6 +290,27 @@ static void a_status_event_has_its_members_in_order(void **state)
 	expect_verdict(w, WHY_DRIVER_FAILED, "because");
 	/* the same again is no news */
 	legacy(w, DRIVER_FAILED);
+	expect_no_event(w);
+}
+
+static void a_new_phase_is_news_only_of_a_driver_that_is_ready(void **state)
+{
+	struct world *w = *state;
+
+	status_and_phase(w, "net0-legacy", DRIVER_INITIALIZING, PHASE_UNKNOWN, false);
+	expect_status(w);
+	uint64_t since = w->control.port[0].nic[0].since_ns;
+	status_and_phase(w, "net0-legacy", DRIVER_INITIALIZING, PHASE_FIRMWARE, false);
+	expect_no_event(w);
+	/* but a query shows it */
+	assert_int_equal(w->control.port[0].nic[0].phase, PHASE_FIRMWARE);
+	assert_int_equal(w->control.port[0].nic[0].since_ns, since);
+	status_and_phase(w, "net0-legacy", DRIVER_READY, PHASE_FIRMWARE, false);
+	expect_status(w);
+	status_and_phase(w, "net0-legacy", DRIVER_READY, PHASE_OS, false);
+	expect_event(w, "GUEST_DRIVER_STATUS_CHANGED",
+		     "{\"nic\":\"net0-legacy\",\"port\":\"net0\",\"model\":\"rtl8139\",\"status\":\"ready\","
+		     "\"previous\":\"ready\",\"phase\":\"os\",\"evidence\":\"because\"}");
 	expect_no_event(w);
 }
 
@@ -547,10 +572,9 @@ static void a_port_taken_down_by_hand_has_no_link(void **state)
 	assert_int_equal(control_set_mode(&w->control, "net0-legacy", true, &err), -ENOENT);
 }
 
-static void too_many_switches_hold_the_choice(void **state)
+/* Both drivers are ready, and six switches happened: not yet more than six. */
+static void switch_six_times(struct world *w)
 {
-	struct world *w = *state;
-
 	legacy(w, DRIVER_READY);
 	expect_status(w);
 	performant_up(w);
@@ -562,7 +586,19 @@ static void too_many_switches_hold_the_choice(void **state)
 			expect_links(w, false, true, 1);
 		}
 	}
-	/* 1 + 2 + 2 + 1 = 6 switches: not yet more than six */
+}
+
+static void forget_events(struct world *w)
+{
+	for (json_object *e = control_next_event(&w->control); e; e = control_next_event(&w->control))
+		json_object_put(e);
+}
+
+static void too_many_switches_hold_the_choice(void **state)
+{
+	struct world *w = *state;
+
+	switch_six_times(w);
 	assert_int_equal(control_port_state(&w->control.port[0]), PORT_UP);
 	performant(w, DRIVER_READY);
 	expect_links(w, false, true, 1);
@@ -593,6 +629,44 @@ static void too_many_switches_hold_the_choice(void **state)
 	assert_int_equal(control_set_mode(&w->control, "net0", false, &err), 0);
 	expect_links(w, false, true, 1);
 	assert_int_equal(control_port_state(&w->control.port[0]), PORT_UP);
+}
+
+static void auto_ends_a_hold(void **state)
+{
+	struct world *w = *state;
+	struct error err;
+
+	switch_six_times(w);
+	performant(w, DRIVER_READY);
+	expect_links(w, false, true, 1);
+	performant(w, DRIVER_NONE);
+	expect_links(w, true, false, 0);
+	performant(w, DRIVER_READY);
+	expect_verdict(w, WHY_HELD, "net0-legacy");
+	expect_no_links(w);
+	forget_events(w);
+	assert_int_equal(control_set_mode(&w->control, "net0", false, &err), 0);
+	expect_links(w, false, true, 1);
+	expect_link(w, "net0-legacy", false);
+	expect_link(w, "net0-performant", true);
+	expect_switch(w, LEGACY_NIC, PERFORMANT_NIC, "manual");
+	assert_int_equal(control_port_state(&w->control.port[0]), PORT_UP);
+	/* said again, it is nothing */
+	assert_int_equal(control_set_mode(&w->control, "net0", false, &err), 0);
+	expect_no_links(w);
+}
+
+static void a_hold_does_not_explain_why_there_is_no_driver(void **state)
+{
+	struct world *w = *state;
+
+	switch_six_times(w);
+	performant(w, DRIVER_READY);
+	expect_links(w, false, true, 1);
+	legacy(w, DRIVER_INITIALIZING);
+	status_of(w, "net0-performant", DRIVER_INITIALIZING, false);
+	expect_links(w, false, false, -1);
+	expect_verdict(w, WHY_INITIALIZING, "net0-legacy");
 }
 
 static void a_stopped_guest_has_no_time(void **state)
@@ -710,6 +784,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORY(a_new_switch_port_asks_for_nothing, setup),
 		STORY(a_status_event_has_its_members_in_order, setup),
+		STORY(a_new_phase_is_news_only_of_a_driver_that_is_ready, setup),
 		STORY(the_performant_nic_comes_up_at_once, setup),
 		STORY(the_legacy_nic_comes_up_after_the_delay, setup),
 		STORY(legacy_never_comes_up_when_performant_is_ready_within_the_delay, setup),
@@ -723,6 +798,8 @@ int main(void)
 		STORY(a_link_set_by_hand_stays_until_auto, setup),
 		STORY(a_port_taken_down_by_hand_has_no_link, setup),
 		STORY(too_many_switches_hold_the_choice, setup),
+		STORY(auto_ends_a_hold, setup),
+		STORY(a_hold_does_not_explain_why_there_is_no_driver, setup),
 		STORY(a_stopped_guest_has_no_time, setup),
 		STORY(a_single_nic_is_up_from_the_start, setup_two),
 		STORY(a_backend_that_goes_is_told, setup),
