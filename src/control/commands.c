@@ -232,7 +232,7 @@ static json_object *port_counters(const struct control_port *p)
 	add_number(object, "tx-bytes", m->tx_bytes);
 	add_number(object, "rx-frames", m->rx_frames);
 	add_number(object, "rx-bytes", m->rx_bytes);
-	add_number(object, "switches", m->switches);
+	add_number(object, "switches", p->switches);
 	add_number(object, "wakeups", m->wakeups);
 	for (unsigned i = DROP_NONE + 1; i < DROP_REASON_COUNT; i++)
 		add_number(drops, drop_reason_name(i), m->drop[i]);

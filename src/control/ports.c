@@ -77,6 +77,7 @@ static void tell_switched(struct control_port *p, int from, int to, enum switch_
 			       json_object_new_string(name_of(switch_reason_names, SWITCH_REASON_COUNT, reason)));
 	json_object_object_add(data, "duration-us", json_object_new_int64((int64_t)(duration_ns / 1000)));
 	control_event(p->control, EVENT_PORT_LINK_SWITCHED, data);
+	p->switches++;
 }
 
 static void tell_held(struct control_port *p, uint64_t until_wall_ns, unsigned switches)

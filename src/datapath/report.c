@@ -72,7 +72,6 @@ void report_counters(const struct hosted_port *hp, uint32_t seq)
 		.tx_bytes = p->counters.tx_bytes,
 		.rx_frames = p->counters.rx_frames,
 		.rx_bytes = p->counters.rx_bytes,
-		.switches = p->counters.switches,
 		.nics = p->nics,
 		.wakeups = hp->worker->loop.wakeups,
 	};

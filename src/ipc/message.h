@@ -109,7 +109,6 @@ struct msg_counters {
 	char port[ID_MAX];
 	uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes;   /* guest's view */
 	uint64_t drop[MSG_DROPS_MAX];                         /* enum drop_reason */
-	uint64_t switches;
 	struct {
 		char nic[ID_MAX];
 		uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes;

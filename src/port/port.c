@@ -279,7 +279,6 @@ unsigned port_set_links(struct port *p, const bool up[PORT_NICS], int active)
 	if (old && active != p->active) {
 		drain(p, old);
 		p->tx_skip = 0; /* the frame that blocked belongs to the old NIC */
-		p->counters.switches++;
 	}
 	for (unsigned i = 0; i < p->nics; i++)
 		if (!up[i])

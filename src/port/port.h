@@ -27,7 +27,6 @@ struct port_counters {
 	uint64_t tx_frames, tx_bytes; /* guest -> backend, as the guest sent them */
 	uint64_t rx_frames, rx_bytes; /* backend -> guest, as the backend gave them */
 	uint64_t drop[DROP_REASON_COUNT];
-	uint64_t switches;
 };
 
 struct port {

@@ -338,6 +338,7 @@ static void the_legacy_nic_comes_up_after_the_delay(void **state)
 	expect_links(w, true, false, 0);
 	expect_link(w, "net0-legacy", true);
 	expect_switch(w, "null", LEGACY_NIC, "legacy-timer");
+	assert_int_equal(w->control.port[0].switches, 1);
 	expect_no_event(w);
 }
 
