@@ -17,22 +17,25 @@ static void status_line(json_object *d, char *to, size_t size)
 {
 	const char *phase = text_of(d, "phase");
 
-	snprintf(to, size, "%s: %s driver %s (was %s%s%s): %s", text_of(d, "nic"), text_of(d, "model"), text_of(d, "status"),
-		 text_of(d, "previous"), strcmp(phase, "unknown") ? ", " : "", strcmp(phase, "unknown") ? phase : "",
+	snprintf(to, size, "%s: %s driver %s (was %s%s%s): %s", text_of(d, "nic"),
+		 text_of(d, "model"), text_of(d, "status"), text_of(d, "previous"),
+		 strcmp(phase, "unknown") ? ", " : "", strcmp(phase, "unknown") ? phase : "",
 		 text_of(d, "evidence"));
 }
 
 static void link_line(json_object *d, char *to, size_t size)
 {
-	snprintf(to, size, "%s: link %s", text_of(d, "nic"), json_object_get_boolean(member_of(d, "up")) ? "up" : "down");
+	snprintf(to, size, "%s: link %s", text_of(d, "nic"),
+		 json_object_get_boolean(member_of(d, "up")) ? "up" : "down");
 }
 
 static void switched_line(json_object *d, char *to, size_t size)
 {
 	int64_t us = json_object_get_int64(member_of(d, "duration-us"));
 
-	snprintf(to, size, "%s: switched %s -> %s (%s, %lld.%03lld ms)", text_of(d, "port"), or_none(d, "from"),
-		 or_none(d, "to"), text_of(d, "reason"), (long long)(us / 1000), (long long)(us % 1000));
+	snprintf(to, size, "%s: switched %s -> %s (%s, %lld.%03lld ms)", text_of(d, "port"),
+		 or_none(d, "from"), or_none(d, "to"), text_of(d, "reason"), (long long)(us / 1000),
+		 (long long)(us % 1000));
 }
 
 static void held_line(json_object *d, char *to, size_t size)
@@ -43,8 +46,8 @@ static void held_line(json_object *d, char *to, size_t size)
 
 	localtime_r(&until, &tm);
 	strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	snprintf(to, size, "%s: %s switches in a short time: the choice is held until %s", text_of(d, "port"),
-		 text_of(d, "switches"), text);
+	snprintf(to, size, "%s: %s switches in a short time: the choice is held until %s",
+		 text_of(d, "port"), text_of(d, "switches"), text);
 }
 
 static void backend_line(json_object *d, char *to, size_t size)
@@ -52,17 +55,20 @@ static void backend_line(json_object *d, char *to, size_t size)
 	const char *reason = text_of(d, "reason");
 
 	snprintf(to, size, "%s: backend %s%s%s", text_of(d, "port"),
-		 json_object_get_boolean(member_of(d, "up")) ? "up" : "down", reason[0] ? ": " : "", reason);
+		 json_object_get_boolean(member_of(d, "up")) ? "up" : "down", reason[0] ? ": " : "",
+		 reason);
 }
 
 static void reset_line(json_object *d, char *to, size_t size)
 {
-	snprintf(to, size, "guest was reset%s%s", text_of(d, "reason")[0] ? ": " : "", text_of(d, "reason"));
+	snprintf(to, size, "guest was reset%s%s", text_of(d, "reason")[0] ? ": " : "",
+		 text_of(d, "reason"));
 }
 
 static void shutdown_line(json_object *d, char *to, size_t size)
 {
-	snprintf(to, size, "guest shuts down%s%s", text_of(d, "reason")[0] ? ": " : "", text_of(d, "reason"));
+	snprintf(to, size, "guest shuts down%s%s", text_of(d, "reason")[0] ? ": " : "",
+		 text_of(d, "reason"));
 }
 
 static void stop_line(json_object *d, char *to, size_t size)
@@ -110,6 +116,8 @@ void event_line_print(FILE *to, json_object *event)
 
 void event_json_print(FILE *to, json_object *event)
 {
-	fprintf(to, "%s\n", json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	fprintf(to, "%s\n",
+		json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN |
+							      JSON_C_TO_STRING_NOSLASHESCAPE));
 	fflush(to);
 }

@@ -8,7 +8,9 @@
 #include "cli/verbs.h"
 
 enum wish { WISH_UP, WISH_DOWN, WISH_AUTO, WISH_COUNT };
-static const char *const wish_names[] = { [WISH_UP] = "up", [WISH_DOWN] = "down", [WISH_AUTO] = "auto" };
+static const char *const wish_names[] = {
+	[WISH_UP] = "up", [WISH_DOWN] = "down", [WISH_AUTO] = "auto"
+};
 NAMES_MATCH(wish_names, WISH_COUNT);
 
 /* `word` is a NIC's id, its role, or its id without the port's. Returns the id or NULL. */
@@ -22,7 +24,8 @@ static const char *find_nic(json_object *port, const char *word)
 		const char *id = text_of(nic, "nic");
 		if (strcmp(id, word) == 0 || strcmp(text_of(nic, "role"), word) == 0)
 			return id;
-		if (strncmp(id, text_of(port, "port"), prefix) == 0 && id[prefix] == '-' && strcmp(id + prefix + 1, word) == 0)
+		if (strncmp(id, text_of(port, "port"), prefix) == 0 && id[prefix] == '-' &&
+		    strcmp(id + prefix + 1, word) == 0)
 			return id;
 	}
 	return NULL;
@@ -37,7 +40,8 @@ static json_object *pair(const char *key, json_object *value, const char *key2, 
 	return object;
 }
 
-static int set(struct client *c, const char *port, const char *nic, enum wish wish, struct error *err)
+static int set(struct client *c, const char *port, const char *nic, enum wish wish,
+	       struct error *err)
 {
 	json_object *ports = NULL;
 	json_object *arguments = json_object_new_object();
@@ -51,11 +55,14 @@ static int set(struct client *c, const char *port, const char *nic, enum wish wi
 		rc = error_set(err, -ENOENT, "port %s has no NIC %s", port, nic);
 	else if (wish == WISH_AUTO)
 		rc = client_call(c, "set-port-policy",
-				 pair("port", json_object_new_string(port), "mode", json_object_new_string("auto")), NULL, err);
+				 pair("port", json_object_new_string(port), "mode",
+				      json_object_new_string("auto")),
+				 NULL, err);
 	else
 		rc = client_call(c, "set_link",
-				 pair("name", json_object_new_string(id), "up", json_object_new_boolean(wish == WISH_UP)), NULL,
-				 err);
+				 pair("name", json_object_new_string(id), "up",
+				      json_object_new_boolean(wish == WISH_UP)),
+				 NULL, err);
 	json_object_put(ports);
 	return rc;
 }

@@ -15,17 +15,19 @@
 
 struct options {
 	bool json;
-	double timeout;    /* seconds; negative = none */
+	double timeout; /* seconds; negative = none */
 	const char *until;
 	const char *name;
 };
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = { { "json", no_argument, NULL, 'j' },
-					       { "timeout", required_argument, NULL, 't' },
-					       { "until", required_argument, NULL, 'u' },
-					       { 0 } };
+	static const struct option longs[] = {
+		{"json",		  no_argument, NULL, 'j' },
+		{ "timeout",		     required_argument, NULL, 't' },
+		{ "until",		   required_argument, NULL, 'u' },
+		{ 0}
+	};
 	char *end;
 	int c;
 
@@ -37,7 +39,9 @@ static int parse(int argc, char **argv, struct options *o)
 		case 't':
 			o->timeout = strtod(optarg, &end);
 			if (end == optarg || *end || !(o->timeout >= 0 && o->timeout <= 1e9))
-				return fail_usage("monitor", "--timeout %s: a number of seconds, 0 or more", optarg);
+				return fail_usage("monitor",
+						  "--timeout %s: a number of seconds, 0 or more",
+						  optarg);
 			break;
 		case 'u':
 			o->until = optarg;
@@ -52,7 +56,9 @@ static int parse(int argc, char **argv, struct options *o)
 	if (o->until && name_find(event_names, EVENT_KIND_COUNT, o->until) < 0) {
 		const char *near = nearest_name(o->until, event_names, EVENT_KIND_COUNT);
 		return fail_usage("monitor", "--until %s: there is no such event%s%s", o->until,
-				  near ? "; did you mean " : "; `anynic qmp NAME query-events` lists them", near ? near : "");
+				  near ? "; did you mean "
+				       : "; `anynic qmp NAME query-events` lists them",
+				  near ? near : "");
 	}
 	return EXIT_OK;
 }

@@ -14,7 +14,8 @@
 
 static void print_value(json_object *value)
 {
-	puts(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PRETTY |
+							   JSON_C_TO_STRING_NOSLASHESCAPE));
 	fflush(stdout);
 }
 
@@ -25,7 +26,10 @@ static int parse_arguments(const char *text, json_object **arguments, struct err
 	if (!json_object_is_type(*arguments, json_type_object)) {
 		json_object_put(*arguments);
 		*arguments = NULL;
-		return error_set(err, -EINVAL, "%.100s: the arguments are one JSON object, as in '{\"port\": \"net0\"}'", text);
+		return error_set(
+			err, -EINVAL,
+			"%.100s: the arguments are one JSON object, as in '{\"port\": \"net0\"}'",
+			text);
 	}
 	return 0;
 }
@@ -76,7 +80,8 @@ static void run_line(struct client *c, char *line)
 		}
 	} else if (*rest) {
 		arguments = json_object_new_object();
-		for (char *word = strtok_r(NULL, " \t\n", &rest); word; word = strtok_r(NULL, " \t\n", &rest)) {
+		for (char *word = strtok_r(NULL, " \t\n", &rest); word;
+		     word = strtok_r(NULL, " \t\n", &rest)) {
 			char *equals = strchr(word, '=');
 			if (!equals) {
 				fprintf(stderr, "%s: write KEY=VALUE, or one JSON object\n", word);
@@ -132,11 +137,14 @@ int verb_qmp(int argc, char **argv)
 	if (argc > 4 || (name && name[0] == '-'))
 		return fail_usage("qmp", "NAME, a command and its arguments as one JSON object");
 	/* a first word that is no live guest is a command for the only one */
-	if (name && !text && !strchr(name, '/') && !guest_is_live(name) && only_guest(only, NULL) == 0) {
+	if (name && !text && !strchr(name, '/') && !guest_is_live(name) &&
+	    only_guest(only, NULL) == 0) {
 		text = command;
 		command = name;
 		name = only;
 	}
+	if (!name && only_guest(only, NULL) == 0)
+		name = only;
 	if (text && parse_arguments(text, &arguments, &err) < 0)
 		return fail(&err);
 	struct client *c = open_guest(name, &code);

@@ -22,13 +22,15 @@ struct options {
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = { { "name", required_argument, NULL, 'n' },
-					       { "nic", required_argument, NULL, 'N' },
-					       { "interfaces", required_argument, NULL, 'i' },
-					       { "qmp", required_argument, NULL, 'q' },
-					       { "json", no_argument, NULL, 'j' },
-					       { "verbose", no_argument, NULL, 'v' },
-					       { 0 } };
+	static const struct option longs[] = {
+		{"name",		  required_argument, NULL, 'n' },
+		{ "nic",		 required_argument, NULL, 'N' },
+		{ "interfaces",			required_argument, NULL, 'i' },
+		{ "qmp",required_argument, NULL, 'q' },
+		{ "json",		  no_argument, NULL, 'j' },
+		{ "verbose",	     no_argument, NULL, 'v' },
+		{ 0		    }
+	};
 	int c;
 
 	/* "+": the first word that is no option begins QEMU's line, with or without "--" */
@@ -43,7 +45,8 @@ static int parse(int argc, char **argv, struct options *o)
 			o->request.nic[o->request.nics++] = optarg;
 			break;
 		case 'i':
-			fprintf(stderr, "anynic run: this version does not read XML yet: use --nic\n");
+			fprintf(stderr,
+				"anynic run: this version does not read XML yet: use --nic\n");
 			return EXIT_MISSING;
 		case 'q':
 			o->qmp = optarg;
@@ -55,7 +58,8 @@ static int parse(int argc, char **argv, struct options *o)
 			o->verbose = true;
 			break;
 		default:
-			return fail_usage("run", "unknown option; QEMU's own words come after `--`");
+			return fail_usage("run",
+					  "unknown option; QEMU's own words come after `--`");
 		}
 	}
 	o->request.qemu = argv + optind;
@@ -90,7 +94,8 @@ static int start_qemu(struct service *s, const struct guest *guest, struct error
 	struct qemu_setup setup = { .program = guest->has_program ? &guest->program : NULL,
 				    .socket_dir = service_socket_dir(s),
 				    .qmp_fd = pair[1] };
-	int rc = qemu_arguments_build(&arguments, &guest->line, guest->port, guest->ports, &setup, err);
+	int rc = qemu_arguments_build(&arguments, &guest->line, guest->port, guest->ports, &setup,
+				      err);
 	if (rc == 0) {
 		rc = qemu_process_start(&s->qemu, arguments.argv, &pair[1], 1, err);
 		qemu_arguments_finish(&arguments);
@@ -108,8 +113,9 @@ static void tell_start(const struct service *s, const struct guest *guest)
 	for (unsigned i = 0; i < guest->ports; i++) {
 		const struct port_spec *p = &guest->port[i];
 		char mac[MAC_TEXT];
-		fprintf(stderr, "anynic: guest %s: port %s: %s%s%s, backend %s, mac %s\n", guest->name, p->id, p->nic[0].model,
-			p->nics > 1 ? " + " : "", p->nics > 1 ? p->nic[1].model : "", p->backend.type,
+		fprintf(stderr, "anynic: guest %s: port %s: %s%s%s, backend %s, mac %s\n",
+			guest->name, p->id, p->nic[0].model, p->nics > 1 ? " + " : "",
+			p->nics > 1 ? p->nic[1].model : "", p->backend.type,
 			mac_format(p->mac, mac));
 	}
 	fprintf(stderr, "anynic: guest %s: control socket %s\n", guest->name, s->place.qmp);
@@ -138,7 +144,8 @@ int verb_run(int argc, char **argv)
 						   .count = guest.ports,
 						   .vcpus = guest.line.vcpus,
 						   .cpu = -1,
-						   .running = !guest.line.stopped && !guest.line.incoming,
+						   .running = !guest.line.stopped &&
+							      !guest.line.incoming,
 						   .json = o.json };
 		rc = service_open(&s, &options, &err);
 	}

@@ -21,14 +21,16 @@ struct options {
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = { { "name", required_argument, NULL, 'n' },
-					       { "nic", required_argument, NULL, 'N' },
-					       { "socket", required_argument, NULL, 's' },
-					       { "cpu", required_argument, NULL, 'c' },
-					       { "qmp", required_argument, NULL, 'q' },
-					       { "json", no_argument, NULL, 'j' },
-					       { "verbose", no_argument, NULL, 'v' },
-					       { 0 } };
+	static const struct option longs[] = {
+		{"name",		  required_argument, NULL, 'n' },
+		    { "nic",		     required_argument, NULL, 'N' },
+		{ "socket",		    required_argument, NULL, 's' },
+		    { "cpu",required_argument, NULL, 'c' },
+		{ "qmp",		 required_argument, NULL, 'q' },
+		    { "json",	      no_argument, NULL, 'j' },
+		{ "verbose",		     no_argument, NULL, 'v' },
+		    { 0		}
+	};
 	uint64_t cpu;
 	int c;
 
@@ -64,7 +66,8 @@ static int parse(int argc, char **argv, struct options *o)
 		}
 	}
 	if (optind < argc)
-		return fail_usage("serve", "%s: no words are expected; did you mean `run`?", argv[optind]);
+		return fail_usage("serve", "%s: no words are expected; did you mean `run`?",
+				  argv[optind]);
 	if (!o->request.nics || !o->socket)
 		return fail_usage("serve", "tell --nic and --socket");
 	return EXIT_OK;
@@ -76,8 +79,8 @@ static void tell_sockets(const struct guest *guest, const char *path)
 
 	for (unsigned i = 0; i < guest->ports; i++)
 		for (unsigned n = 0; n < guest->port[i].nics; n++)
-			fprintf(stderr, one ? "anynic: %s at %s\n" : "anynic: %s at %s/%s.sock\n", guest->port[i].nic[n].model,
-				path, guest->port[i].nic[n].id);
+			fprintf(stderr, one ? "anynic: %s at %s\n" : "anynic: %s at %s/%s.sock\n",
+				guest->port[i].nic[n].model, path, guest->port[i].nic[n].id);
 }
 
 int verb_serve(int argc, char **argv)

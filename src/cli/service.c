@@ -17,20 +17,23 @@
 #include "host/helper.h"
 #include "qemu/arguments.h"
 
-#define END_GRACE_NS (10 * NS_PER_S) /* from quit or a signal to SIGKILL */
+#define END_GRACE_NS  (10 * NS_PER_S) /* from quit or a signal to SIGKILL */
 #define LAST_WORDS_MS 200
 
 /* --- building ---------------------------------------------------------------------------------------------------- */
 
 int service_signals(struct service *s, struct error *err)
 {
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction now;
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	/* nohup, or a shell's background: what is ignored stays ignored (a blocked signal would reach the descriptor) */
+	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++)
+		if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&set, ends[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
@@ -53,16 +56,26 @@ static unsigned total_nics(const struct service *s)
 	return n;
 }
 
-static int nic_listen(const struct service *s, const struct nic_spec *nic, struct error *err)
+static bool nic_socket_path(const struct service *s, const struct nic_spec *nic,
+			    char path[SOCKET_PATH])
+{
+	if (s->options.nic_socket && total_nics(s) == 1)
+		return str_copy(path, SOCKET_PATH, s->options.nic_socket);
+	return qemu_socket_path(path, SOCKET_PATH, service_socket_dir(s), nic->id);
+}
+
+static int nic_listen(struct service *s, const struct nic_spec *nic, struct error *err)
 {
 	char path[SOCKET_PATH];
 
-	if (s->options.nic_socket && total_nics(s) == 1)
-		return place_listen(s->options.nic_socket, err);
-	if (!qemu_socket_path(path, sizeof(path), service_socket_dir(s), nic->id))
-		return error_set(err, -ENAMETOOLONG, "%s/%s.sock: too long for a socket; set XDG_RUNTIME_DIR to a shorter path",
-				 service_socket_dir(s), nic->id);
-	return place_listen(path, err);
+	if (!nic_socket_path(s, nic, path))
+		return error_set(err, -ENAMETOOLONG,
+				 "the socket of %s in %s: the path is too long; set "
+				 "XDG_RUNTIME_DIR to a shorter one",
+				 nic->id, service_socket_dir(s));
+	int fd = place_listen(path, err);
+	s->sockets += fd >= 0;
+	return fd;
 }
 
 static int open_backends(struct service *s, struct error *err)
@@ -87,8 +100,9 @@ static int open_backends(struct service *s, struct error *err)
 		}
 		if (s->backend[i].pidfd < 0)
 			continue;
-		s->helper_source[i] =
-			(struct loop_source){ .fd = s->backend[i].pidfd, .kind = KIND_HELPER_PROCESS, .index = i };
+		s->helper_source[i] = (struct loop_source){ .fd = s->backend[i].pidfd,
+							    .kind = KIND_HELPER_PROCESS,
+							    .index = i };
 		loop_watch(&s->loop, &s->helper_source[i], EPOLLIN);
 	}
 	return 0;
@@ -103,45 +117,54 @@ static int open_rom(const struct nic_spec *nic, struct error *err)
 	return fd;
 }
 
-/* What belongs to the datapath for one port: the backend's descriptors, then for each NIC its socket and its ROM. */
+/* The descriptors of one NIC: its socket, then its ROM if it has one. */
+static int open_nic(struct service *s, const struct nic_spec *nic, int *fds, unsigned *nfds,
+		    struct error *err)
+{
+	int fd = nic_listen(s, nic, err);
+
+	if (fd < 0)
+		return fd;
+	fds[(*nfds)++] = fd;
+	if (!nic->romfile[0])
+		return 0;
+	fd = open_rom(nic, err);
+	if (fd < 0)
+		return fd;
+	fds[(*nfds)++] = fd;
+	return 0;
+}
+
+/* Hands over a port: the backend's descriptors, then those of each NIC. */
 static int send_port(struct service *s, unsigned i, uint32_t *seq, struct error *err)
 {
 	struct msg_port_add add = { .spec = s->options.ports[i] };
 	struct opened_backend *b = &s->backend[i];
-	int fds[FD_PASS_MAX], made[2 * PORT_NICS];
-	unsigned nfds = 0, count = 0;
+	int fds[FD_PASS_MAX] = { 0 };
+	unsigned nfds = b->nfds;
 	int rc = 0;
 
-	for (; nfds < b->nfds; nfds++)
-		fds[nfds] = b->fds[nfds];
+	memcpy(fds, b->fds, nfds * sizeof(int));
 	add.spec.backend.nfds = b->nfds;
 	if (b->mtu)
 		add.spec.backend.mtu = b->mtu;
 	for (unsigned n = 0; rc == 0 && n < add.spec.nics; n++) {
-		int fd = nic_listen(s, &add.spec.nic[n], err);
-		if (fd >= 0)
-			made[count++] = fd;
-		rc = MIN(fd, 0);
-		if (rc == 0 && add.spec.nic[n].romfile[0]) {
-			fd = open_rom(&add.spec.nic[n], err);
-			if (fd >= 0)
-				made[count++] = fd;
-			rc = MIN(fd, 0);
-			add.rom[n] = 1;
-		}
+		add.rom[n] = add.spec.nic[n].romfile[0] != '\0';
+		rc = open_nic(s, &add.spec.nic[n], fds, &nfds, err);
 	}
-	for (unsigned n = 0; n < count; n++)
-		fds[nfds++] = made[n];
 	if (rc == 0) {
 		*seq = datapath_send_fds(&s->datapath, MSG_PORT_ADD, &add, sizeof(add), fds, nfds);
 		if (!*seq)
-			rc = error_set(err, -EPIPE, "port %s could not be handed to the datapath process", add.spec.id);
+			rc = error_set(err, -EPIPE, "port %s could not be handed over",
+				       add.spec.id);
 	}
-	for (unsigned n = 0; n < count; n++)
-		close(made[n]);
+	for (unsigned n = b->nfds; n < nfds; n++)
+		close(fds[n]);
 	opened_backend_close_fds(b);
 	return rc;
 }
+
+_Static_assert(QUEUES_MAX + 2 * PORT_NICS <= FD_PASS_MAX, "a port fits one message");
 
 static int hand_over_ports(struct service *s, struct error *err)
 {
@@ -200,7 +223,8 @@ static int make_socket_folder(struct service *s, struct error *err)
 	if (mkdir(path, 0700) == 0)
 		str_copy(s->made_dir, sizeof(s->made_dir), path);
 	else if (errno != EEXIST)
-		return error_set(err, -errno, "cannot make the folder %s: %s", path, strerror(errno));
+		return error_set(err, -errno, "cannot make the folder %s: %s", path,
+				 strerror(errno));
 	return 0;
 }
 
@@ -217,7 +241,8 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 	if (rc == 0)
 		rc = make_socket_folder(s, err);
 	if (rc == 0)
-		rc = control_init(&s->control, o->name, &s->loop, &s->datapath, o->ports, o->count, err);
+		rc = control_init(&s->control, o->name, &s->loop, &s->datapath, o->ports, o->count,
+				  err);
 	if (rc == 0)
 		rc = open_backends(s, err);
 	if (rc == 0)
@@ -229,12 +254,14 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 		return rc;
 	}
 	s->datapath_source = (struct loop_source){ .fd = s->datapath.sock, .kind = KIND_DATAPATH };
-	s->datapath_process = (struct loop_source){ .fd = s->datapath.pid_fd, .kind = KIND_DATAPATH_PROCESS };
+	s->datapath_process =
+		(struct loop_source){ .fd = s->datapath.pid_fd, .kind = KIND_DATAPATH_PROCESS };
 	loop_watch(&s->loop, &s->datapath_source, EPOLLIN);
 	loop_watch(&s->loop, &s->datapath_process, EPOLLIN);
 	control_set_running(&s->control, o->running);
 	control_start(&s->control);
-	s->server = qmp_server_create(s->place.listen_fd, &s->loop, KIND_QMP_LISTEN, KIND_QMP_CLIENT, err);
+	s->server = qmp_server_create(s->place.listen_fd, &s->loop, KIND_QMP_LISTEN,
+				      KIND_QMP_CLIENT, err);
 	s->place.listen_fd = -1;
 	if (!s->server)
 		return err->code;
@@ -247,7 +274,8 @@ int service_watch_qemu(struct service *s, int monitor_fd, struct error *err)
 	s->monitor = qmp_client_create(monitor_fd, err);
 	if (!s->monitor)
 		return err->code;
-	s->monitor_source = (struct loop_source){ .fd = qmp_client_fd(s->monitor), .kind = KIND_QEMU_MONITOR };
+	s->monitor_source =
+		(struct loop_source){ .fd = qmp_client_fd(s->monitor), .kind = KIND_QEMU_MONITOR };
 	s->qemu_source = (struct loop_source){ .fd = s->qemu.pid_fd, .kind = KIND_QEMU_PROCESS };
 	loop_watch(&s->loop, &s->monitor_source, EPOLLIN);
 	return loop_watch(&s->loop, &s->qemu_source, EPOLLIN);
@@ -337,14 +365,16 @@ static void helper_ended(struct service *s, unsigned i)
 	loop_unwatch(&s->loop, &s->helper_source[i]);
 	waitpid(s->backend[i].pid, &status, 0);
 	s->backend[i].pid = 0;
-	log_error("port %s: the process behind its backend ended (%s %d); the port has no network until the guest is started again",
+	log_error("port %s: the process behind its backend ended (%s %d); the port has no network "
+		  "until the guest is started again",
 		  s->options.ports[i].id, WIFSIGNALED(status) ? "signal" : "exit status",
 		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 static void tell_events(struct service *s)
 {
-	for (json_object *e = control_next_event(&s->control); e; e = control_next_event(&s->control)) {
+	for (json_object *e = control_next_event(&s->control); e;
+	     e = control_next_event(&s->control)) {
 		if (s->options.json)
 			event_json_print(stderr, e);
 		else
@@ -416,22 +446,23 @@ void service_run(struct service *s)
 			quit(s);
 		if (s->monitor)
 			loop_watch(&s->loop, &s->monitor_source,
-				   qmp_client_wants_write(s->monitor) ? EPOLLIN | EPOLLOUT : EPOLLIN);
+				   qmp_client_wants_write(s->monitor) ? EPOLLIN | EPOLLOUT
+								      : EPOLLIN);
 	}
 	qmp_server_drain(s->server, LAST_WORDS_MS);
 }
 
 /* --- the end ----------------------------------------------------------------------------------------------------- */
 
+/* Only what was made here: another program may sit on the path that the next one would have had. */
 static void remove_nic_sockets(const struct service *s)
 {
 	char path[SOCKET_PATH];
+	unsigned left = s->sockets;
 
-	if (s->options.nic_socket && total_nics(s) == 1)
-		unlink(s->options.nic_socket);
 	for (unsigned i = 0; i < s->options.count; i++)
-		for (unsigned n = 0; n < s->options.ports[i].nics; n++)
-			if (qemu_socket_path(path, sizeof(path), service_socket_dir(s), s->options.ports[i].nic[n].id))
+		for (unsigned n = 0; n < s->options.ports[i].nics && left; n++, left--)
+			if (nic_socket_path(s, &s->options.ports[i].nic[n], path))
 				unlink(path);
 	if (s->made_dir[0])
 		rmdir(s->made_dir);
@@ -451,8 +482,7 @@ void service_close(struct service *s)
 	commands_finish(&s->commands);
 	qmp_server_destroy(s->server);
 	control_finish(&s->control);
-	if (s->place.name[0])
-		remove_nic_sockets(s);
+	remove_nic_sockets(s);
 	place_release(&s->place);
 	if (s->signal_source.fd > 0)
 		close(s->signal_source.fd);

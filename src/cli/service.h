@@ -15,14 +15,15 @@
 
 struct service_options {
 	const char *name;
-	const char *qmp;              /* --qmp, or NULL */
-	const char *nic_socket;       /* serve --socket: of the only NIC, or a folder; NULL = in the run directory */
+	const char *qmp; /* --qmp, or NULL */
+	const char *
+		nic_socket; /* serve --socket: of the only NIC, or a folder; NULL = in the run directory */
 	const struct port_spec *ports;
 	unsigned count;
-	unsigned vcpus;               /* 0 = unknown */
-	int cpu;                      /* -1 = not pinned */
-	bool running;                 /* the guest's CPUs run from the start */
-	bool json;                    /* events as JSON on stderr */
+	unsigned vcpus; /* 0 = unknown */
+	int cpu;	/* -1 = not pinned */
+	bool running;	/* the guest's CPUs run from the start */
+	bool json;	/* events as JSON on stderr */
 };
 
 struct service {
@@ -35,14 +36,16 @@ struct service {
 	struct commands commands;
 	struct opened_backend *backend; /* one for each port */
 	struct qemu_process qemu;
-	struct qmp_client *monitor;     /* of QEMU; NULL = none */
-	uint64_t status_id;             /* of the query-status under way */
-	struct loop_source datapath_source, datapath_process, qemu_source, monitor_source, signal_source;
+	struct qmp_client *monitor; /* of QEMU; NULL = none */
+	uint64_t status_id;	    /* of the query-status under way */
+	struct loop_source datapath_source, datapath_process, qemu_source, monitor_source,
+		signal_source;
 	struct loop_source *helper_source;
 	struct loop_timer end_timer;
+	unsigned sockets; /* of NICs, made so far: these are ours to remove */
 	bool ending;
 	bool ended;
-	char made_dir[PLACE_PATH];      /* serve made this folder */
+	char made_dir[PLACE_PATH]; /* serve made this folder */
 };
 
 /* Blocks the signals that service_run waits for; before the first process is started. */

@@ -66,7 +66,8 @@ static unsigned char complete(EditLine *edit, int key)
 		return CC_ERROR;
 	if (shared > typed || hits == 1) {
 		char rest[96];
-		snprintf(rest, sizeof(rest), "%.*s%s", (int)(shared - typed), found + typed, hits == 1 ? " " : "");
+		snprintf(rest, sizeof(rest), "%.*s%s", (int)(shared - typed), found + typed,
+			 hits == 1 ? " " : "");
 		return el_insertstr(edit, rest) < 0 ? CC_ERROR : CC_REFRESH;
 	}
 	putchar('\n');

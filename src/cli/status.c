@@ -33,15 +33,17 @@ static void print_nic(json_object *nic, json_object *drivers)
 {
 	json_object *driver = driver_of(drivers, text_of(nic, "nic"));
 
-	printf("    %-18s %-11s %-11s %-7s %-12s %-8s %-4s  %s\n", text_of(nic, "nic"), text_of(nic, "role"),
-	       text_of(nic, "model"), text_of(nic, "place"), text_of(nic, "status"), text_of(nic, "phase"),
-	       text_of(nic, "link"), driver ? text_of(driver, "evidence") : "");
+	printf("    %-18s %-11s %-11s %-7s %-12s %-8s %-4s  %s\n", text_of(nic, "nic"),
+	       text_of(nic, "role"), text_of(nic, "model"), text_of(nic, "place"),
+	       text_of(nic, "status"), text_of(nic, "phase"), text_of(nic, "link"),
+	       driver ? text_of(driver, "evidence") : "");
 }
 
 static void print_numbers(const char *title, json_object *numbers)
 {
 	printf("    %s:", title);
-	json_object_object_foreach(numbers, key, value) {
+	json_object_object_foreach(numbers, key, value)
+	{
 		if (json_object_is_type(value, json_type_int))
 			printf(" %s=%s", key, json_object_get_string(value));
 	}
@@ -56,7 +58,8 @@ static void print_counters(json_object *port)
 		return;
 	print_numbers("counters", counters);
 	print_numbers("drops", member_of(counters, "drops"));
-	json_object_object_foreach(member_of(counters, "nics"), nic, numbers) {
+	json_object_object_foreach(member_of(counters, "nics"), nic, numbers)
+	{
 		print_numbers(nic, numbers);
 	}
 }
@@ -67,11 +70,12 @@ static void print_port(json_object *port, json_object *drivers, bool stats)
 	json_object *nics = member_of(port, "nics");
 	bool up = json_object_get_boolean(member_of(backend, "up"));
 
-	printf("  %s  %s  state %s  active %s  backend %s %s%s%s  mac %s\n", text_of(port, "port"), text_of(port, "policy"),
-	       text_of(port, "state"), or_dash(text_of(port, "active")), text_of(backend, "type"), up ? "up" : "down",
-	       up ? "" : ": ", up ? "" : text_of(backend, "reason"), text_of(port, "mac"));
-	printf("    %-18s %-11s %-11s %-7s %-12s %-8s %-4s  %s\n", "NIC", "ROLE", "MODEL", "PLACE", "DRIVER", "PHASE", "LINK",
-	       "EVIDENCE");
+	printf("  %s  %s  state %s  active %s  backend %s %s%s%s  mac %s\n", text_of(port, "port"),
+	       text_of(port, "policy"), text_of(port, "state"), or_dash(text_of(port, "active")),
+	       text_of(backend, "type"), up ? "up" : "down", up ? "" : ": ",
+	       up ? "" : text_of(backend, "reason"), text_of(port, "mac"));
+	printf("    %-18s %-11s %-11s %-7s %-12s %-8s %-4s  %s\n", "NIC", "ROLE", "MODEL", "PLACE",
+	       "DRIVER", "PHASE", "LINK", "EVIDENCE");
 	for (size_t i = 0; i < json_object_array_length(nics); i++)
 		print_nic(json_object_array_get_idx(nics, i), drivers);
 	if (stats)
@@ -128,7 +132,8 @@ static int show(char names[][PLACE_NAME], unsigned n, const struct options *o)
 	if (o->json && got) {
 		/* one guest: its object; several and none named: an array of them */
 		json_object *shown = n == 1 ? json_object_array_get_idx(all, 0) : all;
-		puts(json_object_to_json_string_ext(shown, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(shown, JSON_C_TO_STRING_PRETTY |
+								   JSON_C_TO_STRING_NOSLASHESCAPE));
 	}
 	for (size_t i = 0; !o->json && i < got; i++)
 		print_guest(json_object_array_get_idx(all, i), o->stats);
@@ -138,7 +143,11 @@ static int show(char names[][PLACE_NAME], unsigned n, const struct options *o)
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { "stats", no_argument, NULL, 's' }, { 0 } };
+	static const struct option longs[] = {
+		{"json", no_argument, NULL, 'j' },
+		    { "stats",  no_argument, NULL, 's' },
+		 { 0    }
+	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "js", longs, NULL)) != -1) {
@@ -168,7 +177,8 @@ int verb_status(int argc, char **argv)
 		if (!guest)
 			return code;
 		if (o.json)
-			puts(json_object_to_json_string_ext(guest, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+			puts(json_object_to_json_string_ext(
+				guest, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 		else
 			print_guest(guest, o.stats);
 		json_object_put(guest);

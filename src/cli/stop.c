@@ -26,13 +26,17 @@ static int stop(struct client *c, uint64_t seconds)
 		else if (rc == -EPIPE)
 			return EXIT_OK;
 	}
-	fprintf(stderr, "anynic: the guest did not end within %llu s\n", (unsigned long long)seconds);
+	fprintf(stderr, "anynic: the guest did not end within %llu s\n",
+		(unsigned long long)seconds);
 	return EXIT_TIMEOUT;
 }
 
 int verb_stop(int argc, char **argv)
 {
-	static const struct option longs[] = { { "timeout", required_argument, NULL, 't' }, { 0 } };
+	static const struct option longs[] = {
+		{"timeout", required_argument, NULL, 't' },
+		     { 0	 }
+	};
 	uint64_t seconds = STOP_TIMEOUT_S;
 	int o, code;
 

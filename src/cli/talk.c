@@ -36,8 +36,8 @@ int only_guest(char name[PLACE_NAME], struct error *err)
 	if (n == 0)
 		return error_set(err, -ENOENT, "no guest is running: start one with `anynic run`");
 	if (n > 1)
-		return error_set(err, -EINVAL, "%u guests are running (%s, %s%s): name one", n, names[0], names[1],
-				 n > 2 ? ", ..." : "");
+		return error_set(err, -EINVAL, "%u guests are running (%s, %s%s): name one", n,
+				 names[0], names[1], n > 2 ? ", ..." : "");
 	str_copy(name, PLACE_NAME, names[0]);
 	return 0;
 }

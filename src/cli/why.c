@@ -11,7 +11,8 @@ static void print(json_object *list)
 {
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		json_object *w = json_object_array_get_idx(list, i);
-		printf("%s: %s\n  %s\n", text_of(w, "port"), text_of(w, "verdict"), text_of(w, "text"));
+		printf("%s: %s\n  %s\n", text_of(w, "port"), text_of(w, "verdict"),
+		       text_of(w, "text"));
 		if (text_of(w, "next-step")[0])
 			printf("  next: %s\n", text_of(w, "next-step"));
 	}
@@ -35,7 +36,8 @@ static int ask(const char *name, const char *port, bool json)
 	if (rc < 0)
 		return fail(&err);
 	if (json)
-		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY |
+								  JSON_C_TO_STRING_NOSLASHESCAPE));
 	else
 		print(list);
 	json_object_put(list);
@@ -44,7 +46,10 @@ static int ask(const char *name, const char *port, bool json)
 
 int verb_why(int argc, char **argv)
 {
-	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+	static const struct option longs[] = {
+		{"json", no_argument, NULL, 'j' },
+		    { 0 }
+	};
 	bool json = false;
 	int c;
 
@@ -60,7 +65,8 @@ int verb_why(int argc, char **argv)
 	const char *port = words > 1 ? argv[optind + 1] : NULL;
 	char only[PLACE_NAME];
 	/* one word that is no live guest is a port of the only one */
-	if (words == 1 && !guest_is_live(name) && only_guest(only, NULL) == 0 && !strchr(name, '/')) {
+	if (words == 1 && !guest_is_live(name) && only_guest(only, NULL) == 0 &&
+	    !strchr(name, '/')) {
 		port = name;
 		name = NULL;
 	}

@@ -12,8 +12,8 @@
 #include "control/place.h"
 
 #define ANSWER_TIMEOUT_MS 10000
-#define ANSWER_MAX (16u << 20)
-#define EVENTS_MAX 1024u /* that wait while a command is under way */
+#define ANSWER_MAX	  (16u << 20)
+#define EVENTS_MAX	  1024u /* that wait while a command is under way */
 
 struct client {
 	int fd;
@@ -29,7 +29,8 @@ static int next_text(struct client *c, uint64_t deadline, json_object **value)
 	for (;;) {
 		while (c->at < c->length) {
 			enum json_text_state state;
-			c->at += json_text_feed(&c->text, c->input + c->at, c->length - c->at, &state);
+			c->at += json_text_feed(&c->text, c->input + c->at, c->length - c->at,
+						&state);
 			if (state == JSON_TEXT_BAD)
 				return -EPROTO;
 			if (state == JSON_TEXT_MORE)
@@ -38,7 +39,9 @@ static int next_text(struct client *c, uint64_t deadline, json_object **value)
 			return *value ? 1 : -EPROTO;
 		}
 		uint64_t now = monotonic_ns();
-		int left = deadline == UINT64_MAX ? -1 : deadline <= now ? 0 : (int)((deadline - now) / NS_PER_MS) + 1;
+		int left = deadline == UINT64_MAX ? -1
+			   : deadline <= now	  ? 0
+						  : (int)((deadline - now) / NS_PER_MS) + 1;
 		struct pollfd p = { .fd = c->fd, .events = POLLIN };
 		int n = poll(&p, 1, left);
 		if (n < 0)
@@ -75,7 +78,8 @@ static int send_command(struct client *c, const char *command, json_object *argu
 	json_object_object_add(message, "execute", json_object_new_string(command));
 	if (arguments)
 		json_object_object_add(message, "arguments", arguments);
-	const char *text = json_object_to_json_string_length(message, JSON_C_TO_STRING_PLAIN, &length);
+	const char *text =
+		json_object_to_json_string_length(message, JSON_C_TO_STRING_PLAIN, &length);
 	int rc = text ? send_whole(c, text, length) : -ENOMEM;
 	if (rc == 0)
 		rc = send_whole(c, "\n", 1);
@@ -109,9 +113,12 @@ static int wait_answer(struct client *c, json_object **value, struct error *err)
 		if (rc == -EINTR)
 			continue;
 		if (rc == 0)
-			return error_set(err, -ETIMEDOUT, "the guest's control process does not answer");
+			return error_set(err, -ETIMEDOUT,
+					 "the guest's control process does not answer");
 		if (rc < 0)
-			return error_set(err, rc, rc == -EPIPE ? "the guest has ended" : "the answer is no QMP");
+			return error_set(err, rc,
+					 rc == -EPIPE ? "the guest has ended"
+						      : "the answer is no QMP");
 		if (json_object_object_get_ex(message, "event", NULL)) {
 			if (json_object_array_length(c->events) < EVENTS_MAX)
 				json_object_array_add(c->events, message);
@@ -132,7 +139,8 @@ static int wait_answer(struct client *c, json_object **value, struct error *err)
 	}
 }
 
-int client_call(struct client *c, const char *command, json_object *arguments, json_object **value, struct error *err)
+int client_call(struct client *c, const char *command, json_object *arguments, json_object **value,
+		struct error *err)
 {
 	if (value)
 		*value = NULL;
@@ -187,7 +195,8 @@ void client_close(struct client *c)
 
 int client_next_event(struct client *c, int timeout_ms, json_object **event)
 {
-	uint64_t deadline = timeout_ms < 0 ? UINT64_MAX : monotonic_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+	uint64_t deadline =
+		timeout_ms < 0 ? UINT64_MAX : monotonic_ns() + (uint64_t)timeout_ms * NS_PER_MS;
 
 	if (json_object_array_length(c->events)) {
 		*event = json_object_get(json_object_array_get_idx(c->events, 0));

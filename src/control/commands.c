@@ -55,26 +55,30 @@ static const struct argument *find_argument(const struct command *command, const
 }
 
 /* As QEMU words it. False when the error was sent. */
-static bool arguments_fit(struct commands *c, const struct command *command, const struct qmp_request *r)
+static bool arguments_fit(struct commands *c, const struct command *command,
+			  const struct qmp_request *r)
 {
 	if (r->arguments) {
-		json_object_object_foreach(r->arguments, key, value) {
+		json_object_object_foreach(r->arguments, key, value)
+		{
 			const struct argument *a = find_argument(command, key);
 			if (!a) {
-				qmp_reply_error(c->server, r->client, QMP_GENERIC_ERROR, "Parameter '%s' is unexpected",
-						key);
+				qmp_reply_error(c->server, r->client, QMP_GENERIC_ERROR,
+						"Parameter '%s' is unexpected", key);
 				return false;
 			}
 			if (!json_object_is_type(value, a->type)) {
 				qmp_reply_error(c->server, r->client, QMP_GENERIC_ERROR,
-						"Invalid parameter type for '%s', expected: %s", key, type_name(a->type));
+						"Invalid parameter type for '%s', expected: %s",
+						key, type_name(a->type));
 				return false;
 			}
 		}
 	}
 	for (const struct argument *a = command->argument; a->name; a++) {
 		if (a->required && !get(r, a->name)) {
-			qmp_reply_error(c->server, r->client, QMP_GENERIC_ERROR, "Parameter '%s' is missing", a->name);
+			qmp_reply_error(c->server, r->client, QMP_GENERIC_ERROR,
+					"Parameter '%s' is missing", a->name);
 			return false;
 		}
 	}
@@ -86,12 +90,14 @@ static void reply(struct commands *c, const struct qmp_request *r, json_object *
 	qmp_reply(c->server, r->client, value);
 }
 
-static void reply_code(struct commands *c, const struct qmp_request *r, int code, const struct error *err)
+static void reply_code(struct commands *c, const struct qmp_request *r, int code,
+		       const struct error *err)
 {
 	if (code == 0)
 		reply(c, r, json_object_new_object());
 	else
-		qmp_reply_error(c->server, r->client, code == -ENOENT ? QMP_DEVICE_NOT_FOUND : QMP_GENERIC_ERROR, "%s",
+		qmp_reply_error(c->server, r->client,
+				code == -ENOENT ? QMP_DEVICE_NOT_FOUND : QMP_GENERIC_ERROR, "%s",
 				err->text);
 }
 
@@ -102,7 +108,8 @@ static bool which_port(struct commands *c, const struct qmp_request *r, struct c
 
 	*port = id ? control_find_port(c->control, id) : NULL;
 	if (id && !*port) {
-		qmp_reply_error(c->server, r->client, QMP_DEVICE_NOT_FOUND, "Device '%.100s' not found", id);
+		qmp_reply_error(c->server, r->client, QMP_DEVICE_NOT_FOUND,
+				"Device '%.100s' not found", id);
 		return false;
 	}
 	return true;
@@ -131,7 +138,8 @@ static json_object *since(const struct control_nic *nic)
 {
 	uint64_t now = monotonic_ns();
 
-	return time_make(nic->since_ns && nic->since_ns <= now ? wall_ns() - (now - nic->since_ns) : 0);
+	return time_make(nic->since_ns && nic->since_ns <= now ? wall_ns() - (now - nic->since_ns)
+							       : 0);
 }
 
 static const char *place_of(const struct nic_spec *spec)
@@ -167,7 +175,8 @@ static void query_guest_driver_status(struct commands *c, const struct qmp_reque
 	}
 	if (wanted && json_object_array_length(list) == 0) {
 		json_object_put(list);
-		qmp_reply_error(c->server, r->client, QMP_DEVICE_NOT_FOUND, "Device '%.100s' not found", wanted);
+		qmp_reply_error(c->server, r->client, QMP_DEVICE_NOT_FOUND,
+				"Device '%.100s' not found", wanted);
 		return;
 	}
 	reply(c, r, list);
@@ -251,8 +260,10 @@ static json_object *port_whole(const struct control_port *p)
 	add_text(object, "port", p->spec.id);
 	add_text(object, "policy", name_of(policy_names, POLICY_KIND_COUNT, p->spec.policy));
 	add_text(object, "mac", mac_format(p->spec.mac, mac));
-	json_object_object_add(object, "active", json_name(p->active < 0 ? NULL : p->spec.nic[p->active].id));
-	add_text(object, "state", name_of(port_state_names, PORT_STATE_COUNT, control_port_state(p)));
+	json_object_object_add(object, "active",
+			       json_name(p->active < 0 ? NULL : p->spec.nic[p->active].id));
+	add_text(object, "state",
+		 name_of(port_state_names, PORT_STATE_COUNT, control_port_state(p)));
 	add_number(object, "legacy-delay", p->spec.legacy_delay_ms);
 	json_object_object_add(object, "backend", port_backend(p));
 	json_object_object_add(object, "nics", port_nics(p));
@@ -299,7 +310,8 @@ void commands_counters_came(struct commands *c, uint32_t seq)
 	c->counters_seq = 0;
 	loop_timer_cancel(c->control->loop, &c->timer);
 	for (unsigned i = 0; i < c->waiting_count; i++)
-		qmp_reply(c->server, c->waiting[i].client, ports_whole(c->control, c->waiting[i].port));
+		qmp_reply(c->server, c->waiting[i].client,
+			  ports_whole(c->control, c->waiting[i].port));
 	c->waiting_count = 0;
 }
 
@@ -320,7 +332,8 @@ static void query_why(struct commands *c, const struct qmp_request *r)
 		json_object *object = json_object_new_object();
 		why_port(p, &why);
 		add_text(object, "port", p->spec.id);
-		add_text(object, "verdict", name_of(why_verdict_names, WHY_VERDICT_COUNT, why.verdict));
+		add_text(object, "verdict",
+			 name_of(why_verdict_names, WHY_VERDICT_COUNT, why.verdict));
 		add_text(object, "text", why.text);
 		add_text(object, "next-step", why.next_step);
 		json_object_array_add(list, object);
@@ -362,7 +375,8 @@ static void set_link(struct commands *c, const struct qmp_request *r)
 {
 	struct error err = { 0 };
 
-	int rc = control_set_link(c->control, get_text(r, "name"), json_object_get_boolean(get(r, "up")), &err);
+	int rc = control_set_link(c->control, get_text(r, "name"),
+				  json_object_get_boolean(get(r, "up")), &err);
 	reply_code(c, r, rc, &err);
 }
 
@@ -375,14 +389,16 @@ static void set_port_policy(struct commands *c, const struct qmp_request *r)
 	bool manual = strcmp(mode, "manual") == 0;
 
 	if (!manual && strcmp(mode, "auto") != 0) {
-		qmp_reply_error(c->server, r->client, QMP_GENERIC_ERROR,
-				"Parameter 'mode' does not accept value '%.60s': use auto or manual", mode);
+		qmp_reply_error(
+			c->server, r->client, QMP_GENERIC_ERROR,
+			"Parameter 'mode' does not accept value '%.60s': use auto or manual", mode);
 		return;
 	}
 	int64_t ms = delay ? json_object_get_int64(delay) : 0;
 	if (ms < 0 || ms > LEGACY_DELAY_MAX_MS) {
 		qmp_reply_error(c->server, r->client, QMP_GENERIC_ERROR,
-				"Parameter 'legacy-delay' expects 0 to %d milliseconds", LEGACY_DELAY_MAX_MS);
+				"Parameter 'legacy-delay' expects 0 to %d milliseconds",
+				LEGACY_DELAY_MAX_MS);
 		return;
 	}
 	int rc = control_set_mode(c->control, port, manual, &err);
@@ -396,19 +412,20 @@ static void set_port_policy(struct commands *c, const struct qmp_request *r)
 static void query_commands(struct commands *c, const struct qmp_request *r);
 
 static const struct command table[] = {
-	{ "query-version", query_version, { { 0 } } },
-	{ "query-commands", query_commands, { { 0 } } },
-	{ "query-events", query_events, { { 0 } } },
-	{ "quit", quit, { { 0 } } },
-	{ "query-guest-driver-status", query_guest_driver_status, { { "nic", json_type_string, false } } },
-	{ "query-ports", query_ports, { { "port", json_type_string, false } } },
-	{ "query-why", query_why, { { "port", json_type_string, false } } },
-	{ "set_link", set_link, { { "name", json_type_string, true }, { "up", json_type_boolean, true } } },
+	{"query-version",		   query_version,  { { 0 } }								},
+	{ "query-commands",	    query_commands, { { 0 } }								},
+	{ "query-events",		  query_events,	{ { 0 } }								},
+	{ "quit",		      quit,		{ { 0 } }								},
+	{ "query-guest-driver-status",
+	  query_guest_driver_status,		    { { "nic", json_type_string, false } }					 },
+	{ "query-ports",		 query_ports,    { { "port", json_type_string, false } }				      },
+	{ "query-why",		       query_why,	  { { "port", json_type_string, false } }				  },
+	{ "set_link",
+	  set_link,				     { { "name", json_type_string, true }, { "up", json_type_boolean, true } }},
 	{ "set-port-policy",
-	  set_port_policy,
-	  { { "port", json_type_string, true },
+	  set_port_policy,			      { { "port", json_type_string, true },
 	    { "mode", json_type_string, true },
-	    { "legacy-delay", json_type_int, false } } },
+	    { "legacy-delay", json_type_int, false } }						       },
 };
 
 static void query_commands(struct commands *c, const struct qmp_request *r)

@@ -16,7 +16,7 @@ struct commands {
 		char port[ID_MAX];
 	} waiting[COMMANDS_WAITING];
 	unsigned waiting_count;
-	uint32_t counters_seq;     /* of the request under way; 0 = none */
+	uint32_t counters_seq; /* of the request under way; 0 = none */
 	struct loop_timer timer;
 };
 

@@ -106,11 +106,14 @@ static void tell_status(struct control_port *p, unsigned index, enum driver_stat
 	json_object_object_add(data, "port", json_object_new_string(p->spec.id));
 	json_object_object_add(data, "model", json_object_new_string(p->spec.nic[index].model));
 	json_object_object_add(data, "status",
-			       json_object_new_string(name_of(driver_state_names, DRIVER_STATE_COUNT, nic->status)));
-	json_object_object_add(data, "previous",
-			       json_object_new_string(name_of(driver_state_names, DRIVER_STATE_COUNT, previous)));
+			       json_object_new_string(name_of(driver_state_names,
+							      DRIVER_STATE_COUNT, nic->status)));
+	json_object_object_add(
+		data, "previous",
+		json_object_new_string(name_of(driver_state_names, DRIVER_STATE_COUNT, previous)));
 	json_object_object_add(data, "phase",
-			       json_object_new_string(name_of(driver_phase_names, DRIVER_PHASE_COUNT, nic->phase)));
+			       json_object_new_string(name_of(driver_phase_names,
+							      DRIVER_PHASE_COUNT, nic->phase)));
 	json_object_object_add(data, "evidence", json_object_new_string(nic->evidence));
 	control_event(p->control, EVENT_GUEST_DRIVER_STATUS_CHANGED, data);
 }

@@ -27,11 +27,11 @@ enum control_kind {
 	KIND_QMP_CLIENT,
 	KIND_QEMU_MONITOR,
 	KIND_QEMU_PROCESS,
-	KIND_HELPER_PROCESS,  /* anynic-user and the like */
+	KIND_HELPER_PROCESS, /* anynic-user and the like */
 	KIND_SIGNAL,
-	KIND_LEGACY_TIMER,    /* owner = struct control_port */
-	KIND_HOLD_TIMER,      /* owner = struct control_port */
-	KIND_LOST_TIMER,      /* owner = struct control_port */
+	KIND_LEGACY_TIMER, /* owner = struct control_port */
+	KIND_HOLD_TIMER,   /* owner = struct control_port */
+	KIND_LOST_TIMER,   /* owner = struct control_port */
 	KIND_COUNTERS_TIMER,
 	KIND_END_TIMER,
 	CONTROL_KIND_COUNT
@@ -42,23 +42,23 @@ struct control_nic {
 	enum driver_state status;
 	enum driver_phase phase;
 	char evidence[EVIDENCE_MAX];
-	uint64_t since_ns;       /* CLOCK_MONOTONIC; 0 = since the start */
+	uint64_t since_ns; /* CLOCK_MONOTONIC; 0 = since the start */
 	uint32_t resets;
-	bool link;               /* as the guest sees it */
-	bool attached;           /* a VMM is connected */
-	char problem[200];       /* why the VMM's memory cannot be used; empty = fine */
-	bool lost;               /* its driver went, and the policy is not told before it is clear why */
-	uint64_t bus_reset_ns;   /* of the last bus reset; 0 = none */
+	bool link;	   /* as the guest sees it */
+	bool attached;	   /* a VMM is connected */
+	char problem[200]; /* why the VMM's memory cannot be used; empty = fine */
+	bool lost;	   /* its driver went, and the policy is not told before it is clear why */
+	uint64_t bus_reset_ns; /* of the last bus reset; 0 = none */
 };
 
 /* A change of links that the datapath was told and has not confirmed. */
 struct port_step {
 	uint32_t seq;
 	bool up[PORT_NICS];
-	int active;              /* index, -1 = none */
+	int active; /* index, -1 = none */
 	enum switch_reason reason;
-	bool quiet;              /* the state at the start: no event */
-	uint64_t held_until_ns;  /* this switch began a hold-down; 0 = no */
+	bool quiet;		/* the state at the start: no event */
+	uint64_t held_until_ns; /* this switch began a hold-down; 0 = no */
 	unsigned held_switches;
 };
 
@@ -68,16 +68,16 @@ struct control_port {
 	struct control *control;
 	struct port_spec spec;
 	struct control_nic nic[PORT_NICS];
-	int active;                  /* as the datapath confirmed; -1 = none */
-	bool wanted[PORT_NICS];      /* links after all steps that are under way */
+	int active;		/* as the datapath confirmed; -1 = none */
+	bool wanted[PORT_NICS]; /* links after all steps that are under way */
 	int wanted_active;
-	struct switch_state policy;  /* of a single NIC: only `manual` counts */
+	struct switch_state policy; /* of a single NIC: only `manual` counts */
 	struct switch_hold hold;
 	struct port_step step[PORT_STEPS];
 	unsigned steps;
 	struct loop_timer legacy_timer, hold_timer, lost_timer;
-	bool reset_known;            /* all its NICs were reset: the RESET event that follows is no news */
-	uint64_t legacy_left_ns;     /* of the legacy timer, while the guest is stopped */
+	bool reset_known; /* all its NICs were reset: the RESET event that follows is no news */
+	uint64_t legacy_left_ns; /* of the legacy timer, while the guest is stopped */
 	bool backend_up;
 	char backend_reason[120];
 	struct msg_counters counters;
@@ -85,18 +85,18 @@ struct control_port {
 };
 
 struct control {
-	const char *name;            /* of the guest; borrowed */
-	struct loop *loop;           /* borrowed */
-	struct datapath *datapath;   /* borrowed; NULL = none yet */
+	const char *name;	   /* of the guest; borrowed */
+	struct loop *loop;	   /* borrowed */
+	struct datapath *datapath; /* borrowed; NULL = none yet */
 	struct control_port *port;
 	unsigned ports;
-	bool running;                /* the guest's CPUs run, as far as QEMU told */
+	bool running; /* the guest's CPUs run, as far as QEMU told */
 	bool datapath_gone;
-	bool quit;                   /* a client said so */
-	bool over;                   /* the guest shuts down: its cards go one by one, and that is no news */
-	uint64_t reset_ns;           /* of the last RESET event; 0 = none */
-	bool touched;                /* a driver showed up since then */
-	json_object **queue;         /* events, oldest first */
+	bool quit;	   /* a client said so */
+	bool over;	   /* the guest shuts down: its cards go one by one, and that is no news */
+	uint64_t reset_ns; /* of the last RESET event; 0 = none */
+	bool touched;	   /* a driver showed up since then */
+	json_object **queue; /* events, oldest first */
 	unsigned queue_at, queue_count, queue_room;
 };
 

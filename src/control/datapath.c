@@ -16,8 +16,8 @@
 #include "base/clock.h"
 
 #define CALL_TIMEOUT_MS 10000
-#define END_TIMEOUT_MS  2000
-#define KEPT_MAX        4096u
+#define END_TIMEOUT_MS	2000
+#define KEPT_MAX	4096u
 
 /* --- the process ------------------------------------------------------------------------------------------------ */
 
@@ -58,7 +58,8 @@ int datapath_start(struct datapath *d, const char *path, unsigned workers, struc
 
 	*d = (struct datapath){ .sock = -1, .pid_fd = -1 };
 	if (access(path, X_OK) < 0)
-		return error_set(err, -errno, "cannot run %s: %s; is anynic installed as a whole?", path, strerror(errno));
+		return error_set(err, -errno, "cannot run %s: %s; is anynic installed as a whole?",
+				 path, strerror(errno));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_set(err, -errno, "cannot make a socket pair: %s", strerror(errno));
 	snprintf(number, sizeof(number), "%u", workers);
@@ -132,10 +133,12 @@ void datapath_ended(struct datapath *d)
 		d->pid = 0;
 		fd_close(&d->pid_fd);
 		if (WIFSIGNALED(status))
-			snprintf(d->why, sizeof(d->why), "the datapath process died (signal %d, %s)", WTERMSIG(status),
+			snprintf(d->why, sizeof(d->why),
+				 "the datapath process died (signal %d, %s)", WTERMSIG(status),
 				 strsignal(WTERMSIG(status)));
 		else
-			snprintf(d->why, sizeof(d->why), "the datapath process ended (exit status %d)",
+			snprintf(d->why, sizeof(d->why),
+				 "the datapath process ended (exit status %d)",
 				 WEXITSTATUS(status));
 	}
 	if (!d->why[0])
@@ -176,8 +179,8 @@ static bool take_kept(struct datapath *d, struct message *m)
 	return true;
 }
 
-uint32_t datapath_send_fds(struct datapath *d, enum message_type type, const void *body, size_t len, const int *fds,
-			   unsigned nfds)
+uint32_t datapath_send_fds(struct datapath *d, enum message_type type, const void *body, size_t len,
+			   const int *fds, unsigned nfds)
 {
 	if (d->sock < 0)
 		return 0;
@@ -185,7 +188,8 @@ uint32_t datapath_send_fds(struct datapath *d, enum message_type type, const voi
 		d->seq = 1; /* 0 is for reports */
 	int rc = message_send(d->sock, type, d->seq, body, len, fds, nfds);
 	if (rc < 0) {
-		log_error("datapath: %s could not be sent: %s", message_type_name(type), strerror(-rc));
+		log_error("datapath: %s could not be sent: %s", message_type_name(type),
+			  strerror(-rc));
 		return 0;
 	}
 	return d->seq;
@@ -203,7 +207,8 @@ static int reply_code(const struct message *m, struct error *err)
 	if (m->type == MSG_STARTED)
 		return 0;
 	if (!reply)
-		return error_set(err, -EPROTO, "the datapath process sent a reply of the wrong size");
+		return error_set(err, -EPROTO,
+				 "the datapath process sent a reply of the wrong size");
 	if (reply->code < 0 && err) {
 		*err = reply->error;
 		err->where[sizeof(err->where) - 1] = err->text[sizeof(err->text) - 1] = '\0';
@@ -213,7 +218,8 @@ static int reply_code(const struct message *m, struct error *err)
 }
 
 /* True when `m` answers: *rc says what. */
-static bool answers(struct message *m, uint32_t seq, enum message_type until, int *rc, struct error *err)
+static bool answers(struct message *m, uint32_t seq, enum message_type until, int *rc,
+		    struct error *err)
 {
 	bool reply = m->type == MSG_REPLY && m->seq == seq;
 
@@ -225,14 +231,16 @@ static bool answers(struct message *m, uint32_t seq, enum message_type until, in
 }
 
 /* The answer may have come while another was waited for. */
-static bool kept_answers(struct datapath *d, uint32_t seq, enum message_type until, int *rc, struct error *err)
+static bool kept_answers(struct datapath *d, uint32_t seq, enum message_type until, int *rc,
+			 struct error *err)
 {
 	for (unsigned i = d->kept_at; i < d->kept_count; i++) {
 		if (!answers(d->kept[i], seq, until, rc, err))
 			continue;
 		free(d->kept[i]);
 		d->kept_count--;
-		memmove(&d->kept[i], &d->kept[i + 1], (d->kept_count - i) * sizeof(d->kept[0]));
+		memmove(&d->kept[i], &d->kept[i + 1],
+			(d->kept_count - i) * sizeof(struct message *));
 		return true;
 	}
 	return false;
@@ -280,7 +288,8 @@ int datapath_receive(struct datapath *d, struct message *m)
 		return 1;
 	if (rc == -EAGAIN)
 		return 0;
-	if (rc == -EPROTO) /* both ends are the same build: this is a defect, not a reason to lose the guest's network */
+	if (rc ==
+	    -EPROTO) /* both ends are the same build: this is a defect, not a reason to lose the guest's network */
 		return 0;
 	datapath_ended(d);
 	return -EPIPE;

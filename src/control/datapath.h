@@ -9,13 +9,13 @@
 #define DATAPATH_FD 3 /* where the process finds its socket */
 
 struct datapath {
-	int sock;             /* -1 = gone */
-	pid_t pid;            /* 0 = none of ours (tests) */
-	int pid_fd;           /* readable when the process has ended; -1 = none */
-	uint32_t seq;         /* of the last command */
+	int sock;	       /* -1 = gone */
+	pid_t pid;	       /* 0 = none of ours (tests) */
+	int pid_fd;	       /* readable when the process has ended; -1 = none */
+	uint32_t seq;	       /* of the last command */
 	struct message **kept; /* reports that came while a call waited for its reply */
 	unsigned kept_count, kept_at, kept_room;
-	char why[160];        /* why it is gone; empty while it lives */
+	char why[160]; /* why it is gone; empty while it lives */
 };
 
 /* Starts the program `path` with its socket as descriptor 3 and this many workers. */
@@ -29,8 +29,8 @@ void datapath_finish(struct datapath *d);
 
 /* Sends a command without waiting. Returns its sequence number, or 0 when the datapath is gone or does not read. */
 uint32_t datapath_send(struct datapath *d, enum message_type type, const void *body, size_t len);
-uint32_t datapath_send_fds(struct datapath *d, enum message_type type, const void *body, size_t len, const int *fds,
-			   unsigned nfds);
+uint32_t datapath_send_fds(struct datapath *d, enum message_type type, const void *body, size_t len,
+			   const int *fds, unsigned nfds);
 
 /* Waits for the answer to a command; everything else that comes meanwhile is kept for datapath_receive. `until` is MSG_REPLY, or
  * MSG_STARTED for MSG_START. 0 or negative errno (the datapath's own, or -ETIMEDOUT, -EPIPE). */

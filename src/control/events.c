@@ -30,7 +30,8 @@ json_object *time_make(uint64_t ns)
 	json_object *time = json_object_new_object();
 
 	json_object_object_add(time, "seconds", json_object_new_int64((int64_t)(ns / NS_PER_S)));
-	json_object_object_add(time, "microseconds", json_object_new_int64((int64_t)(ns % NS_PER_S / 1000)));
+	json_object_object_add(time, "microseconds",
+			       json_object_new_int64((int64_t)(ns % NS_PER_S / 1000)));
 	return time;
 }
 
@@ -43,7 +44,9 @@ json_object *event_make(enum event_kind kind, json_object *data)
 {
 	json_object *event = json_object_new_object();
 
-	json_object_object_add(event, "event", json_object_new_string(name_of(event_names, EVENT_KIND_COUNT, kind)));
+	json_object_object_add(
+		event, "event",
+		json_object_new_string(name_of(event_names, EVENT_KIND_COUNT, kind)));
 	if (data)
 		json_object_object_add(event, "data", data);
 	json_object_object_add(event, "timestamp", time_make(wall_ns()));

@@ -84,7 +84,8 @@ static enum step open_bracket(struct json_text *t, char c)
 {
 	/* no value can begin here: the text before was cut short, and this may well be the next one */
 	if (c == '{' && t->depth > 0 && !strchr(":,{[", t->last))
-		return broken(t, BREAK_BEFORE, "JSON parse error, expecting ',' or a closing bracket");
+		return broken(t, BREAK_BEFORE,
+			      "JSON parse error, expecting ',' or a closing bracket");
 	if (t->depth < JSON_DEPTH_MAX) {
 		uint64_t bit = 1ull << t->depth;
 		t->arrays = c == '[' ? t->arrays | bit : t->arrays & ~bit;
@@ -98,12 +99,14 @@ static enum step open_bracket(struct json_text *t, char c)
 static enum step close_bracket(struct json_text *t, char c)
 {
 	if (t->depth == 0)
-		return broken(t, BREAK_AFTER, "JSON parse error, a bracket closes that was not opened");
+		return broken(t, BREAK_AFTER,
+			      "JSON parse error, a bracket closes that was not opened");
 	t->last = c;
 	if (t->depth <= JSON_DEPTH_MAX) {
 		bool array = t->arrays >> (t->depth - 1) & 1;
 		if (array != (c == ']'))
-			return broken(t, BREAK_ON, "JSON parse error, the wrong kind of bracket closes");
+			return broken(t, BREAK_ON,
+				      "JSON parse error, the wrong kind of bracket closes");
 	}
 	enum step s = store(t, c);
 	if (--t->depth == 0)
@@ -131,8 +134,11 @@ static enum step outside_string(struct json_text *t, char c)
 
 static enum step take(struct json_text *t, char c)
 {
-	if ((unsigned char)c == 0xff) /* never part of UTF-8: what QEMU's clients send to start afresh */
-		return t->depth || t->scalar ? broken(t, BREAK_AFTER, "JSON parse error, invalid byte 0xff") : GO_ON;
+	if ((unsigned char)c ==
+	    0xff) /* never part of UTF-8: what QEMU's clients send to start afresh */
+		return t->depth || t->scalar
+			       ? broken(t, BREAK_AFTER, "JSON parse error, invalid byte 0xff")
+			       : GO_ON;
 	return t->quote ? in_string(t, c) : outside_string(t, c);
 }
 
@@ -172,7 +178,8 @@ json_object *json_text_parse(struct json_text *t)
 	json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8);
 	json_object *value = json_tokener_parse_ex(tokener, t->data, (int)t->length);
 	enum json_tokener_error error = json_tokener_get_error(tokener);
-	if (error == json_tokener_continue) { /* a number or a word ends only where something else begins */
+	if (error ==
+	    json_tokener_continue) { /* a number or a word ends only where something else begins */
 		value = json_tokener_parse_ex(tokener, "\n", 1);
 		error = json_tokener_get_error(tokener);
 	}
@@ -180,7 +187,8 @@ json_object *json_text_parse(struct json_text *t)
 	if (error == json_tokener_success && value)
 		return value;
 	json_object_put(value);
-	t->problem = error == json_tokener_error_parse_utf8_string ? "JSON parse error, invalid UTF-8 sequence in string" :
-								     "JSON parse error";
+	t->problem = error == json_tokener_error_parse_utf8_string
+			     ? "JSON parse error, invalid UTF-8 sequence in string"
+			     : "JSON parse error";
 	return NULL;
 }

@@ -15,7 +15,7 @@
 #include "base/fd.h"
 
 #define LISTEN_BACKLOG 16
-#define DIRECTORIES 3
+#define DIRECTORIES    3
 
 /* --- the run directory ------------------------------------------------------------------------------------------ */
 
@@ -40,14 +40,16 @@ static int make_directory(const char *path, struct error *err)
 	struct stat st;
 
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return error_set(err, -errno, "cannot make %s: %s; set XDG_RUNTIME_DIR to a directory of yours", path,
-				 strerror(errno));
+		return error_set(err, -errno,
+				 "cannot make %s: %s; set XDG_RUNTIME_DIR to a directory of yours",
+				 path, strerror(errno));
 	if (lstat(path, &st) < 0)
 		return error_set(err, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
 		return error_set(err, -EPERM, "%s is not a directory of yours: remove it", path);
 	if ((st.st_mode & 077) && chmod(path, 0700) < 0)
-		return error_set(err, -errno, "%s: cannot set its mode to 0700: %s", path, strerror(errno));
+		return error_set(err, -errno, "%s: cannot set its mode to 0700: %s", path,
+				 strerror(errno));
 	return 0;
 }
 
@@ -70,7 +72,9 @@ static int set_address(struct sockaddr_un *address, const char *path, struct err
 {
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (!str_copy(address->sun_path, sizeof(address->sun_path), path))
-		return error_set(err, -ENAMETOOLONG, "%s: a socket's path has at most %d characters", path, SOCKET_PATH - 1);
+		return error_set(err, -ENAMETOOLONG,
+				 "%s: a socket's path has at most %d characters", path,
+				 SOCKET_PATH - 1);
 	return 0;
 }
 
@@ -96,17 +100,22 @@ static int remove_stale(const struct sockaddr_un *address, struct error *err)
 	struct stat st;
 
 	if (lstat(address->sun_path, &st) < 0)
-		return errno == ENOENT ? 0 : error_set(err, -errno, "%s: %s", address->sun_path, strerror(errno));
+		return errno == ENOENT ? 0
+				       : error_set(err, -errno, "%s: %s", address->sun_path,
+						   strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return error_set(err, -ENOTSOCK, "%s exists and is no socket: name another path", address->sun_path);
+		return error_set(err, -ENOTSOCK, "%s exists and is no socket: name another path",
+				 address->sun_path);
 	int fd = connect_to(address);
 	if (fd >= 0)
 		close(fd);
 	if (fd >= 0 || fd == -EAGAIN)
-		return error_set(err, -EADDRINUSE, "%s is in use by a running program: name another path",
+		return error_set(err, -EADDRINUSE,
+				 "%s is in use by a running program: name another path",
 				 address->sun_path);
 	if (unlink(address->sun_path) < 0 && errno != ENOENT)
-		return error_set(err, -errno, "cannot replace %s: %s", address->sun_path, strerror(errno));
+		return error_set(err, -errno, "cannot replace %s: %s", address->sun_path,
+				 strerror(errno));
 	return 0;
 }
 
@@ -143,14 +152,18 @@ static int lock_name(struct place *p, struct error *err)
 		struct stat held, named;
 		int fd = open(p->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
-			return error_set(err, -errno, "cannot make %s: %s", p->lock, strerror(errno));
+			return error_set(err, -errno, "cannot make %s: %s", p->lock,
+					 strerror(errno));
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 			int rc = errno == EWOULDBLOCK ? -EEXIST : -errno;
 			close(fd);
-			return error_set(err, rc, "a guest named %s is running already: give this one another --name",
-					 p->name);
+			return error_set(
+				err, rc,
+				"a guest named %s is running already: give this one another --name",
+				p->name);
 		}
-		if (fstat(fd, &held) == 0 && stat(p->lock, &named) == 0 && held.st_ino == named.st_ino) {
+		if (fstat(fd, &held) == 0 && stat(p->lock, &named) == 0 &&
+		    held.st_ino == named.st_ino) {
 			p->lock_fd = fd;
 			return 0;
 		}
@@ -258,13 +271,18 @@ int place_connect(const char *name, struct error *err)
 		if (fd >= 0)
 			return fd;
 		if (fd == -EACCES || fd == -EPERM)
-			return error_set(err, fd, "%s: not yours: run as the user who started the guest", path);
+			return error_set(err, fd,
+					 "%s: not yours: run as the user who started the guest",
+					 path);
 		if (fd == -EAGAIN)
-			return error_set(err, fd, "%s: too many wait for an answer: try again", path);
+			return error_set(err, fd, "%s: too many wait for an answer: try again",
+					 path);
 	}
-	return error_set(err, -ENOENT, is_path ? "nothing answers at %s" :
-						 "no guest named %s is running: `anynic status` lists those that are",
-			 name);
+	return error_set(
+		err, -ENOENT,
+		is_path ? "nothing answers at %s"
+			: "no guest named %s is running: `anynic status` lists those that are",
+		name);
 }
 
 static bool is_live(const char *path)
@@ -288,7 +306,8 @@ static unsigned list_directory(const char *path, char names[][PLACE_NAME], unsig
 	for (struct dirent *d = readdir(dir); d; d = readdir(dir)) {
 		size_t length = strlen(d->d_name);
 		char socket_path[PLACE_PATH + 256];
-		if (length <= 4 || length - 4 >= PLACE_NAME || strcmp(d->d_name + length - 4, ".qmp") != 0)
+		if (length <= 4 || length - 4 >= PLACE_NAME ||
+		    strcmp(d->d_name + length - 4, ".qmp") != 0)
 			continue;
 		snprintf(socket_path, sizeof(socket_path), "%s/%s", path, d->d_name);
 		if (!is_live(socket_path))

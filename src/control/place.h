@@ -11,8 +11,8 @@
 
 #include "base/error.h"
 
-#define PLACE_NAME 64
-#define PLACE_PATH 512  /* of files; a socket's must be shorter than SOCKET_PATH */
+#define PLACE_NAME  64
+#define PLACE_PATH  512 /* of files; a socket's must be shorter than SOCKET_PATH */
 #define SOCKET_PATH 108 /* sockaddr_un.sun_path with its NUL */
 
 struct place {
@@ -23,7 +23,7 @@ struct place {
 	char lock[PLACE_PATH];
 	char link[PLACE_PATH]; /* DIR/NAME.qmp when `qmp` is elsewhere; else empty */
 	int lock_fd;
-	int listen_fd;         /* the control socket; whoever takes it sets it to -1 */
+	int listen_fd; /* the control socket; whoever takes it sets it to -1 */
 };
 
 /* Makes the name live. `qmp` (--qmp) may be NULL. -EEXIST when the name is live already. */

@@ -7,19 +7,21 @@
  * later. So the policy takes it for the guest's reset when all cards of a port were reset within RESET_SPREAD_NS; a card whose reset
  * stays alone has lost its driver. A driver that goes without a reset is waited for only if no other card could take over. */
 #define RESET_SPREAD_NS (100 * NS_PER_MS)
-#define LOST_GRACE_NS   (20 * NS_PER_MS)
+#define LOST_GRACE_NS	(20 * NS_PER_MS)
 
-const char *const port_state_names[] = {
-	[PORT_DOWN] = "down", [PORT_WAITING] = "waiting", [PORT_UP] = "up", [PORT_HELD] = "held", [PORT_MANUAL] = "manual"
-};
+const char *const port_state_names[] = { [PORT_DOWN] = "down",
+					 [PORT_WAITING] = "waiting",
+					 [PORT_UP] = "up",
+					 [PORT_HELD] = "held",
+					 [PORT_MANUAL] = "manual" };
 NAMES_MATCH(port_state_names, PORT_STATE_COUNT);
 
 static const struct {
 	enum nic_role role;
 	enum switch_event ready, lost;
 } parts[] = {
-	[SWITCH_LEGACY] = { ROLE_LEGACY, LEGACY_READY, LEGACY_LOST },
-	[SWITCH_PERFORMANT] = { ROLE_PERFORMANT, PERFORMANT_READY, PERFORMANT_LOST },
+	[SWITCH_LEGACY] = {ROLE_LEGACY,	 LEGACY_READY,     LEGACY_LOST	   },
+	[SWITCH_PERFORMANT] = { ROLE_PERFORMANT, PERFORMANT_READY, PERFORMANT_LOST},
 };
 
 int control_port_nic_of(const struct control_port *p, enum switch_nic which)
@@ -66,16 +68,19 @@ static void set_nic_link(struct control_port *p, unsigned i, bool up)
 	control_event(p->control, EVENT_NIC_LINK_CHANGED, data);
 }
 
-static void tell_switched(struct control_port *p, int from, int to, enum switch_reason reason, uint64_t duration_ns)
+static void tell_switched(struct control_port *p, int from, int to, enum switch_reason reason,
+			  uint64_t duration_ns)
 {
 	json_object *data = json_object_new_object();
 
 	json_object_object_add(data, "port", json_object_new_string(p->spec.id));
 	json_object_object_add(data, "from", json_name(nic_id(p, from)));
 	json_object_object_add(data, "to", json_name(nic_id(p, to)));
-	json_object_object_add(data, "reason",
-			       json_object_new_string(name_of(switch_reason_names, SWITCH_REASON_COUNT, reason)));
-	json_object_object_add(data, "duration-us", json_object_new_int64((int64_t)(duration_ns / 1000)));
+	json_object_object_add(
+		data, "reason",
+		json_object_new_string(name_of(switch_reason_names, SWITCH_REASON_COUNT, reason)));
+	json_object_object_add(data, "duration-us",
+			       json_object_new_int64((int64_t)(duration_ns / 1000)));
 	control_event(p->control, EVENT_PORT_LINK_SWITCHED, data);
 	p->switches++;
 }
@@ -125,7 +130,8 @@ static struct port_step take_step(struct control_port *p, unsigned at)
 void control_port_links_applied(struct control_port *p, const struct msg_links_applied *applied)
 {
 	if (p->steps == 0) {
-		log_warning("port %s: the datapath confirmed links that nobody asked for", p->spec.id);
+		log_warning("port %s: the datapath confirmed links that nobody asked for",
+			    p->spec.id);
 		return;
 	}
 	struct port_step step = take_step(p, 0);
@@ -146,7 +152,8 @@ void control_port_step_refused(struct control_port *p, uint32_t seq)
 /* --- what is asked of the datapath ------------------------------------------------------------------------------ */
 
 /* Sends the wanted links as one step, if they differ from what was wanted before. `step` says active, reason and the rest. */
-static void order(struct control_port *p, const bool up[PORT_NICS], struct port_step step, uint64_t cause_ns)
+static void order(struct control_port *p, const bool up[PORT_NICS], struct port_step step,
+		  uint64_t cause_ns)
 {
 	struct control *c = p->control;
 	struct msg_port_links links = { .active = (int8_t)step.active, .cause_ns = cause_ns };
@@ -165,7 +172,8 @@ static void order(struct control_port *p, const bool up[PORT_NICS], struct port_
 		return;
 	memcpy(p->wanted, up, sizeof(p->wanted));
 	p->wanted_active = step.active;
-	if (p->steps == PORT_STEPS) { /* a datapath that lags this far behind: do not wait for its times */
+	if (p->steps ==
+	    PORT_STEPS) { /* a datapath that lags this far behind: do not wait for its times */
 		struct port_step oldest = take_step(p, 0);
 		carry_out(p, &oldest, 0);
 	}
@@ -197,13 +205,16 @@ static void start_legacy_timer(struct control_port *p, uint64_t ns)
 /* Moves the link to policy.active. A switch that the drivers caused counts for the hold-down. */
 static void move(struct control_port *p, enum switch_reason reason, uint64_t cause_ns)
 {
-	struct port_step step = { .active = control_port_nic_of(p, p->policy.active), .reason = reason };
+	struct port_step step = { .active = control_port_nic_of(p, p->policy.active),
+				  .reason = reason };
 	bool up[PORT_NICS] = { false };
 	uint64_t now = monotonic_ns();
 
 	if (step.active >= 0)
 		up[step.active] = true;
-	uint64_t hold_ns = reason == REASON_RESET || reason == REASON_MANUAL ? 0 : switch_hold_note(&p->hold, now);
+	uint64_t hold_ns = reason == REASON_RESET || reason == REASON_MANUAL
+				   ? 0
+				   : switch_hold_note(&p->hold, now);
 	if (hold_ns) {
 		p->policy.held = true;
 		step.held_until_ns = wall_ns() + hold_ns;
@@ -230,12 +241,15 @@ static void feed(struct control_port *p, enum switch_event event, uint64_t cause
 
 void control_port_init(struct control_port *p, struct control *c, const struct port_spec *spec)
 {
-	*p = (struct control_port){ .control = c, .spec = *spec, .active = -1, .wanted_active = -1, .backend_up = true };
+	*p = (struct control_port){
+		.control = c, .spec = *spec, .active = -1, .wanted_active = -1, .backend_up = true
+	};
 	p->legacy_timer = (struct loop_timer){ .kind = KIND_LEGACY_TIMER, .owner = p };
 	p->hold_timer = (struct loop_timer){ .kind = KIND_HOLD_TIMER, .owner = p };
 	p->lost_timer = (struct loop_timer){ .kind = KIND_LOST_TIMER, .owner = p };
 	for (unsigned i = 0; i < PORT_NICS; i++)
-		str_copy(p->nic[i].evidence, sizeof(p->nic[i].evidence), "the guest has not touched the card yet");
+		str_copy(p->nic[i].evidence, sizeof(p->nic[i].evidence),
+			 "the guest has not touched the card yet");
 	switch_hold_init(&p->hold, spec->hold_count, spec->hold_seconds);
 }
 
@@ -256,7 +270,8 @@ static int nic_to_raise(const struct control_port *p)
 	if (p->spec.policy != POLICY_SWITCH)
 		return 0;
 	/* no driver yet: every guest and every firmware has one for the legacy card */
-	return control_port_nic_of(p, p->policy.performant_ready ? SWITCH_PERFORMANT : SWITCH_LEGACY);
+	return control_port_nic_of(p,
+				   p->policy.performant_ready ? SWITCH_PERFORMANT : SWITCH_LEGACY);
 }
 
 static void set_links(struct control_port *p, int nic, bool raise, struct port_step step)
@@ -286,7 +301,8 @@ void control_port_start(struct control_port *p)
 	struct port_step quiet = { .quiet = true, .reason = REASON_MANUAL };
 
 	p->policy.manual = p->spec.link != LINK_AUTO;
-	if (p->spec.link == LINK_UP || (p->spec.link == LINK_AUTO && p->spec.policy == POLICY_SINGLE))
+	if (p->spec.link == LINK_UP ||
+	    (p->spec.link == LINK_AUTO && p->spec.policy == POLICY_SINGLE))
 		set_links(p, -1, true, quiet);
 }
 
@@ -349,7 +365,8 @@ void control_port_nic_reset(struct control_port *p, unsigned index)
 		return;
 	for (unsigned i = 0; i < p->spec.nics; i++) {
 		const struct control_nic *nic = &p->nic[i];
-		if (!nic->attached || (nic->bus_reset_ns && now - nic->bus_reset_ns <= RESET_SPREAD_NS))
+		if (!nic->attached ||
+		    (nic->bus_reset_ns && now - nic->bus_reset_ns <= RESET_SPREAD_NS))
 			continue;
 		if (part_ready(p, part))
 			keep_back(p, index, RESET_SPREAD_NS); /* not all of them yet */
@@ -387,11 +404,13 @@ static void losses_are_real(struct control_port *p)
 void control_port_guest_running(struct control_port *p, bool running)
 {
 	if (running && p->legacy_left_ns) {
-		loop_timer_set(p->control->loop, &p->legacy_timer, monotonic_ns() + p->legacy_left_ns);
+		loop_timer_set(p->control->loop, &p->legacy_timer,
+			       monotonic_ns() + p->legacy_left_ns);
 	} else if (!running && p->legacy_timer.slot) {
 		uint64_t now = monotonic_ns();
 		/* at least one: 0 would mean that no timer runs */
-		p->legacy_left_ns = p->legacy_timer.deadline_ns > now ? p->legacy_timer.deadline_ns - now : 1;
+		p->legacy_left_ns =
+			p->legacy_timer.deadline_ns > now ? p->legacy_timer.deadline_ns - now : 1;
 		loop_timer_cancel(p->control->loop, &p->legacy_timer);
 	}
 }

@@ -31,9 +31,9 @@ struct qmp_client {
 	struct loop_source source;
 	uint64_t id;
 	bool negotiated;
-	bool ended;        /* the client sends no more; it still gets its answers */
-	bool dead;         /* disconnected; freed at the next safe moment */
-	bool handed_out;   /* `command` is with the owner */
+	bool ended;	      /* the client sends no more; it still gets its answers */
+	bool dead;	      /* disconnected; freed at the next safe moment */
+	bool handed_out;      /* `command` is with the owner */
 	json_object *message; /* the command under way; NULL = none */
 	struct json_text text;
 	char input[INPUT_ROOM];
@@ -48,7 +48,7 @@ struct qmp_server {
 	uint64_t next_id;
 	struct qmp_client *client[QMP_CLIENTS_MAX];
 	unsigned clients;
-	unsigned turn;     /* where qmp_server_next looks first */
+	unsigned turn; /* where qmp_server_next looks first */
 };
 
 /* --- clients ---------------------------------------------------------------------------------------------------- */
@@ -121,7 +121,8 @@ static void flush(struct qmp_server *s, struct qmp_client *c)
 	struct output *o = &c->output;
 
 	while (!c->dead && o->at < o->length) {
-		ssize_t n = send(c->source.fd, o->data + o->at, o->length - o->at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(c->source.fd, o->data + o->at, o->length - o->at,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -183,14 +184,15 @@ static void put_json(struct qmp_server *s, struct qmp_client *c, json_object *va
 		disconnect(s, c);
 }
 
-static void put_error(struct qmp_server *s, struct qmp_client *c, enum qmp_error_class class, const char *desc,
-		      json_object *id)
+static void put_error(struct qmp_server *s, struct qmp_client *c, enum qmp_error_class class,
+		      const char *desc, json_object *id)
 {
 	json_object *reply = json_object_new_object();
 	json_object *error = json_object_new_object();
 
 	json_object_object_add(error, "class",
-			       json_object_new_string(name_of(qmp_error_class_names, QMP_ERROR_CLASS_COUNT, class)));
+			       json_object_new_string(name_of(qmp_error_class_names,
+							      QMP_ERROR_CLASS_COUNT, class)));
 	json_object_object_add(error, "desc", json_object_new_string(desc));
 	json_object_object_add(reply, "error", error);
 	if (id)
@@ -211,7 +213,8 @@ json_object *qmp_version(void)
 	json_object_object_add(number, "minor", json_object_new_int((int)minor));
 	json_object_object_add(number, "major", json_object_new_int((int)major));
 	json_object_object_add(version, "qemu", number);
-	json_object_object_add(version, "package", json_object_new_string("anynic-" ANYNIC_VERSION));
+	json_object_object_add(version, "package",
+			       json_object_new_string("anynic-" ANYNIC_VERSION));
 	return version;
 }
 
@@ -244,11 +247,12 @@ static void forget_message(struct qmp_client *c)
 	c->handed_out = false;
 }
 
-static void refuse(struct qmp_server *s, struct qmp_client *c, enum qmp_error_class class, const char *fmt, ...)
-	PRINTF(4, 5);
+static void refuse(struct qmp_server *s, struct qmp_client *c, enum qmp_error_class class,
+		   const char *fmt, ...) PRINTF(4, 5);
 
 /* Answers the command under way with an error. */
-static void refuse(struct qmp_server *s, struct qmp_client *c, enum qmp_error_class class, const char *fmt, ...)
+static void refuse(struct qmp_server *s, struct qmp_client *c, enum qmp_error_class class,
+		   const char *fmt, ...)
 {
 	char desc[512];
 	va_list args;
@@ -256,7 +260,8 @@ static void refuse(struct qmp_server *s, struct qmp_client *c, enum qmp_error_cl
 	va_start(args, fmt);
 	vsnprintf(desc, sizeof(desc), fmt, args);
 	va_end(args);
-	json_object *id = json_object_is_type(c->message, json_type_object) ? member(c->message, "id") : NULL;
+	json_object *id =
+		json_object_is_type(c->message, json_type_object) ? member(c->message, "id") : NULL;
 	put_error(s, c, class, desc, id);
 	forget_message(c);
 	watch(s, c);
@@ -280,7 +285,8 @@ static bool message_is_command(struct qmp_server *s, struct qmp_client *c)
 		refuse(s, c, QMP_GENERIC_ERROR, "QMP input must be a JSON object");
 		return false;
 	}
-	json_object_object_foreach(c->message, key, value) {
+	json_object_object_foreach(c->message, key, value)
+	{
 		if (strcmp(key, "execute") == 0 || strcmp(key, "id") == 0)
 			continue;
 		if (strcmp(key, "arguments") != 0) {
@@ -288,7 +294,8 @@ static bool message_is_command(struct qmp_server *s, struct qmp_client *c)
 			return false;
 		}
 		if (!json_object_is_type(value, json_type_object)) {
-			refuse(s, c, QMP_GENERIC_ERROR, "QMP input member 'arguments' must be an object");
+			refuse(s, c, QMP_GENERIC_ERROR,
+			       "QMP input member 'arguments' must be an object");
 			return false;
 		}
 	}
@@ -309,22 +316,27 @@ static void negotiate(struct qmp_server *s, struct qmp_client *c)
 	json_object *arguments = member(c->message, "arguments");
 
 	if (c->negotiated) {
-		refuse(s, c, QMP_COMMAND_NOT_FOUND, "Capabilities negotiation is already complete, command ignored");
+		refuse(s, c, QMP_COMMAND_NOT_FOUND,
+		       "Capabilities negotiation is already complete, command ignored");
 		return;
 	}
 	if (arguments) {
-		json_object_object_foreach(arguments, key, value) {
+		json_object_object_foreach(arguments, key, value)
+		{
 			if (strcmp(key, "enable") != 0) {
-				refuse(s, c, QMP_GENERIC_ERROR, "Parameter '%s' is unexpected", key);
+				refuse(s, c, QMP_GENERIC_ERROR, "Parameter '%s' is unexpected",
+				       key);
 				return;
 			}
 			if (!json_object_is_type(value, json_type_array)) {
-				refuse(s, c, QMP_GENERIC_ERROR, "Invalid parameter type for 'enable', expected: array");
+				refuse(s, c, QMP_GENERIC_ERROR,
+				       "Invalid parameter type for 'enable', expected: array");
 				return;
 			}
 			if (json_object_array_length(value)) {
 				refuse(s, c, QMP_GENERIC_ERROR, "Capability %s is not available",
-				       json_object_to_json_string(json_object_array_get_idx(value, 0)));
+				       json_object_to_json_string(
+					       json_object_array_get_idx(value, 0)));
 				return;
 			}
 		}
@@ -348,7 +360,8 @@ static void take_text(struct qmp_server *s, struct qmp_client *c)
 	if (strcmp(command_name(message), "qmp_capabilities") == 0)
 		negotiate(s, c);
 	else if (!c->negotiated)
-		refuse(s, c, QMP_COMMAND_NOT_FOUND, "Expecting capabilities negotiation with 'qmp_capabilities'");
+		refuse(s, c, QMP_COMMAND_NOT_FOUND,
+		       "Expecting capabilities negotiation with 'qmp_capabilities'");
 }
 
 /* Works on the input until a command is there for the owner. */
@@ -356,7 +369,8 @@ static void pump(struct qmp_server *s, struct qmp_client *c)
 {
 	while (!c->dead && !c->message && c->input_at < c->input_length) {
 		enum json_text_state state;
-		c->input_at += json_text_feed(&c->text, c->input + c->input_at, c->input_length - c->input_at, &state);
+		c->input_at += json_text_feed(&c->text, c->input + c->input_at,
+					      c->input_length - c->input_at, &state);
 		if (state == JSON_TEXT_COMPLETE)
 			take_text(s, c);
 		else if (state == JSON_TEXT_BAD)
@@ -385,8 +399,8 @@ static void receive(struct qmp_server *s, struct qmp_client *c)
 
 /* --- what the owner calls --------------------------------------------------------------------------------------- */
 
-struct qmp_server *qmp_server_create(int listen_fd, struct loop *loop, unsigned listen_kind, unsigned client_kind,
-				     struct error *err)
+struct qmp_server *qmp_server_create(int listen_fd, struct loop *loop, unsigned listen_kind,
+				     unsigned client_kind, struct error *err)
 {
 	struct qmp_server *s = calloc(1, sizeof(*s));
 
@@ -500,7 +514,8 @@ void qmp_reply(struct qmp_server *s, uint64_t client, json_object *value)
 	watch(s, c);
 }
 
-void qmp_reply_error(struct qmp_server *s, uint64_t client, enum qmp_error_class class, const char *fmt, ...)
+void qmp_reply_error(struct qmp_server *s, uint64_t client, enum qmp_error_class class,
+		     const char *fmt, ...)
 {
 	struct qmp_client *c = find_client(s, client);
 	char desc[512];

@@ -21,21 +21,26 @@
 #define QMP_PENDING_MAX (4u << 20) /* bytes that may wait for a client that does not read */
 #define QMP_CLIENTS_MAX 64u
 
-enum qmp_error_class { QMP_GENERIC_ERROR, QMP_COMMAND_NOT_FOUND, QMP_DEVICE_NOT_FOUND, QMP_ERROR_CLASS_COUNT };
+enum qmp_error_class {
+	QMP_GENERIC_ERROR,
+	QMP_COMMAND_NOT_FOUND,
+	QMP_DEVICE_NOT_FOUND,
+	QMP_ERROR_CLASS_COUNT
+};
 extern const char *const qmp_error_class_names[QMP_ERROR_CLASS_COUNT];
 
 struct qmp_server;
 struct qmp_client;
 
 struct qmp_request {
-	uint64_t client;        /* whom to answer; may be gone by then */
-	const char *command;    /* valid until it is answered */
+	uint64_t client;	/* whom to answer; may be gone by then */
+	const char *command;	/* valid until it is answered */
 	json_object *arguments; /* borrowed, an object; NULL when there were none */
 };
 
 /* Takes the listening socket (-1: none), also on failure. `loop` is borrowed. */
-struct qmp_server *qmp_server_create(int listen_fd, struct loop *loop, unsigned listen_kind, unsigned client_kind,
-				     struct error *err);
+struct qmp_server *qmp_server_create(int listen_fd, struct loop *loop, unsigned listen_kind,
+				     unsigned client_kind, struct error *err);
 void qmp_server_destroy(struct qmp_server *s); /* NULL is fine */
 
 /* The listening socket is readable. */
@@ -52,7 +57,8 @@ bool qmp_server_next(struct qmp_server *s, struct qmp_request *request);
 
 /* Answers the command of this client. `value` is taken. A client that is gone is no error. */
 void qmp_reply(struct qmp_server *s, uint64_t client, json_object *value);
-void qmp_reply_error(struct qmp_server *s, uint64_t client, enum qmp_error_class class, const char *fmt, ...) PRINTF(4, 5);
+void qmp_reply_error(struct qmp_server *s, uint64_t client, enum qmp_error_class class,
+		     const char *fmt, ...) PRINTF(4, 5);
 
 /* Sends an event to every client that has negotiated. `event` is borrowed. */
 void qmp_server_event(struct qmp_server *s, json_object *event);

@@ -63,33 +63,39 @@ static enum why_verdict no_driver(const struct control_port *p, struct why *why)
 
 	for (unsigned i = 0; i < p->spec.nics; i++) {
 		attached |= p->nic[i].attached;
-		say(why, "%s%s: %s", i ? "; " : "no driver in the guest: ", model(p, (int)i), p->nic[i].evidence);
+		say(why, "%s%s: %s", i ? "; " : "no driver in the guest: ", model(p, (int)i),
+		    p->nic[i].evidence);
 	}
 	if (!attached)
 		advise(why, "start the guest: no virtual machine is connected to the cards yet");
 	else if (!p->control->running)
 		advise(why, "the guest is stopped: continue it (`cont` in QEMU's monitor)");
 	else
-		advise(why, "wait for the guest to boot, or load a driver in it (8139cp for rtl8139, virtio_net for virtio-net)");
+		advise(why, "wait for the guest to boot, or load a driver in it (8139cp for "
+			    "rtl8139, virtio_net for virtio-net)");
 	return WHY_NO_DRIVER;
 }
 
 static enum why_verdict manual(const struct control_port *p, struct why *why)
 {
 	if (p->active >= 0)
-		say(why, "an administrator put the link on %s (driver %s)", p->spec.nic[p->active].id,
+		say(why, "an administrator put the link on %s (driver %s)",
+		    p->spec.nic[p->active].id,
 		    name_of(driver_state_names, DRIVER_STATE_COUNT, p->nic[p->active].status));
 	else
 		say(why, "an administrator took the link down");
-	advise(why, "`anynic link %s %s auto` lets the port choose again", p->control->name, p->spec.id);
+	advise(why, "`anynic link %s %s auto` lets the port choose again", p->control->name,
+	       p->spec.id);
 	return WHY_MANUAL;
 }
 
 static enum why_verdict held(const struct control_port *p, struct why *why)
 {
-	say(why, "more than %u switches in %u s: the port keeps %s for a while", p->spec.hold_count, p->spec.hold_seconds,
-	    p->spec.nic[p->active].id);
-	advise(why, "find out why the guest's driver comes and goes; `anynic link %s %s auto` ends the hold",
+	say(why, "more than %u switches in %u s: the port keeps %s for a while", p->spec.hold_count,
+	    p->spec.hold_seconds, p->spec.nic[p->active].id);
+	advise(why,
+	       "find out why the guest's driver comes and goes; `anynic link %s %s auto` ends the "
+	       "hold",
 	       p->control->name, p->spec.id);
 	return WHY_HELD;
 }
@@ -97,21 +103,25 @@ static enum why_verdict held(const struct control_port *p, struct why *why)
 static enum why_verdict failed(const struct control_port *p, int nic, struct why *why)
 {
 	say(why, "the driver of %s has failed: %s", p->spec.nic[nic].id, p->nic[nic].evidence);
-	advise(why, "look at the guest's kernel log for the %s card, then unload and load its driver", model(p, nic));
+	advise(why,
+	       "look at the guest's kernel log for the %s card, then unload and load its driver",
+	       model(p, nic));
 	return WHY_DRIVER_FAILED;
 }
 
 static enum why_verdict initializing(const struct control_port *p, int nic, struct why *why)
 {
-	say(why, "a driver for %s is loaded but cannot receive yet: %s", p->spec.nic[nic].id, p->nic[nic].evidence);
-	advise(why, "bring the interface up in the guest (`ip link set dev NAME up`, or its network manager)");
+	say(why, "a driver for %s is loaded but cannot receive yet: %s", p->spec.nic[nic].id,
+	    p->nic[nic].evidence);
+	advise(why, "bring the interface up in the guest (`ip link set dev NAME up`, or its "
+		    "network manager)");
 	return WHY_INITIALIZING;
 }
 
 static enum why_verdict ok(const struct control_port *p, struct why *why)
 {
-	say(why, "%s is active, its driver is ready (%s); backend %s is up", p->spec.nic[p->active].id,
-	    p->nic[p->active].evidence, p->spec.backend.type);
+	say(why, "%s is active, its driver is ready (%s); backend %s is up",
+	    p->spec.nic[p->active].id, p->nic[p->active].evidence, p->spec.backend.type);
 	if (!p->control->running) {
 		say(why, "; but the guest is stopped");
 		advise(why, "continue it (`cont` in QEMU's monitor)");
@@ -121,7 +131,8 @@ static enum why_verdict ok(const struct control_port *p, struct why *why)
 
 static enum why_verdict waiting(const struct control_port *p, struct why *why)
 {
-	say(why, "the legacy driver is ready; the port waits %u ms for the performant one", p->spec.legacy_delay_ms);
+	say(why, "the legacy driver is ready; the port waits %u ms for the performant one",
+	    p->spec.legacy_delay_ms);
 	advise(why, "wait");
 	return WHY_WAITING;
 }
@@ -141,14 +152,17 @@ static enum why_verdict judge(const struct control_port *p, struct why *why)
 	for (unsigned i = 0; i < p->spec.nics; i++)
 		if (p->nic[i].problem[0]) {
 			say(why, "%s cannot work: %s", p->spec.nic[i].id, p->nic[i].problem);
-			advise(why, "start the guest again with the memory option that the text names");
+			advise(why,
+			       "start the guest again with the memory option that the text names");
 			return WHY_DRIVER_FAILED;
 		}
 	if (!p->backend_up)
 		return backend_down(p, why);
 	if (p->policy.manual)
 		return manual(p, why);
-	if (p->policy.held && nic_ready(p, p->active)) /* nothing else is held: without a link the next driver gets it */
+	if (p->policy.held &&
+	    nic_ready(p,
+		      p->active)) /* nothing else is held: without a link the next driver gets it */
 		return held(p, why);
 	if (p->policy.waiting)
 		return waiting(p, why);
@@ -159,7 +173,8 @@ static enum why_verdict judge(const struct control_port *p, struct why *why)
 	if (nic_with(p, DRIVER_INITIALIZING) >= 0)
 		return initializing(p, nic_with(p, DRIVER_INITIALIZING), why);
 	if (nic_with(p, DRIVER_READY) >= 0) { /* between the driver's last write and the link */
-		say(why, "%s is ready, its link comes up now", p->spec.nic[nic_with(p, DRIVER_READY)].id);
+		say(why, "%s is ready, its link comes up now",
+		    p->spec.nic[nic_with(p, DRIVER_READY)].id);
 		advise(why, "wait");
 		return WHY_WAITING;
 	}

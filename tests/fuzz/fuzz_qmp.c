@@ -13,7 +13,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct port_spec ports[] = {
-	{ .id = "net0",
+	{.id = "net0",
 	  .policy = POLICY_SWITCH,
 	  .legacy_delay_ms = 500,
 	  .hold_count = 6,
@@ -21,7 +21,7 @@ static const struct port_spec ports[] = {
 	  .nics = 2,
 	  .nic = { { .id = "net0-legacy", .model = "rtl8139", .role = ROLE_LEGACY },
 		   { .id = "net0-performant", .model = "virtio-net", .role = ROLE_PERFORMANT } },
-	  .backend = { .type = "user" } },
+	  .backend = { .type = "user" }},
 };
 
 struct world {
@@ -45,7 +45,8 @@ static void hear(struct world *w)
 			if (!w->heard)
 				abort();
 		}
-		ssize_t n = recv(w->client, w->heard + w->length, w->room - w->length, MSG_DONTWAIT);
+		ssize_t n =
+			recv(w->client, w->heard + w->length, w->room - w->length, MSG_DONTWAIT);
 		if (n == 0)
 			w->hung_up = true;
 		if (n <= 0)
@@ -79,7 +80,8 @@ static void turn(struct world *w)
 		else if (n > 0)
 			control_timer(&w->control, e.kind, e.owner);
 		commands_serve(&w->commands);
-		for (json_object *event = control_next_event(&w->control); event; event = control_next_event(&w->control)) {
+		for (json_object *event = control_next_event(&w->control); event;
+		     event = control_next_event(&w->control)) {
 			qmp_server_event(w->server, event);
 			json_object_put(event);
 		}
@@ -120,7 +122,8 @@ static bool all_is_json(const struct world *w)
 		json_object *line = json_tokener_parse_ex(tokener, w->heard + at, (int)length), *id;
 		if (!json_object_is_type(line, json_type_object))
 			abort();
-		if (json_object_object_get_ex(line, "id", &id) && json_object_is_type(id, json_type_string) &&
+		if (json_object_object_get_ex(line, "id", &id) &&
+		    json_object_is_type(id, json_type_string) &&
 		    strcmp(json_object_get_string(id), "the last one") == 0)
 			answered = true;
 		json_object_put(line);
@@ -164,7 +167,8 @@ static void close_world(struct world *w)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char capabilities[] = "{\"execute\":\"qmp_capabilities\"}\n";
-	static const char last[] = "\xff\n{\"execute\":\"query-version\",\"id\":\"the last one\"}\n";
+	static const char last[] =
+		"\xff\n{\"execute\":\"query-version\",\"id\":\"the last one\"}\n";
 	struct world w = { 0 };
 
 	if (size < 1)

@@ -1,4 +1,4 @@
-"""The cards of a single-NIC port: what to write after --nic, which driver takes it, what to load before."""
+"""The cards of a single-NIC port: what to write after --nic, which driver takes it."""
 from dataclasses import dataclass
 
 
@@ -6,11 +6,10 @@ from dataclasses import dataclass
 class Card:
     spec: str
     driver: str
-    load: str = ""
 
     def up(self, guest, number=1):
         """Loads the driver, brings the interface up and waits for its carrier; returns its name."""
-        name = guest.sh(f"{self.load} bring_up {self.driver} {number}")
+        name = guest.sh(f"bring_up {self.driver} {number}")
         guest.sh(f"await 10 carrier {name}")
         return name
 
@@ -18,6 +17,6 @@ class Card:
 CARDS = {
     "8139cp": Card("rtl8139", "8139cp"),
     "8139too": Card("rtl8139,rev=0x10", "8139too"),
-    "virtio_net": Card("virtio-net", "virtio_net", "modprobe virtio_pci;"),
+    "virtio_net": Card("virtio-net", "virtio_net"),
 }
 HOST, GUEST = "10.7.0.1", "10.7.0.2"

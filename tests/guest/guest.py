@@ -28,6 +28,7 @@ def initramfs(version, files=None, tools=False):
     folder = lab.kernel(version)
     own = Archive()
     own.file("init", (HERE / "init").read_bytes(), 0o755)
+    own.file("lib/agent.sh", (HERE / "agent.sh").read_bytes())
     own.file("lib/guest.sh", (HERE / "guest.sh").read_bytes())
     own.file("lib/udhcpc.sh", (HERE / "udhcpc.sh").read_bytes(), 0o755)
     probe = lab.BUILD / "tests/guest/probe"

@@ -54,8 +54,12 @@ leave_others() {
 }
 
 
+# What virtio_net needs before it sees a card: a module in some kernels, built into others.
+virtio() { modprobe virtio_pci 2>/dev/null || true; }
+
 # Loads a driver and brings up the interface that it makes; prints the interface's name.
 bring_up() {
+	[ "$1" != virtio_net ] || virtio
 	modprobe "$1" || return 1
 	await 10 has_nic "$1" "$2" || return 1
 	up "$(nic "$1" "$2")" && nic "$1" "$2"

@@ -1,45 +1,88 @@
-"""A NIC of a switch port is unplugged from its root port and plugged in again, under a running guest: the port falls back
-and returns. This is also what the sandboxed process must still be able to do late: a new connection, new memory maps."""
+"""Cards come and go on root ports of a running guest. The legacy card of a switch port is unplugged and plugged in again,
+three times, while traffic runs on the other one; then both cards of a port of `anynic serve` are plugged into a guest that
+started without any. This is also what the sandboxed process must still be able to do late: a new connection, new memory
+maps, new interrupts.
+
+virtio-net is not unplugged: QEMU 11.1 aborts when a vfio-user device with MSI-X goes (vfio_user_msix_teardown runs after
+the memory region that it takes apart is gone), whoever serves it.
+"""
 import json
+import os
 import pathlib
+import signal
+import subprocess
 
+import lab as machine
 from harness import LEGACY, PERFORMANT, main
+from qmp import Qmp
 
 
-def find_device(guest, monitor, nic):
-    """QEMU's id, bus and socket of the vfio-user device that stands for a NIC. QEMU does not tell the socket: it is on its line."""
+def find_device(guest, nic):
+    """What anynic told its QEMU to add for a NIC: QEMU does not give the socket back, so it is read from the line."""
     children = pathlib.Path(f"/proc/{guest.process.pid}/task/{guest.process.pid}/children").read_text().split()
     for child in children:
         for word in pathlib.Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0"):
             if word.startswith("{") and '"vfio-user-pci"' in word and json.loads(word)["id"] == nic:
-                bus = monitor.command("qom-get", path="/machine/peripheral/" + nic, property="parent_bus")
-                return nic, bus.rsplit("/", 1)[-1], json.loads(word)["socket"]
+                return json.loads(word)
     raise LookupError(f"QEMU has no device for {nic}")
 
 
-def scenario(lab):
+def unplug_and_plug(lab):
     guest = lab.guest()
     monitor = guest.monitor()
-    legacy = guest.sh("bring_up 8139cp")
-    performant = guest.sh("modprobe virtio_pci; bring_up virtio_net")
+    guest.sh("bring_up 8139cp")
+    performant = guest.sh("bring_up virtio_net")
     guest.sh(f"await 5 carrier {performant}; dhcp {performant}; await 5 answers 10.0.2.2")
-    device, bus, socket = find_device(guest, monitor, PERFORMANT)
-    lab.say(f"{PERFORMANT} is {device} on {bus}")
+    options = find_device(guest, LEGACY)
     for turn in (1, 2, 3):
         mark, place = guest.qmp.mark(), monitor.mark()
-        monitor.command("device_del", id=device)
-        monitor.wait("DEVICE_DELETED", since=place, device=device, timeout=60)
-        guest.qmp.wait("PORT_LINK_SWITCHED", since=mark, to=LEGACY)
-        guest.sh(f"await 5 carrier {legacy}; static {legacy} 10.0.2.15/24; await 5 answers 10.0.2.2")
-        lab.say(f"ok: {turn}. unplug: the legacy NIC carries on")
-        lab.equal(guest.status(PERFORMANT), "none", "an unplugged NIC has no driver")
+        monitor.command("device_del", id=LEGACY)
+        monitor.wait("DEVICE_DELETED", since=place, device=LEGACY, timeout=60)
+        guest.sh("answers 10.0.2.2")
+        lab.equal(guest.status(LEGACY), "none", f"{turn}. unplug: no driver; traffic on the other card goes on")
+        monitor.command("device_add", **options)
+        guest.sh("await 30 has_nic 8139cp; bring_up 8139cp")
+        guest.qmp.wait("GUEST_DRIVER_STATUS_CHANGED", since=mark, nic=LEGACY, status="ready")
+        guest.sh("answers 10.0.2.2")
+        lab.say(f"ok: {turn}. plug: its driver is ready again")
+    mark = guest.qmp.mark()
+    guest.sh("rmmod virtio_net")
+    guest.qmp.wait("PORT_LINK_SWITCHED", since=mark, to=LEGACY)
+    legacy = guest.sh("nic 8139cp")
+    guest.sh(f"await 5 carrier {legacy}; dhcp {legacy}; await 5 answers 10.0.2.2")
+    lab.say("ok: and the card that was plugged in carries the port when it must")
+    guest.stop()
 
-        mark = guest.qmp.mark()
-        monitor.command("device_add", driver="vfio-user-pci", id=device, bus=bus, socket=socket)
-        performant = guest.sh("await 30 has_nic virtio_net; bring_up virtio_net")
-        guest.qmp.wait("PORT_LINK_SWITCHED", since=mark, to=PERFORMANT)
-        guest.sh(f"await 5 carrier {performant}; static {performant} 10.0.2.15/24; await 5 answers 10.0.2.2")
-        lab.say(f"ok: {turn}. plug: virtio-net has the link again")
+
+def plug_into_running(lab):
+    sockets = pathlib.Path(lab.folder) / "sockets"
+    server = subprocess.Popen([machine.anynic(), "serve", "--name", "late", "--nic", "auto", "--socket", str(sockets)])
+    try:
+        ports = [word for i in (0, 1) for word in ("-device", f"pcie-root-port,id=slot{i},chassis={i + 1},slot={i + 1}")]
+        guest = lab.guest(nics=None, name="plain", machine="q35,memory-backend=ram", qemu=ports,
+                          memory=("-m", "256M", "-object", "memory-backend-memfd,id=ram,size=256M,share=on"))
+        qmp = Qmp(pathlib.Path(os.environ["XDG_RUNTIME_DIR"]) / "anynic" / "late.qmp")
+        monitor = guest.monitor()
+        for i, nic in enumerate((LEGACY, PERFORMANT)):
+            monitor.command("device_add", driver="vfio-user-pci", id=nic, bus=f"slot{i}",
+                            socket={"type": "unix", "path": str(sockets / f"{nic}.sock")})
+        legacy = guest.sh("modprobe 8139cp; await 30 has_nic 8139cp; bring_up 8139cp")
+        qmp.wait("PORT_LINK_SWITCHED", to=LEGACY)
+        guest.sh(f"await 5 carrier {legacy}; dhcp {legacy} && answers 10.0.2.2")
+        lab.say("ok: rtl8139, plugged into a running guest, has its link and answers")
+        performant = guest.sh("virtio; modprobe virtio_net; await 30 has_nic virtio_net; bring_up virtio_net")
+        qmp.wait("PORT_LINK_SWITCHED", to=PERFORMANT)
+        guest.sh(f"await 5 carrier {performant}; dhcp {performant} && answers 10.0.2.2")
+        lab.say("ok: virtio-net, plugged into a running guest, takes over")
+        qmp.close()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+
+
+def scenario(lab):
+    unplug_and_plug(lab)
+    plug_into_running(lab)
 
 
 main(scenario)

@@ -9,7 +9,7 @@ def scenario(lab, machine, kernel):
     lab.story(guest, 0, LEGACY_UP, "the legacy link comes up")
     guest.sh(f"await 5 carrier {legacy}; dhcp {legacy} && answers 10.0.2.2")
     mark = guest.qmp.mark()
-    performant = guest.sh("modprobe virtio_pci; bring_up virtio_net")
+    performant = guest.sh("bring_up virtio_net")
     lab.story(guest, mark, TO_PERFORMANT, "virtio_net takes over")
     guest.sh(f"await 5 carrier {performant}; dhcp {performant} && answers 10.0.2.2")
     mark = guest.qmp.mark()

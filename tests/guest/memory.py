@@ -10,7 +10,7 @@ MEMFD = "memory-backend-memfd,id=m,size=256M,share=on"
 
 def works(lab, text, machine_type, memory, qemu=()):
     guest = lab.guest(nics=["virtio-net"], machine=machine_type, memory=memory, qemu=qemu)
-    nic = guest.sh("modprobe virtio_pci; bring_up virtio_net")
+    nic = guest.sh("bring_up virtio_net")
     guest.sh(f"await 5 carrier {nic}; dhcp {nic} && answers 10.0.2.2")
     lab.say(f"ok: {text}")
     guest.stop()

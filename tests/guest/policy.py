@@ -6,7 +6,7 @@ PERFORMANT_FIRST = [f"{PERFORMANT} ready", f"{PERFORMANT} up", f"net0: None -> {
 
 def load(guest):
     """Both drivers there, no interface up: nothing is ready yet."""
-    legacy, performant = guest.sh("modprobe 8139cp; modprobe virtio_pci; modprobe virtio_net; await 10 has_nic virtio_net; "
+    legacy, performant = guest.sh("modprobe 8139cp; virtio; modprobe virtio_net; await 10 has_nic virtio_net; "
                                   "nic 8139cp; nic virtio_net").split()
     return legacy, performant
 
@@ -28,7 +28,7 @@ def only_legacy(lab, guest):
 
 
 def only_virtio(lab, guest):
-    performant = guest.sh("modprobe virtio_pci; bring_up virtio_net")
+    performant = guest.sh("bring_up virtio_net")
     lab.story(guest, 0, PERFORMANT_FIRST, "the performant link comes up without waiting", settle=2)
     guest.sh(f"await 5 carrier {performant}; dhcp {performant} && answers 10.0.2.2")
     guest.sh("rmmod virtio_net")
@@ -82,7 +82,7 @@ def panic(lab, guest):
               "a panic with panic=-1 is one reset: drivers gone, both links down")
     lab.equal(guest.port()["state"], "down", "the port starts from the beginning")
     mark = guest.qmp.mark()
-    performant = guest.sh("modprobe virtio_pci; bring_up virtio_net")
+    performant = guest.sh("bring_up virtio_net")
     lab.story(guest, mark, PERFORMANT_FIRST, "and the new kernel gets its link")
     guest.sh(f"await 5 carrier {performant}; dhcp {performant} && answers 10.0.2.2")
 
@@ -91,7 +91,6 @@ def flapping(lab, guest):
     """More than 6 switches in 60 s hold the choice. The seventh is a move back to the legacy NIC, so the hold shows when
     virtio_net comes again: it is ready, and stays without a link until the 5 s are over."""
     guest.sh("bring_up 8139cp")
-    guest.sh("modprobe virtio_pci")
     guest.qmp.wait("PORT_LINK_SWITCHED", to=LEGACY)
     for _ in range(3):
         guest.sh("bring_up virtio_net")

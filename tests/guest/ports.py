@@ -21,7 +21,7 @@ def two(lab):
         machine.make_tap(f"tap{i}", f"10.{i}.0.1/24")
         sources.append(servers.Source(SIZE, host=f"10.{i}.0.1"))
     guest = lab.guest(nics=["auto,backend=tap,ifname=tap1", "auto,backend=tap,ifname=tap2"])
-    one, other = guest.sh("modprobe 8139cp; modprobe virtio_pci; await 10 has_nic 8139cp 2; nic 8139cp; nic 8139cp 2").split()
+    one, other = guest.sh("modprobe 8139cp; virtio; await 10 has_nic 8139cp 2; nic 8139cp; nic 8139cp 2").split()
     for i, name in ((1, one), (2, other)):
         guest.sh(f"up {name}; await 5 carrier {name}; ip addr add 10.{i}.0.2/24 dev {name}; await 5 answers 10.{i}.0.1")
     performant = guest.sh("bring_up virtio_net")

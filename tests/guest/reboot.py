@@ -4,7 +4,7 @@ from harness import LEGACY, PERFORMANT, main, story
 
 def drivers(guest):
     legacy = guest.sh("bring_up 8139cp")
-    performant = guest.sh("modprobe virtio_pci; bring_up virtio_net")
+    performant = guest.sh("bring_up virtio_net")
     guest.sh(f"await 5 carrier {performant}; dhcp {performant} && answers 10.0.2.2")
     return legacy, performant
 

@@ -8,7 +8,6 @@ TIMES = 100 if LONG else 20
 def scenario(lab):
     guest = lab.guest(nics=["auto,hold=off,legacy-delay=50", "rtl8139,rev=0x10,id=old"])
     legacy = guest.sh("bring_up 8139cp")
-    guest.sh("modprobe virtio_pci")
     guest.qmp.wait("PORT_LINK_SWITCHED", to=LEGACY)
     guest.sh(f"await 5 carrier {legacy}; dhcp {legacy}")
     mark = guest.qmp.mark()

@@ -1,4 +1,4 @@
-"""traffic.py CARD: UDP of several sizes, VLAN, multicast both ways, a change of the MAC filter, MTU 1500, and 9000 where the
+"""traffic.py CARD: UDP of several sizes, multicast both ways, a change of the MAC filter, MTU 1500, and 9000 where the
 card has it."""
 import socket
 import time
@@ -15,21 +15,6 @@ def udp(lab, guest, echo):
     for size in (8, 64, 1000, 1472, 4000, 16000):  # beyond 1472 the datagram is several fragments
         result = guest.probe("udp-echo", HOST, echo.port, 200, size)
         lab.equal((result["lost"], result["wrong"]), ("0", "0"), f"200 datagrams of {size} bytes came back whole")
-
-
-def vlan(lab, guest, name):
-    machine.ip("link", "add", "link", "tap0", "name", "tap0.42", "type", "vlan", "id", "42")
-    machine.ip("addr", "add", "10.42.0.1/24", "dev", "tap0.42")
-    machine.ip("link", "set", "tap0.42", "up")
-    echo, source = servers.UdpEcho("10.42.0.1"), servers.Source(4 << 20, host="10.42.0.1")
-    guest.sh(f"modprobe 8021q; ip link add link {name} name vlan42 type vlan id 42; ip link set vlan42 up; "
-             "ip addr add 10.42.0.2/24 dev vlan42; await 5 answers 10.42.0.1")
-    result = guest.probe("udp-echo", "10.42.0.1", echo.port, 100, 1400)
-    lab.equal(result["lost"], "0", "VLAN 42: datagrams of 1400 bytes")
-    got = guest.probe("tcp-get", "10.42.0.1", source.port)
-    lab.equal(got["crc"], f"{source.crc:08x}", "VLAN 42: 4 MiB of TCP")
-    guest.sh("ip link del vlan42")
-    machine.ip("link", "del", "tap0.42")
 
 
 def multicast(lab, guest, name):
@@ -100,7 +85,6 @@ def scenario(lab, name):
     nic = card.up(guest)
     guest.sh(f"static {nic} {GUEST}/24; await 5 answers {HOST}")
     udp(lab, guest, echo)
-    vlan(lab, guest, nic)
     multicast(lab, guest, nic)
     filters(lab, guest, nic)
     mtu(lab, guest, nic, jumbo)

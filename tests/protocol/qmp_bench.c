@@ -15,7 +15,7 @@
 #include "qmp_bench.h"
 
 static const struct port_spec ports[] = {
-	{ .id = "net0",
+	{.id = "net0",
 	  .policy = POLICY_SWITCH,
 	  .mac = { 0x52, 0x54, 0, 1, 2, 3 },
 	  .legacy_delay_ms = 500,
@@ -29,7 +29,7 @@ static const struct port_spec ports[] = {
 	  .policy = POLICY_SINGLE,
 	  .nics = 1,
 	  .nic = { { .id = "lan0", .model = "virtio-net", .role = ROLE_SINGLE } },
-	  .backend = { .type = "null" } },
+	  .backend = { .type = "null" }},
 };
 
 int bench_setup(void **state)
@@ -72,7 +72,8 @@ void turn(struct bench *b)
 		else if (e.kind == KIND_QMP_CLIENT)
 			qmp_server_serve(b->server, e.owner, e.events);
 		commands_serve(&b->commands);
-		for (json_object *event = control_next_event(&b->control); event; event = control_next_event(&b->control)) {
+		for (json_object *event = control_next_event(&b->control); event;
+		     event = control_next_event(&b->control)) {
 			qmp_server_event(b->server, event);
 			json_object_put(event);
 		}
@@ -174,7 +175,8 @@ const char *expect_error(struct bench *b, int fd, const char *class, const char 
 		fail_msg("'%s' is not in '%s'", words, json_object_get_string(part));
 	id[0] = '\0';
 	if (json_object_object_get_ex(got, "id", &part))
-		str_copy(id, sizeof(id), json_object_to_json_string_ext(part, JSON_C_TO_STRING_PLAIN));
+		str_copy(id, sizeof(id),
+			 json_object_to_json_string_ext(part, JSON_C_TO_STRING_PLAIN));
 	json_object_put(got);
 	return id;
 }

@@ -51,10 +51,12 @@ static void commands_wait_for_the_negotiation(void **state)
 
 	json_object_put(hear(b, fd));
 	say(b, fd, VERSION);
-	expect_error(b, fd, "CommandNotFound", "Expecting capabilities negotiation with 'qmp_capabilities'");
+	expect_error(b, fd, "CommandNotFound",
+		     "Expecting capabilities negotiation with 'qmp_capabilities'");
 	say(b, fd, "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"oob\"]}}");
 	expect_error(b, fd, "GenericError", "not available");
-	say(b, fd, "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": []}, \"id\": 1}");
+	say(b, fd,
+	    "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": []}, \"id\": 1}");
 	expect(b, fd, "{\"return\":{},\"id\":1}");
 	say(b, fd, "{\"execute\": \"qmp_capabilities\"}");
 	expect_error(b, fd, "CommandNotFound", "already complete");
@@ -66,10 +68,14 @@ static void the_id_comes_back_whatever_it_is(void **state)
 	struct bench *b = *state;
 	int fd = negotiated_client(b);
 
-	say(b, fd, "{\"execute\":\"query-why\",\"arguments\":{\"port\":\"no\"},\"id\":{\"a\":[1,\"x\"]}}");
-	assert_string_equal(expect_error(b, fd, "DeviceNotFound", "Device 'no' not found"), "{\"a\":[1,\"x\"]}");
+	say(b, fd,
+	    "{\"execute\":\"query-why\",\"arguments\":{\"port\":\"no\"},\"id\":{\"a\":[1,\"x\"]}}");
+	assert_string_equal(expect_error(b, fd, "DeviceNotFound", "Device 'no' not found"),
+			    "{\"a\":[1,\"x\"]}");
 	say(b, fd, "{\"execute\":\"nonsense\",\"id\":\"seven\"}");
-	assert_string_equal(expect_error(b, fd, "CommandNotFound", "The command nonsense has not been found"), "\"seven\"");
+	assert_string_equal(
+		expect_error(b, fd, "CommandNotFound", "The command nonsense has not been found"),
+		"\"seven\"");
 	say(b, fd, "{\"id\":-3}");
 	assert_string_equal(expect_error(b, fd, "GenericError", "lacks member 'execute'"), "-3");
 	close(fd);
@@ -80,7 +86,9 @@ static void commands_need_no_lines(void **state)
 	struct bench *b = *state;
 	int fd = negotiated_client(b);
 
-	say(b, fd, "{\"execute\":\"query-version\"}{\"execute\":\"query-version\"} { \"execute\" :\n\n\"query-version\"\n}");
+	say(b, fd,
+	    "{\"execute\":\"query-version\"}{\"execute\":\"query-version\"} { \"execute\" "
+	    ":\n\n\"query-version\"\n}");
 	for (int i = 0; i < 3; i++)
 		expect_version(b, fd);
 	for (const char *c = "{'execute': 'query-version', 'id': 'its'}"; *c; c++)
@@ -94,30 +102,36 @@ static void bad_input_is_answered_and_the_connection_lives_on(void **state)
 	static const struct {
 		const char *text, *words;
 	} cases[] = {
-		{ "hello there\n", "JSON parse error" },
-		{ "{\"execute\": }\n", "JSON parse error" },
-		{ "{\"execute\" \"query-version\"}\n", "JSON parse error" },
-		{ "{bad}\n", "JSON parse error" },
-		{ "{\"execute\": \"query-version\"]}\n", "wrong kind of bracket" },
-		{ "}\n", "not opened" },
-		{ "{\"execute\": \"cut off\n", "control character" },
-		{ "{\"execute\": \"\xff\n", "0xff" },
-		{ "{\"execute\": \"\xc3\x28\"}\n", "UTF-8" },
-		{ "{\"execute\": \"\xed\xa0\"}\n", "UTF-8" },
-		{ "5\n", "must be a JSON object" },
-		{ "[]\n", "must be a JSON object" },
-		{ "\"text\"\n", "must be a JSON object" },
-		{ "{}\n", "lacks member 'execute'" },
-		{ "{\"execute\": 5}\n", "'execute' must be a string" },
-		{ "{\"execute\": \"query-version\\u0000\"}\n", "'execute' must be a string" },
-		{ "{\"execute\": \"query-version\", \"arguments\": []}\n", "'arguments' must be an object" },
-		{ "{\"execute\": \"query-version\", \"x\": 1}\n", "'x' is unexpected" },
-		{ "{\"exec-oob\": \"query-version\"}\n", "'exec-oob' is unexpected" },
-		{ "{\"execute\": \"query-version\", \"arguments\": {\"y\": 1}}\n", "Parameter 'y' is unexpected" },
-		{ "{\"execute\": \"set_link\", \"arguments\": {\"name\": \"net0\"}}\n", "Parameter 'up' is missing" },
-		{ "{\"execute\": \"set_link\", \"arguments\": {\"name\": 1, \"up\": true}}\n", "'name', expected: string" },
-		{ "{\"execute\": \"set_link\", \"arguments\": {\"name\": \"net0\", \"up\": 1}}\n", "'up', expected: boolean" },
-		{ "{\"execute\": \"set-port-policy\", \"arguments\": {\"port\": \"net0\", \"mode\": \"x\"}}\n", "auto or manual" },
+		{"hello there\n",								  "JSON parse error"	      },
+		{ "{\"execute\": }\n",							     "JSON parse error"	  },
+		{ "{\"execute\" \"query-version\"}\n",					       "JSON parse error"	  },
+		{ "{bad}\n",								       "JSON parse error"		},
+		{ "{\"execute\": \"query-version\"]}\n",						 "wrong kind of bracket"	 },
+		{ "}\n",									   "not opened"		      },
+		{ "{\"execute\": \"cut off\n",						     "control character"	   },
+		{ "{\"execute\": \"\xff\n",							"0xff"			   },
+		{ "{\"execute\": \"\xc3\x28\"}\n",						   "UTF-8"			   },
+		{ "{\"execute\": \"\xed\xa0\"}\n",						   "UTF-8"			   },
+		{ "5\n",									   "must be a JSON object"	 },
+		{ "[]\n",									  "must be a JSON object"	  },
+		{ "\"text\"\n",								    "must be a JSON object"	},
+		{ "{}\n",									  "lacks member 'execute'"	   },
+		{ "{\"execute\": 5}\n",							    "'execute' must be a string"},
+		{ "{\"execute\": \"query-version\\u0000\"}\n",				       "'execute' must be a string"},
+		{ "{\"execute\": \"query-version\", \"arguments\": []}\n",
+		  "'arguments' must be an object"									       },
+		{ "{\"execute\": \"query-version\", \"x\": 1}\n",				  "'x' is unexpected"	      },
+		{ "{\"exec-oob\": \"query-version\"}\n",						 "'exec-oob' is unexpected"  },
+		{ "{\"execute\": \"query-version\", \"arguments\": {\"y\": 1}}\n",
+		  "Parameter 'y' is unexpected"										 },
+		{ "{\"execute\": \"set_link\", \"arguments\": {\"name\": \"net0\"}}\n",
+		  "Parameter 'up' is missing"										   },
+		{ "{\"execute\": \"set_link\", \"arguments\": {\"name\": 1, \"up\": true}}\n",
+		  "'name', expected: string"										    },
+		{ "{\"execute\": \"set_link\", \"arguments\": {\"name\": \"net0\", \"up\": 1}}\n",
+		  "'up', expected: boolean"										     },
+		{ "{\"execute\": \"set-port-policy\", \"arguments\": {\"port\": \"net0\", "
+		  "\"mode\": \"x\"}}\n",										 "auto or manual"											 },
 	};
 	struct bench *b = *state;
 	int fd = negotiated_client(b);
@@ -258,7 +272,9 @@ static void a_client_may_send_all_and_close_its_side(void **state)
 	int fd = connect_client(b);
 
 	json_object_put(hear(b, fd));
-	say(b, fd, "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"query-version\"}{\"execute\":\"query-events\"}");
+	say(b, fd,
+	    "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"query-version\"}{\"execute\":\"query-"
+	    "events\"}");
 	shutdown(fd, SHUT_WR);
 	expect(b, fd, "{\"return\":{}}");
 	expect_version(b, fd);
@@ -296,11 +312,12 @@ static void many_clients_come_and_go(void **state)
 
 static void all_commands_and_events_are_listed(void **state)
 {
-	static const char *const commands[] = { "qmp_capabilities", "query-version",
-						"query-commands",   "query-events",
-						"quit",             "query-guest-driver-status",
-						"query-ports",      "set_link",
-						"set-port-policy",  "query-why" };
+	static const char *const commands[] = {
+		"qmp_capabilities", "query-version", "query-commands",
+		"query-events",	    "quit",	     "query-guest-driver-status",
+		"query-ports",	    "set_link",	     "set-port-policy",
+		"query-why"
+	};
 	struct bench *b = *state;
 	int fd = negotiated_client(b);
 
@@ -329,7 +346,8 @@ static void queries_have_the_members_that_the_manual_names(void **state)
 
 	say(b, fd, "{\"execute\":\"query-guest-driver-status\",\"arguments\":{\"nic\":\"lan0\"}}");
 	expect(b, fd,
-	       "{\"return\":[{\"nic\":\"lan0\",\"port\":\"lan0\",\"model\":\"virtio-net\",\"place\":\"hosted\",\"status\":\"none\","
+	       "{\"return\":[{\"nic\":\"lan0\",\"port\":\"lan0\",\"model\":\"virtio-net\","
+	       "\"place\":\"hosted\",\"status\":\"none\","
 	       "\"phase\":\"unknown\",\"evidence\":\"the guest has not touched the card yet\","
 	       "\"since\":{\"seconds\":0,\"microseconds\":0},\"resets\":0}]}");
 	say(b, fd, "{\"execute\":\"query-ports\",\"arguments\":{\"port\":\"net0\"}}");
@@ -337,7 +355,8 @@ static void queries_have_the_members_that_the_manual_names(void **state)
 	assert_true(json_object_object_get_ex(got, "return", &list));
 	assert_int_equal(json_object_array_length(list), 1);
 	json_object *port = json_object_array_get_idx(list, 0), *active;
-	static const char *const members[] = { "port", "policy", "mac", "active", "state", "backend", "nics", "counters" };
+	static const char *const members[] = { "port",	"policy",  "mac",  "active",
+					       "state", "backend", "nics", "counters" };
 	for (unsigned i = 0; i < ARRAY_SIZE(members); i++)
 		assert_true(json_object_object_get_ex(port, members[i], NULL));
 	json_object_object_get_ex(port, "active", &active);

@@ -25,7 +25,7 @@ struct world {
 };
 
 static const struct port_spec ports[] = {
-	{ .id = "net0",
+	{.id = "net0",
 	  .policy = POLICY_SWITCH,
 	  .legacy_delay_ms = DELAY_MS,
 	  .hold_count = 6,
@@ -38,7 +38,7 @@ static const struct port_spec ports[] = {
 	  .policy = POLICY_SINGLE,
 	  .nics = 1,
 	  .nic = { { .id = "lan0", .model = "virtio-net", .role = ROLE_SINGLE } },
-	  .backend = { .type = "null" } },
+	  .backend = { .type = "null" }},
 };
 
 /* --- the world's side -------------------------------------------------------------------------------------------- */
@@ -84,7 +84,8 @@ static int setup_with(void **state, const struct port_spec *specs, unsigned coun
 	datapath_adopt(&w->datapath, pair[0]);
 	w->peer = pair[1];
 	fd_set_nonblock(w->peer, true);
-	assert_int_equal(control_init(&w->control, "vm1", &w->loop, &w->datapath, specs, count, &err), 0);
+	assert_int_equal(
+		control_init(&w->control, "vm1", &w->loop, &w->datapath, specs, count, &err), 0);
 	control_start(&w->control);
 	attach(w, "net0-legacy", true, "");
 	attach(w, "net0-performant", true, "");
@@ -225,7 +226,8 @@ static void expect_link(struct world *w, const char *nic, bool up)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), "{\"nic\":\"%s\",\"port\":\"net0\",\"up\":%s}", nic, up ? "true" : "false");
+	snprintf(text, sizeof(text), "{\"nic\":\"%s\",\"port\":\"net0\",\"up\":%s}", nic,
+		 up ? "true" : "false");
 	expect_event(w, "NIC_LINK_CHANGED", text);
 }
 
@@ -234,8 +236,9 @@ static void expect_switch(struct world *w, const char *from, const char *to, con
 {
 	char text[256];
 
-	snprintf(text, sizeof(text), "{\"port\":\"net0\",\"from\":%s,\"to\":%s,\"reason\":\"%s\",\"duration-us\":42}", from, to,
-		 reason);
+	snprintf(text, sizeof(text),
+		 "{\"port\":\"net0\",\"from\":%s,\"to\":%s,\"reason\":\"%s\",\"duration-us\":42}",
+		 from, to, reason);
 	expect_event(w, "PORT_LINK_SWITCHED", text);
 }
 
@@ -282,7 +285,8 @@ static void a_status_event_has_its_members_in_order(void **state)
 
 	legacy(w, DRIVER_INITIALIZING);
 	expect_event(w, "GUEST_DRIVER_STATUS_CHANGED",
-		     "{\"nic\":\"net0-legacy\",\"port\":\"net0\",\"model\":\"rtl8139\",\"status\":\"initializing\","
+		     "{\"nic\":\"net0-legacy\",\"port\":\"net0\",\"model\":\"rtl8139\",\"status\":"
+		     "\"initializing\","
 		     "\"previous\":\"none\",\"phase\":\"os\",\"evidence\":\"because\"}");
 	expect_verdict(w, WHY_INITIALIZING, "net0-legacy");
 	legacy(w, DRIVER_FAILED);
@@ -456,7 +460,8 @@ static void a_cleared_command_register_before_the_reset_belongs_to_it(void **sta
 	expect_no_links(w);
 	status_of(w, "net0-legacy", DRIVER_NONE, true);
 	expect_no_links(w);
-	status_of(w, "net0-performant", DRIVER_NONE, true); /* no driver was there: told all the same */
+	status_of(w, "net0-performant", DRIVER_NONE,
+		  true); /* no driver was there: told all the same */
 	expect_links(w, false, false, -1);
 	expect_status(w);
 	expect_link(w, "net0-legacy", false);
@@ -606,7 +611,8 @@ static void too_many_switches_hold_the_choice(void **state)
 	assert_int_equal(control_port_state(&w->control.port[0]), PORT_HELD);
 	expect_verdict(w, WHY_HELD, "net0-performant");
 	json_object *last = NULL, *name, *data, *part;
-	for (json_object *e = control_next_event(&w->control); e; e = control_next_event(&w->control)) {
+	for (json_object *e = control_next_event(&w->control); e;
+	     e = control_next_event(&w->control)) {
 		json_object_put(last);
 		last = e;
 	}
@@ -707,7 +713,8 @@ static void a_single_nic_is_up_from_the_start(void **state)
 	expect_links(w, false, false, -1);
 	expect_event(w, "NIC_LINK_CHANGED", "{\"nic\":\"lan0\",\"port\":\"lan0\",\"up\":false}");
 	expect_event(w, "PORT_LINK_SWITCHED",
-		     "{\"port\":\"lan0\",\"from\":\"lan0\",\"to\":null,\"reason\":\"manual\",\"duration-us\":42}");
+		     "{\"port\":\"lan0\",\"from\":\"lan0\",\"to\":null,\"reason\":\"manual\","
+		     "\"duration-us\":42}");
 	assert_int_equal(control_set_mode(&w->control, "lan0", false, &err), 0);
 	expect_links(w, true, false, 0);
 }
@@ -718,13 +725,15 @@ static void a_backend_that_goes_is_told(void **state)
 	struct msg_backend_status m = { .port = "net0", .reason = "the peer closed" };
 
 	report(w, MSG_BACKEND_STATUS, &m, sizeof(m));
-	expect_event(w, "BACKEND_STATUS_CHANGED", "{\"port\":\"net0\",\"up\":false,\"reason\":\"the peer closed\"}");
+	expect_event(w, "BACKEND_STATUS_CHANGED",
+		     "{\"port\":\"net0\",\"up\":false,\"reason\":\"the peer closed\"}");
 	expect_verdict(w, WHY_BACKEND_DOWN, "the peer closed");
 	report(w, MSG_BACKEND_STATUS, &m, sizeof(m));
 	expect_no_event(w);
 	m = (struct msg_backend_status){ .port = "net0", .up = 1 };
 	report(w, MSG_BACKEND_STATUS, &m, sizeof(m));
-	expect_event(w, "BACKEND_STATUS_CHANGED", "{\"port\":\"net0\",\"up\":true,\"reason\":\"\"}");
+	expect_event(w, "BACKEND_STATUS_CHANGED",
+		     "{\"port\":\"net0\",\"up\":true,\"reason\":\"\"}");
 }
 
 static void the_end_of_the_datapath_takes_the_links_and_is_told(void **state)
@@ -740,10 +749,12 @@ static void the_end_of_the_datapath_takes_the_links_and_is_told(void **state)
 	control_datapath_gone(&w->control);
 	control_datapath_gone(&w->control);
 	expect_event(w, "BACKEND_STATUS_CHANGED",
-		     "{\"port\":\"net0\",\"up\":false,\"reason\":\"the datapath process has closed its socket\"}");
+		     "{\"port\":\"net0\",\"up\":false,\"reason\":\"the datapath process has closed "
+		     "its socket\"}");
 	expect_link(w, "net0-performant", false);
 	expect_event(w, "PORT_LINK_SWITCHED",
-		     "{\"port\":\"net0\",\"from\":\"net0-performant\",\"to\":null,\"reason\":\"backend\",\"duration-us\":0}");
+		     "{\"port\":\"net0\",\"from\":\"net0-performant\",\"to\":null,\"reason\":"
+		     "\"backend\",\"duration-us\":0}");
 	expect_no_event(w);
 	expect_verdict(w, WHY_BACKEND_DOWN, "datapath");
 	assert_int_equal(control_set_link(&w->control, "net0", true, &err), -EPIPE);
