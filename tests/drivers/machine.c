@@ -19,7 +19,8 @@ static unsigned keep(struct nic_sink *sink, struct nic *nic, struct frame *frame
 		w->length = frames[taken].length;
 		w->data = calloc(1, w->length + 1u);
 		/* a length that the pieces do not bear out shows as a shorter copy */
-		w->length = (uint32_t)iov_to_buffer(frames[taken].iov, frames[taken].iovs, 0, w->data, w->length);
+		w->length = (uint32_t)iov_to_buffer(frames[taken].iov, frames[taken].iovs, 0,
+						    w->data, w->length);
 	}
 	return taken;
 }
@@ -27,7 +28,9 @@ static unsigned keep(struct nic_sink *sink, struct nic *nic, struct frame *frame
 struct machine *machine_create(const char *model, int rev, struct error *err)
 {
 	struct machine *m = calloc(1, sizeof(*m));
-	struct nic_spec spec = { .rev = rev, .mac = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 }, .bootindex = -1 };
+	struct nic_spec spec = { .rev = rev,
+				 .mac = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 },
+				 .bootindex = -1 };
 
 	str_copy(spec.model, sizeof(spec.model), model);
 	str_copy(spec.id, sizeof(spec.id), "net0");
@@ -48,7 +51,8 @@ struct machine *machine_create(const char *model, int rev, struct error *err)
 	m->nic->sink = &m->sink;
 	uint32_t half = RAM_SIZE / 2;
 	if (mem_map(&m->nic->mem, RAM_AT, half, m->ram_fd, 0, MEM_READ | MEM_WRITE, err) < 0 ||
-	    mem_map(&m->nic->mem, RAM_BORDER, half, m->ram_fd, half, MEM_READ | MEM_WRITE, err) < 0 ||
+	    mem_map(&m->nic->mem, RAM_BORDER, half, m->ram_fd, half, MEM_READ | MEM_WRITE, err) <
+		    0 ||
 	    pci_irq_set_fd(&m->nic->pci, PCI_INTX, 0, dup(m->irq_fd)) < 0)
 		abort();
 	nic_set_link(m->nic, true);

@@ -7,10 +7,10 @@
 
 #include "nic/nic.h"
 
-#define RAM_AT     0x100000u
+#define RAM_AT	   0x100000u
 #define RAM_SIZE   0x100000u
 #define RAM_BORDER (RAM_AT + RAM_SIZE / 2)
-#define RAM_END    (RAM_AT + RAM_SIZE)
+#define RAM_END	   (RAM_AT + RAM_SIZE)
 #define WIRE_MAX   128u
 
 struct wire_frame {
@@ -26,8 +26,8 @@ struct machine {
 	struct frame batch[FRAME_BATCH];
 	int ram_fd, irq_fd;
 	uint8_t *ram;
-	unsigned wire_room;   /* frames that the wire still takes */
-	unsigned sends;       /* calls of the sink */
+	unsigned wire_room; /* frames that the wire still takes */
+	unsigned sends;	    /* calls of the sink */
 	unsigned frames;
 	struct wire_frame wire[WIRE_MAX];
 };

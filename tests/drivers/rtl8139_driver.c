@@ -148,7 +148,8 @@ void rtl_open_cplus(struct rtl_driver *d, uint16_t cpcr, uint16_t imr)
 	rtl_w16(d, 0x3c, imr);
 }
 
-void rtl_queue_piece(struct rtl_driver *d, uint64_t address, uint32_t size, uint32_t flags, uint32_t opts2)
+void rtl_queue_piece(struct rtl_driver *d, uint64_t address, uint32_t size, uint32_t flags,
+		     uint32_t opts2)
 {
 	uint8_t *desc = machine_at(d->m, RTL_TX_RING + 16 * d->tx_next);
 

@@ -17,8 +17,8 @@
 #define CPLUS 0x20
 #define C     0x10
 
-#define IMR_CP  0x80ff /* as 8139cp */
-#define IMR_TOO 0xc07f /* as 8139too */
+#define IMR_CP	0x80ff	   /* as 8139cp */
+#define IMR_TOO 0xc07f	   /* as 8139too */
 #define RCR_TOO 0x0000e78a /* no wrap, own address, broadcast, 8 KiB */
 
 #define MS 1000000ull

@@ -7,8 +7,14 @@
 
 static void linux_can_tell_the_two_revisions_apart(void **state)
 {
-	static const struct { int rev; uint8_t shown; uint32_t id; } want[] = {
-		{ -1, 0x20, 0x74800000 }, { CPLUS, 0x20, 0x74800000 }, { C, 0x10, 0x74000000 },
+	static const struct {
+		int rev;
+		uint8_t shown;
+		uint32_t id;
+	} want[] = {
+		{ -1, 0x20, 0x74800000 },
+		{ CPLUS, 0x20, 0x74800000 },
+		{ C, 0x10, 0x74000000 },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(want); i++) {
@@ -165,14 +171,14 @@ static void the_eeprom_writes_only_when_that_is_enabled(void **state)
 	assert_int_equal(rtl_r8(d, 0x50) & 1, 1);
 	rtl_w8(d, 0x50, 0);
 
-	rtl_eeprom_command(d, 0x130, 9);              /* write enable */
-	rtl_eeprom_command(d, 7u << 6 | 40, 9);       /* erase */
+	rtl_eeprom_command(d, 0x130, 9);	/* write enable */
+	rtl_eeprom_command(d, 7u << 6 | 40, 9); /* erase */
 	assert_int_equal(rtl_eeprom_read(d, 40, 6), 0xffff);
-	rtl_eeprom_command(d, 5u << 22 | 41u << 16, 12); /* cut short: nothing happens */
+	rtl_eeprom_command(d, 5u << 22 | 41u << 16, 12);  /* cut short: nothing happens */
 	rtl_eeprom_command(d, 0x110u << 16 | 0x5a5a, 25); /* write all */
 	assert_int_equal(rtl_eeprom_read(d, 0, 6), 0x5a5a);
 	assert_int_equal(rtl_eeprom_read(d, 63, 6), 0x5a5a);
-	rtl_eeprom_command(d, 0x120, 9);              /* erase all */
+	rtl_eeprom_command(d, 0x120, 9); /* erase all */
 	assert_int_equal(rtl_eeprom_read(d, 7, 6), 0xffff);
 	rtl_eeprom_command(d, 0x100, 9);
 	rtl_eeprom_command(d, (5u << 6 | 3) << 16 | 0x1111, 25);
@@ -213,8 +219,13 @@ static void autoload_puts_the_address_back(void **state)
 
 static void configuration_registers_obey_their_lock(void **state)
 {
-	static const struct { uint8_t at, write, read; } row[] = {
-		{ 0x52, 0xff, 0xff }, { 0x52, 0x20, 0x2c }, { 0x59, 0x60, 0x61 }, { 0x5a, 0xf5, 0xf5 },
+	static const struct {
+		uint8_t at, write, read;
+	} row[] = {
+		{ 0x52, 0xff, 0xff },
+		{ 0x52, 0x20, 0x2c },
+		{ 0x59, 0x60, 0x61 },
+		{ 0x5a, 0xf5, 0xf5 },
 	};
 	struct rtl_driver *d = *state;
 

@@ -27,7 +27,7 @@ static void four_slots_go_out_in_turn(void **state)
 		assert_int_equal(rtl_r32(d, 0x10 + 4 * slot), 0x0008a000 | (100 + i));
 		machine_clear_wire(d->m);
 	}
-	assert_int_equal(rtl_r16(d, 0x60), 0xf00f); /* summary: all sent, all the host's */
+	assert_int_equal(rtl_r16(d, 0x60), 0xf00f);	/* summary: all sent, all the host's */
 	rtl_w32(d, 0x10 + 4 * d->tx_next, 0x2000 | 64); /* owner bit set: nothing to do */
 	assert_int_equal(d->m->frames, 0);
 }
@@ -100,7 +100,9 @@ static void the_ring_wraps_in_every_size(void **state)
 {
 	for (unsigned size = 0; size < 4; size++)
 		for (unsigned linear = 0; linear < 2; linear++) {
-			struct rtl_driver *d = open_too(state, (RCR_TOO & ~0x80u) | size << 11 | (linear && size < 3 ? 0x80 : 0));
+			struct rtl_driver *d =
+				open_too(state, (RCR_TOO & ~0x80u) | size << 11 |
+							(linear && size < 3 ? 0x80 : 0));
 			uint8_t *end = machine_at(d->m, RTL_C_RING + d->ring_size);
 			memset(end, 0x55, 2048);
 			for (unsigned i = 0; i < 600; i++) {
@@ -112,7 +114,8 @@ static void the_ring_wraps_in_every_size(void **state)
 				assert_int_equal(rtl_r16(d, 0x3a), d->ring_at);
 			}
 			if (!linear || size == 3)
-				assert_int_equal(end[0], 0x55); /* not a byte behind a ring that wraps */
+				assert_int_equal(end[0],
+						 0x55); /* not a byte behind a ring that wraps */
 		}
 }
 
@@ -194,7 +197,8 @@ static void the_early_chip_has_no_cplus_registers(void **state)
 int main(void)
 {
 #define BOTH(f)                                                                                    \
-	cmocka_unit_test_setup_teardown(f, setup_c, teardown), cmocka_unit_test_setup_teardown(f, setup_cplus, teardown)
+	cmocka_unit_test_setup_teardown(f, setup_c, teardown),                                     \
+		cmocka_unit_test_setup_teardown(f, setup_cplus, teardown)
 	const struct CMUnitTest tests[] = {
 		BOTH(four_slots_go_out_in_turn),
 		BOTH(four_frames_in_flight_cost_one_interrupt),
@@ -205,7 +209,8 @@ int main(void)
 		BOTH(frames_too_long_for_the_slack_are_dropped),
 		BOTH(a_receiver_reset_begins_at_the_start),
 		BOTH(loopback_works_in_c_mode),
-		cmocka_unit_test_setup_teardown(the_early_chip_has_no_cplus_registers, setup_c, teardown),
+		cmocka_unit_test_setup_teardown(the_early_chip_has_no_cplus_registers, setup_c,
+						teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

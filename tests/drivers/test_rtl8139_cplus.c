@@ -76,7 +76,8 @@ static void a_frame_may_lie_in_many_pieces_and_across_maps(void **state)
 	uint32_t rest = rtl_tx_opts1(d, 0);
 	assert_true(rest & 0x80000000);
 	for (unsigned i = 2; i > 0; i--)
-		memcpy(machine_at(d->m, RTL_TX_RING + 16 * (i + 1)), machine_at(d->m, RTL_TX_RING + 16 * i), 16);
+		memcpy(machine_at(d->m, RTL_TX_RING + 16 * (i + 1)),
+		       machine_at(d->m, RTL_TX_RING + 16 * i), 16);
 	memcpy(machine_at(d->m, RTL_TX_RING + 16), machine_at(d->m, RTL_TX_RING), 16);
 	rtl_queue_piece(d, at, 20, 0x20000000, 0);
 	rtl_kick(d);
@@ -106,7 +107,8 @@ static void a_busy_wire_leaves_frames_in_the_ring(void **state)
 
 	d->m->wire_room = 3;
 	for (unsigned i = 0; i < 10; i++) {
-		memcpy(machine_at(d->m, RTL_TX_BUFFERS + i * RTL_BUFFER), frame_to(other, 64, (uint8_t)i), 64);
+		memcpy(machine_at(d->m, RTL_TX_BUFFERS + i * RTL_BUFFER),
+		       frame_to(other, 64, (uint8_t)i), 64);
 		rtl_queue_piece(d, RTL_TX_BUFFERS + i * RTL_BUFFER, 64, 0x30000000, 0);
 	}
 	rtl_kick(d);
@@ -155,8 +157,13 @@ static void a_tag_is_inserted(void **state)
 /* Header fields as Linux leaves them; what leaves must ask for exactly the missing checksum. */
 static void checksums_are_asked_for(void **state)
 {
-	static const struct { uint8_t protocol; uint32_t flags; unsigned at; } row[] = {
-		{ 6, 0x00050000, 16 }, { 17, 0x00060000, 6 },
+	static const struct {
+		uint8_t protocol;
+		uint32_t flags;
+		unsigned at;
+	} row[] = {
+		{ 6, 0x00050000, 16 },
+		{ 17, 0x00060000, 6 },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(row); i++)
@@ -164,7 +171,8 @@ static void checksums_are_asked_for(void **state)
 			struct rtl_driver *d = open_cp(state, 0);
 			uint8_t f[600];
 			size_t len = ip_frame(f, other, row[i].protocol, 333);
-			put_be16(f + 34 + row[i].at, 0xdead); /* the chip does not care what is there */
+			put_be16(f + 34 + row[i].at,
+				 0xdead); /* the chip does not care what is there */
 			rtl_send(d, f, len, row[i].flags, tag ? 0x00020100 : 0);
 			assert_int_equal(d->m->frames, 1);
 			struct wire_frame *w = &d->m->wire[0];
@@ -174,7 +182,8 @@ static void checksums_are_asked_for(void **state)
 			assert_int_equal(w->hdr.csum_start, l2 + 20);
 			assert_int_equal(w->hdr.csum_offset, row[i].at);
 			assert_int_equal(w->hdr.gso_type, VIRTIO_NET_HDR_GSO_NONE);
-			assert_int_equal(by_the_book(0, w->data + l2, 20), 0); /* IP header checksum is right */
+			assert_int_equal(by_the_book(0, w->data + l2, 20),
+					 0); /* IP header checksum is right */
 			/* summing from csum_start gives what a full checksum would be */
 			uint16_t filled = by_the_book(0, w->data + l2 + 20, w->length - l2 - 20);
 			fill_checksums(f, len);
@@ -230,7 +239,8 @@ static void a_large_send_becomes_one_segment_request(void **state)
 		rtl_queue_piece(d, at, 54, flags | 0x20000000, opts2);
 		for (size_t done = 54; done < len; done += 4096) {
 			uint32_t n = (uint32_t)MIN(len - done, 4096);
-			rtl_queue_piece(d, at + done, n, flags | (done + n == len ? 0x10000000 : 0), opts2);
+			rtl_queue_piece(d, at + done, n, flags | (done + n == len ? 0x10000000 : 0),
+					opts2);
 		}
 		unsigned pieces = d->tx_next;
 		rtl_kick(d);
@@ -244,7 +254,8 @@ static void a_large_send_becomes_one_segment_request(void **state)
 		assert_int_equal(w->hdr.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
 		assert_int_equal(w->hdr.csum_start, l2 + 20);
 		assert_int_equal(w->hdr.csum_offset, 16);
-		assert_int_equal(get_be16(w->data + l2 + 36), (uint16_t)~by_the_book(pseudo(f + 14, len - 34), NULL, 0));
+		assert_int_equal(get_be16(w->data + l2 + 36),
+				 (uint16_t)~by_the_book(pseudo(f + 14, len - 34), NULL, 0));
 		assert_memory_equal(w->data + l2 + 40, f + 54, len - 54);
 		/* the status word shows no error, though the MSS stood where errors are told */
 		for (unsigned i = 0; i < pieces; i++)
@@ -266,7 +277,8 @@ static void a_large_send_that_fits_one_frame_is_only_summed(void **state)
 	assert_int_equal(get_be16(d->m->wire[0].data + 16), 1040);
 	f[47] = 0x90; /* congestion window reduced */
 	rtl_send(d, f, len, 0x08000000 | 536u << 16, 0);
-	assert_int_equal(d->m->wire[1].hdr.gso_type, VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN);
+	assert_int_equal(d->m->wire[1].hdr.gso_type,
+			 VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN);
 }
 
 /* --- receive --- */
@@ -295,7 +307,8 @@ static void short_frames_are_padded(void **state)
 	assert_int_equal(rtl_take(d, got), 60);
 	assert_memory_equal(got + 42, zero, 18);
 	assert_int_equal(d->opts1 & 0x07000000, 0x01000000);
-	assert_int_equal(machine_at(d->m, RTL_RX_BUFFERS)[64], 0x55); /* and not a byte more is written */
+	assert_int_equal(machine_at(d->m, RTL_RX_BUFFERS)[64],
+			 0x55); /* and not a byte more is written */
 }
 
 static void frames_may_fill_several_buffers(void **state)
@@ -389,7 +402,8 @@ static void receive_checksums_are_verified(void **state)
 
 	for (unsigned protocol = 6; protocol <= 17; protocol += 11)
 		for (unsigned payload = 400; payload < 404; payload++) {
-			uint32_t pid = protocol == 6 ? 0x10000 : 0x20000, bad = protocol == 6 ? 0x2000 : 0x4000;
+			uint32_t pid = protocol == 6 ? 0x10000 : 0x20000,
+				 bad = protocol == 6 ? 0x2000 : 0x4000;
 			size_t len = ip_frame(f, card_mac, (uint8_t)protocol, payload);
 			fill_checksums(f, len);
 			machine_say(d->m, f, len);
@@ -427,10 +441,16 @@ static void receive_checksums_are_verified(void **state)
 static void the_filter_wants_what_it_was_told(void **state)
 {
 	static const uint8_t multi[6] = { 0x01, 0x00, 0x5e, 0x00, 0x00, 0xfb };
-	static const struct { uint32_t rcr; bool mine, others, broadcast, hashed, unhashed; } row[] = {
-		{ 0x00, false, false, false, false, false }, { 0x01, true, true, false, false, false },
-		{ 0x02, true, false, false, false, false },  { 0x04, false, false, false, true, false },
-		{ 0x08, false, false, true, false, false },  { 0x0f, true, true, true, true, false },
+	static const struct {
+		uint32_t rcr;
+		bool mine, others, broadcast, hashed, unhashed;
+	} row[] = {
+		{ 0x00, false, false, false, false, false },
+		{ 0x01, true, true, false, false, false },
+		{ 0x02, true, false, false, false, false },
+		{ 0x04, false, false, false, true, false },
+		{ 0x08, false, false, true, false, false },
+		{ 0x0f, true, true, true, true, false },
 	};
 	struct rtl_driver *d = open_cp(state, 0);
 
@@ -438,7 +458,8 @@ static void the_filter_wants_what_it_was_told(void **state)
 	rtl_w32(d, 0x08, 0x00008000);
 	rtl_w32(d, 0x0c, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
-		const bool want[] = { row[i].mine, row[i].others, row[i].broadcast, row[i].hashed, row[i].unhashed };
+		const bool want[] = { row[i].mine, row[i].others, row[i].broadcast, row[i].hashed,
+				      row[i].unhashed };
 		uint8_t unhashed[6] = { 0x01, 0x00, 0x5e, 0x00, 0x00, 0x01 };
 		const uint8_t *to[] = { card_mac, other, all, multi, unhashed };
 		rtl_w32(d, 0x44, 0xe700 | row[i].rcr);
@@ -448,8 +469,10 @@ static void the_filter_wants_what_it_was_told(void **state)
 			assert_int_equal(rtl_take(d, got) != 0, want[k]);
 			assert_int_equal(dropped(d, DROP_FILTERED) - before, !want[k]);
 			if (want[k])
-				assert_int_equal(d->opts1 & 0x07000000, k == 0 ? 0x02000000 : k == 1 ? 0
-									       : k == 2 ? 0x01000000 : 0x04000000);
+				assert_int_equal(d->opts1 & 0x07000000, k == 0	 ? 0x02000000
+									: k == 1 ? 0
+									: k == 2 ? 0x01000000
+										 : 0x04000000);
 		}
 	}
 	/* a new station address */
@@ -571,7 +594,8 @@ static void an_acknowledgement_does_not_wipe_out_what_the_guest_has_not_seen(voi
 	assert_int_equal(rtl_r16(d, 0x3e), 0x0001);
 	rtl_w16(d, 0x3c, 0x80ac); /* receive causes masked: the poll begins */
 	assert_int_equal(rtl_take(d, got), 64);
-	assert_int_equal(rtl_take(d, got), 0); /* nothing more, it sees; its acknowledgement is under way */
+	assert_int_equal(rtl_take(d, got),
+			 0); /* nothing more, it sees; its acknowledgement is under way */
 	machine_say(d->m, frame_to(card_mac, 64, 2), 64);
 	rtl_w16(d, 0x3e, 0x0053);
 	rtl_w16(d, 0x3c, IMR_CP);

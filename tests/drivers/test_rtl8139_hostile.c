@@ -16,8 +16,10 @@ static struct rtl_driver *open_cp(void **state, uint16_t cpcr)
 static void cve_2015_5165_lengths_that_lie_leak_nothing(void **state)
 {
 	struct rtl_driver *d = open_cp(state, 0);
-	static const uint32_t flags[] = { 0x00050000, 0x00060000, 0x00040000, 0x08000000 | 1448u << 16, 0x08000000 | 1u << 16,
-					  0x08000000 };
+	static const uint32_t flags[] = {
+		0x00050000, 0x00060000, 0x00040000, 0x08000000 | 1448u << 16, 0x08000000 | 1u << 16,
+		0x08000000
+	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(flags); i++)
 		for (unsigned protocol = 6; protocol <= 17; protocol += 11)
@@ -25,24 +27,30 @@ static void cve_2015_5165_lengths_that_lie_leak_nothing(void **state)
 				for (unsigned total = 0; total < 80; total += 3)
 					for (unsigned doff = 0; doff < 16; doff += 5) {
 						uint8_t f[100];
-						size_t len = ip_frame(f, other, (uint8_t)protocol, 20);
+						size_t len =
+							ip_frame(f, other, (uint8_t)protocol, 20);
 						f[14] = (uint8_t)(0x40 | ihl);
 						put_be16(f + 16, (uint16_t)total);
 						if (protocol == 6)
 							f[46] = (uint8_t)(doff << 4);
-						rtl_send(d, f, len, flags[i], ihl & 1 ? 0x00020000 : 0);
+						rtl_send(d, f, len, flags[i],
+							 ihl & 1 ? 0x00020000 : 0);
 						assert_true(d->m->frames <= 1);
 						if (d->m->frames)
-							assert_true(d->m->wire[0].length <= len + 4);
+							assert_true(d->m->wire[0].length <=
+								    len + 4);
 						machine_clear_wire(d->m);
-						assert_false(rtl_tx_opts1(d, (d->tx_next + 63) % 64) & 0x80000000);
+						assert_false(
+							rtl_tx_opts1(d, (d->tx_next + 63) % 64) &
+							0x80000000);
 					}
 }
 
 /* CVE-2016-8910: a ring without an end, whose descriptors all belong to the card. */
 static void cve_2016_8910_a_ring_without_end_ends(void **state)
 {
-	static const uint32_t kinds[] = { 0, 0x20000000, 0x10000000, 0x30000000, 0x40000000, 0x60000000, 0x50000000 };
+	static const uint32_t kinds[] = { 0,	      0x20000000, 0x10000000, 0x30000000,
+					  0x40000000, 0x60000000, 0x50000000 };
 	struct rtl_driver *d = *state;
 
 	for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++)
@@ -84,7 +92,8 @@ static void cve_2018_17958_sizes_do_not_overflow(void **state)
 	struct rtl_driver *d = open_cp(state, 0);
 
 	for (unsigned i = 0; i < 10; i++) /* 10 x 65535 bytes in one frame */
-		rtl_queue_piece(d, RTL_TX_BUFFERS, 65535, (i == 0 ? 0x20000000 : 0) | (i == 9 ? 0x10000000 : 0), 0);
+		rtl_queue_piece(d, RTL_TX_BUFFERS, 65535,
+				(i == 0 ? 0x20000000 : 0) | (i == 9 ? 0x10000000 : 0), 0);
 	rtl_kick(d);
 	assert_int_equal(d->m->frames, 0);
 	assert_int_equal(dropped(d, DROP_OVERSIZE), 1);
@@ -115,7 +124,8 @@ static void a_frame_of_sixty_pieces_is_refused_whole(void **state)
 	struct rtl_driver *d = open_cp(state, 0);
 
 	for (unsigned i = 0; i < 60; i++)
-		rtl_queue_piece(d, RTL_TX_BUFFERS + 100 * i, 10, (i == 0 ? 0x20000000 : 0) | (i == 59 ? 0x10000000 : 0), 0);
+		rtl_queue_piece(d, RTL_TX_BUFFERS + 100 * i, 10,
+				(i == 0 ? 0x20000000 : 0) | (i == 59 ? 0x10000000 : 0), 0);
 	rtl_kick(d);
 	assert_int_equal(d->m->frames, 0);
 	assert_int_equal(dropped(d, DROP_BAD_DESCRIPTOR), 1);
@@ -156,7 +166,8 @@ static void cve_2021_3416_loopback_does_not_recurse(void **state)
 
 static void bad_addresses_are_counted_and_given_back(void **state)
 {
-	static const uint64_t bad[] = { 0, RAM_AT - 1, RAM_END - 32, RAM_END, 0xfffffff0, ~0ull - 10, ~0ull, 1ull << 63 };
+	static const uint64_t bad[] = { 0,	    RAM_AT - 1, RAM_END - 32, RAM_END,
+					0xfffffff0, ~0ull - 10, ~0ull,	      1ull << 63 };
 	struct rtl_driver *d = open_cp(state, 0);
 	struct nic *nic = d->m->nic;
 
@@ -169,7 +180,8 @@ static void bad_addresses_are_counted_and_given_back(void **state)
 		assert_true(rtl_tx_opts1(d, i) & 0x00800000);
 		assert_true(nic->counters.bad_access > before);
 		assert_int_equal(rtl_r16(d, 0x3e) & 0x8008, 0x8008);
-		assert_true(pci_config_read(&nic->pci, 6, 2) & 0x2000); /* master abort, for the driver's log */
+		assert_true(pci_config_read(&nic->pci, 6, 2) &
+			    0x2000); /* master abort, for the driver's log */
 		rtl_w16(d, 0x3e, 0xffff);
 
 		before = dropped(d, DROP_BAD_ADDRESS);
@@ -188,7 +200,9 @@ static void bad_addresses_are_counted_and_given_back(void **state)
 
 static void rings_outside_memory_stop_nothing_else(void **state)
 {
-	static const uint32_t bad[][2] = { { 0, 0 }, { RAM_END, 0 }, { 0xffffff00, 0xffffffff }, { RAM_AT, 1 } };
+	static const uint32_t bad[][2] = {
+		{ 0, 0 }, { RAM_END, 0 }, { 0xffffff00, 0xffffffff }, { RAM_AT, 1 }
+	};
 	struct rtl_driver *d = open_cp(state, 0);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -250,7 +264,8 @@ static void capr_may_say_anything(void **state)
 			machine_say(d->m, frame_to(card_mac, 700, 0), 700);
 			assert_true(rtl_r16(d, 0x3a) < 8192u << size);
 			if (capr % 11 == 0) /* and the ring changes its size meanwhile */
-				rtl_w32(d, 0x44, RCR_TOO | (capr & 3) << 11), rtl_w32(d, 0x44, RCR_TOO | size << 11);
+				rtl_w32(d, 0x44, RCR_TOO | (capr & 3) << 11),
+					rtl_w32(d, 0x44, RCR_TOO | size << 11);
 		}
 	}
 }
@@ -280,6 +295,28 @@ static void a_stopped_guest_is_left_alone(void **state)
 	assert_int_equal(get_le64(machine_at(d->m, RTL_TALLY)), 1);
 }
 
+/* Each look of the clock must plan the next one, or the owner's timer would fire without end. */
+static void the_clock_never_spins(void **state)
+{
+	struct rtl_driver *d = open_cp(state, 0);
+
+	while (machine_say(d->m, frame_to(card_mac, 64, 0), 64))
+		;
+	for (unsigned stopped = 0; stopped < 2; stopped++) {
+		unsigned fired = 0;
+		d->m->nic->stopped = stopped;
+		for (uint64_t ms = 0; ms < 1000; ms++) {
+			clock_set(&d->m->clock, clock_now(&d->m->clock) + MS);
+			while (d->m->nic->notes.deadline_ns &&
+			       d->m->nic->notes.deadline_ns <= clock_now(&d->m->clock)) {
+				d->m->nic->notes.deadline_ns = 0;
+				d->m->nic->ops->timer(d->m->nic);
+				assert_true(++fired < 60);
+			}
+		}
+	}
+}
+
 /* --- saved state --- */
 
 /* Moves the card's state into a new card of the same memory, as a migration would. */
@@ -297,8 +334,11 @@ static void move(struct rtl_driver *d)
 	assert_non_null(m->nic);
 	m->nic->sink = &m->sink;
 	uint32_t half = RAM_SIZE / 2;
-	assert_int_equal(mem_map(&m->nic->mem, RAM_AT, half, m->ram_fd, 0, MEM_READ | MEM_WRITE, &err), 0);
-	assert_int_equal(mem_map(&m->nic->mem, RAM_BORDER, half, m->ram_fd, half, MEM_READ | MEM_WRITE, &err), 0);
+	assert_int_equal(
+		mem_map(&m->nic->mem, RAM_AT, half, m->ram_fd, 0, MEM_READ | MEM_WRITE, &err), 0);
+	assert_int_equal(mem_map(&m->nic->mem, RAM_BORDER, half, m->ram_fd, half,
+				 MEM_READ | MEM_WRITE, &err),
+			 0);
 	pci_irq_set_fd(&m->nic->pci, PCI_INTX, 0, dup(m->irq_fd));
 	assert_int_equal(nic_load(m->nic, out.data, out.length, &err), 0);
 	/* what is saved again is the same */
@@ -319,7 +359,8 @@ static void traffic_goes_on_after_a_move(void **state)
 	for (unsigned round = 0; round < 100; round++) {
 		const uint8_t *f = frame_to(card_mac, 64 + round, (uint8_t)round);
 		assert_int_equal(machine_say(d->m, f, 64 + round), 1);
-		d->m->wire_room = round % 3 == 0 ? 0 : UINT32_MAX; /* sometimes a frame still waits */
+		d->m->wire_room =
+			round % 3 == 0 ? 0 : UINT32_MAX; /* sometimes a frame still waits */
 		rtl_send(d, frame_to(other, 70 + round, (uint8_t)round), 70 + round, 0, 0);
 		uint32_t ticks = rtl_r32(d, 0x48);
 		d->m->wire_room = UINT32_MAX;
@@ -433,6 +474,7 @@ int main(void)
 		CP(buffers_that_hold_nothing_do_not_loop),
 		CP(capr_may_say_anything),
 		CP(a_stopped_guest_is_left_alone),
+		CP(the_clock_never_spins),
 		CP(traffic_goes_on_after_a_move),
 		CP(everything_that_a_driver_set_moves_along),
 		CP(a_state_of_the_other_revision_is_refused),

@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void fill_tx_ring(struct rtl_driver *d)
 {
 	for (unsigned i = 0; i < RTL_RING; i++)
-		put_le64(machine_at(d->m, RTL_TX_RING + 16 * i) + 8, RTL_TX_BUFFERS + i * RTL_BUFFER);
+		put_le64(machine_at(d->m, RTL_TX_RING + 16 * i) + 8,
+			 RTL_TX_BUFFERS + i * RTL_BUFFER);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

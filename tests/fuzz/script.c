@@ -50,7 +50,8 @@ static void access_bar(struct script *s, bool write)
 	unsigned size = 1u << (how >> 3 & 3);
 
 	if (write)
-		pci_bar_write(&s->m->nic->pci, how & 7, offset, size, script_number(s, MIN(size, 4)));
+		pci_bar_write(&s->m->nic->pci, how & 7, offset, size,
+			      script_number(s, MIN(size, 4)));
 	else
 		pci_bar_read(&s->m->nic->pci, how & 7, offset, size);
 }

@@ -13,7 +13,14 @@
 #define ADDRESS_MASK (EEPROM_WORDS - 1)
 
 /* Words that drivers look at (RTL8139C(L)+ 7: EEPROM contents). */
-enum { WORD_ID = 0, WORD_VENDOR = 1, WORD_DEVICE = 2, WORD_SUB_VENDOR = 3, WORD_SUB_DEVICE = 4, WORD_MAC = 7 };
+enum {
+	WORD_ID = 0,
+	WORD_VENDOR = 1,
+	WORD_DEVICE = 2,
+	WORD_SUB_VENDOR = 3,
+	WORD_SUB_DEVICE = 4,
+	WORD_MAC = 7
+};
 
 void rtl8139_eeprom_fill(struct rtl8139_eeprom *e, const uint8_t mac[MAC_LEN])
 {
@@ -23,13 +30,13 @@ void rtl8139_eeprom_fill(struct rtl8139_eeprom *e, const uint8_t mac[MAC_LEN])
 	e->word[WORD_DEVICE] = RTL8139_DEVICE;
 	e->word[WORD_SUB_VENDOR] = RTL8139_VENDOR;
 	e->word[WORD_SUB_DEVICE] = RTL8139_DEVICE;
-	for (unsigned i = 0; i < MAC_LEN / 2; i++)
+	for (size_t i = 0; i < MAC_LEN / 2; i++)
 		e->word[WORD_MAC + i] = get_le16(mac + 2 * i);
 }
 
 void rtl8139_load_eeprom(struct rtl8139 *r)
 {
-	for (unsigned i = 0; i < MAC_LEN / 2; i++)
+	for (size_t i = 0; i < MAC_LEN / 2; i++)
 		put_le16(r->s.kept.idr + 2 * i, r->eeprom.word[WORD_MAC + i]);
 }
 

@@ -5,20 +5,21 @@
 
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_VLAN 0x8100
-#define IP_MIN         20u
+#define IP_MIN	       20u
 #define IP_PROTOCOL    9u
 #define IP_SOURCE      12u
 #define IP_FRAGMENT    0x3fffu /* more fragments, offset */
 #define PROTOCOL_TCP   6
 #define PROTOCOL_UDP   17
-#define TCP_MIN        20u
+#define TCP_MIN	       20u
 #define UDP_HEADER     8u
 
 static size_t l2_length(const uint8_t *head, size_t have)
 {
 	size_t at = ETH_HEADER - 2;
 
-	for (unsigned tags = 0; tags < 2 && at + 2 <= have && get_be16(head + at) == ETHERTYPE_VLAN; tags++)
+	for (unsigned tags = 0; tags < 2 && at + 2 <= have && get_be16(head + at) == ETHERTYPE_VLAN;
+	     tags++)
 		at += VLAN_TAG;
 	return at + 2 <= have && get_be16(head + at) == ETHERTYPE_IPV4 ? at + 2 : 0;
 }

@@ -21,11 +21,11 @@
 #include "base/bytes.h"
 #include "nic/rtl8139/rtl8139.h"
 
-#define TX_IRQ_WAIT_NS  (100u * 1000u)
+#define TX_IRQ_WAIT_NS	100000u
 #define TX_IRQ_DONE_MAX (DESC_MAX / 2)
-#define PM_AT           0x50 /* where the real chip has it */
-#define MIN_GNT         0x20
-#define MAX_LAT         0x40
+#define PM_AT		0x50 /* where the real chip has it */
+#define MIN_GNT		0x20
+#define MAX_LAT		0x40
 
 /* --- interrupts --- */
 
@@ -39,7 +39,7 @@ void rtl8139_raise(struct rtl8139 *r, uint16_t causes)
 void rtl8139_acknowledge(struct rtl8139 *r, uint16_t causes)
 {
 	r->isr_kept |= causes & r->s.isr & r->isr_unseen;
-	r->s.isr &= (uint16_t)~(causes & ~r->isr_unseen);
+	r->s.isr &= (uint16_t) ~(causes & ~r->isr_unseen);
 	rtl8139_raise(r, 0);
 }
 
@@ -47,10 +47,11 @@ void rtl8139_unmask(struct rtl8139 *r, uint16_t causes)
 {
 	if (causes & INT_ROK) {
 		if (rtl8139_rx_consumed(r))
-			r->s.isr &= (uint16_t)~(r->isr_kept & (INT_ROK | INT_RDU));
+			r->s.isr &= (uint16_t) ~(r->isr_kept & (INT_ROK | INT_RDU));
 		else if (!rx_cplus(r) && (r->s.cr & CR_RE))
-			r->s.isr |= INT_ROK; /* 8139too acknowledges after it looked; CAPR tells what it left */
-		r->isr_kept &= (uint16_t)~(INT_ROK | INT_RDU);
+			/* 8139too acknowledges after it looked; CAPR tells what it left */
+			r->s.isr |= INT_ROK;
+		r->isr_kept &= (uint16_t) ~(INT_ROK | INT_RDU);
 	}
 	rtl8139_raise(r, 0);
 }
@@ -101,7 +102,8 @@ void rtl8139_system_error(struct rtl8139 *r)
 
 void rtl8139_arm(struct rtl8139 *r)
 {
-	const uint64_t due[] = { r->timer_due_ns, r->tx_irq_held ? r->tx_irq_due_ns : 0, r->rx_look_due_ns };
+	const uint64_t due[] = { r->timer_due_ns, r->tx_irq_held ? r->tx_irq_due_ns : 0,
+				 r->rx_look_due_ns };
 	uint64_t first = 0;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(due); i++)
@@ -132,7 +134,7 @@ static void timer(struct nic *nic)
 	if (r->tx_irq_held && now >= r->tx_irq_due_ns)
 		rtl8139_flush_sent(r);
 	if (r->rx_look_due_ns && now >= r->rx_look_due_ns)
-		rtl8139_rx_look(r);
+		rtl8139_rx_look_by_clock(r);
 	if (r->timer_due_ns && now >= r->timer_due_ns) {
 		rtl8139_raise(r, INT_TIMEOUT);
 		rtl8139_timer_plan(r);
@@ -235,7 +237,9 @@ static int init(struct nic *nic, const struct nic_spec *spec, struct error *err)
 	int rev = spec->rev < 0 ? RTL8139_REV_CPLUS : spec->rev;
 
 	if (rev != RTL8139_REV_C && rev != RTL8139_REV_CPLUS)
-		return error_set(err, -EINVAL, "%s: rtl8139 has no revision %d; rev= can be 0x10 (RTL8139C) or 0x20 (RTL8139C+)",
+		return error_set(err, -EINVAL,
+				 "%s: rtl8139 has no revision %d; rev= can be 0x10 (RTL8139C) or "
+				 "0x20 (RTL8139C+)",
 				 spec->id, rev);
 	r->cplus = rev == RTL8139_REV_CPLUS;
 	r->space = r->cplus ? &rtl8139_cplus_space : &rtl8139_c_space;

@@ -50,9 +50,9 @@ enum eeprom_change { EE_WRITE, EE_WRITE_ALL, EE_ERASE, EE_ERASE_ALL, EEPROM_CHAN
 struct rtl8139_eeprom {
 	uint16_t word[EEPROM_WORDS];
 	uint16_t shift;
-	uint8_t step;    /* enum eeprom_step */
-	uint8_t change;  /* enum eeprom_change, for EE_DATA and EE_ARMED */
-	uint8_t bits;    /* bits shifted in this step */
+	uint8_t step;	/* enum eeprom_step */
+	uint8_t change; /* enum eeprom_change, for EE_DATA and EE_ARMED */
+	uint8_t bits;	/* bits shifted in this step */
 	uint8_t address;
 	bool select, clock, out;
 	bool write_enabled;
@@ -75,36 +75,36 @@ struct rtl8139 {
 	struct rtl8139_eeprom eeprom;
 	struct rtl8139_tally tally;
 	struct reg_space *space; /* this revision's registers */
-	bool cplus;              /* an RTL8139C+ */
+	bool cplus;		 /* an RTL8139C+ */
 
 	/* where the chip is in its rings */
-	uint8_t tx_slot;                  /* C mode: next of the four */
-	uint8_t tx_at[RTL8139_RINGS];     /* C+: next descriptor */
-	uint8_t tx_poll;                  /* TPPOLL_NPQ, TPPOLL_HPQ: asked for and not done */
-	uint8_t rx_at;                    /* C+: next receive descriptor */
-	uint8_t rx_last;                  /* ... and the last that was filled */
+	uint8_t tx_slot;	      /* C mode: next of the four */
+	uint8_t tx_at[RTL8139_RINGS]; /* C+: next descriptor */
+	uint8_t tx_poll;	      /* TPPOLL_NPQ, TPPOLL_HPQ: asked for and not done */
+	uint8_t rx_at;		      /* C+: next receive descriptor */
+	uint8_t rx_last;	      /* ... and the last that was filled */
 
 	/* times on nic->clock; 0 = none */
-	uint64_t timer_base_ns;           /* TCTR was 0 */
-	uint64_t timer_due_ns;            /* TCTR reaches TIMERINT */
+	uint64_t timer_base_ns; /* TCTR was 0 */
+	uint64_t timer_due_ns;	/* TCTR reaches TIMERINT */
 	uint64_t tx_irq_due_ns;
-	uint64_t rx_look_due_ns;          /* look again for receive descriptors */
+	uint64_t rx_look_due_ns; /* look again for receive descriptors */
 	uint32_t rx_look_wait_ns;
 
-	uint16_t isr_unseen;              /* causes raised since ISR was read last */
-	uint16_t isr_kept;                /* ... that an acknowledgement would have cleared */
-	uint16_t tx_irq_held;             /* causes that wait for tx_irq_due_ns or for a read of ISR */
-	uint16_t tx_done_held;            /* descriptors given back without an interrupt */
+	uint16_t isr_unseen;   /* causes raised since ISR was read last */
+	uint16_t isr_kept;     /* ... that an acknowledgement would have cleared */
+	uint16_t tx_irq_held;  /* causes that wait for tx_irq_due_ns or for a read of ISR */
+	uint16_t tx_done_held; /* descriptors given back without an interrupt */
 
 	/* latches for the driver status */
-	bool rx_starved;                  /* receive() was refused for lack of room */
-	bool rx_given;                    /* a receive descriptor of the guest was seen since reception was set up */
-	bool link_fell;                   /* BMSR shows a lost link once (IEEE 802.3 22.2.4.2.13) */
-	bool driver_bit;                  /* CONFIG1.DVRLOAD was set by a driver since the bus reset */
-	bool irq_used;                    /* IMR was not 0 while the receiver was on, since the bus reset */
-	bool served;                      /* ... or ISR was read or a frame sent: a driver is at work since the receiver is on */
-	bool was_running;                 /* CR had RE or TE since the bus reset */
-	uint64_t reset_ns[RESETS_KEPT];   /* when a running card was reset; newest first, 0 = never */
+	bool rx_starved; /* receive() was refused for lack of room */
+	bool rx_given;	 /* a receive descriptor of the guest was seen since reception was set up */
+	bool link_fell;	 /* BMSR shows a lost link once (IEEE 802.3 22.2.4.2.13) */
+	bool driver_bit; /* CONFIG1.DVRLOAD was set by a driver since the bus reset */
+	bool irq_used;	 /* IMR was not 0 while the receiver was on, since the bus reset */
+	bool served;	 /* ... or ISR was read, or a frame sent, since the receiver is on */
+	bool was_running;		/* CR had RE or TE since the bus reset */
+	uint64_t reset_ns[RESETS_KEPT]; /* when a running card was reset; newest first, 0 = never */
 };
 
 static inline struct rtl8139 *rtl8139_of(struct nic *nic)
@@ -137,21 +137,23 @@ extern struct reg_space rtl8139_c_space, rtl8139_cplus_space;
 
 /* rtl8139.c */
 void rtl8139_soft_reset(struct rtl8139 *r, uint32_t old_cr); /* CR.RST */
-void rtl8139_timer_plan(struct rtl8139 *r);                  /* TIMERINT or the counter changed */
-void rtl8139_dump_tally(struct rtl8139 *r);                  /* if DTCCR asks for it */
+void rtl8139_timer_plan(struct rtl8139 *r);		     /* TIMERINT or the counter changed */
+void rtl8139_dump_tally(struct rtl8139 *r);		     /* if DTCCR asks for it */
 void rtl8139_raise(struct rtl8139 *r, uint16_t causes);
 void rtl8139_raise_sent(struct rtl8139 *r, uint16_t causes, unsigned descriptors, bool at_once);
 void rtl8139_acknowledge(struct rtl8139 *r, uint16_t causes);
 void rtl8139_unmask(struct rtl8139 *r, uint16_t causes); /* these were masked before */
-void rtl8139_flush_sent(struct rtl8139 *r); /* held causes become visible */
+void rtl8139_flush_sent(struct rtl8139 *r);		 /* held causes become visible */
 void rtl8139_system_error(struct rtl8139 *r);
 void rtl8139_arm(struct rtl8139 *r);
-void rtl8139_load_eeprom(struct rtl8139 *r); /* station address and configuration as after power-on */
+/* Station address as after power-on. */
+void rtl8139_load_eeprom(struct rtl8139 *r);
 
 /* status.c */
 void rtl8139_judge(const struct nic *nic, struct driver_report *out);
 void rtl8139_note_reset(struct rtl8139 *r);
-void rtl8139_note_service(struct rtl8139 *r, bool looks); /* the driver looks after the card: IMR, or it polls */
+/* The driver looks after the card: by IMR, or (`looks`) it polls. */
+void rtl8139_note_service(struct rtl8139 *r, bool looks);
 
 /* save.c */
 int rtl8139_save(const struct nic *nic, struct buffer *out);
@@ -167,9 +169,9 @@ void rtl8139_loop_back(struct rtl8139 *r, const struct frame *f);
 void rtl8139_rx_restart(struct rtl8139 *r); /* reception begins anew at the start of its ring */
 void rtl8139_rx_stop(struct rtl8139 *r);    /* reception is off, or starts over */
 void rtl8139_rx_look(struct rtl8139 *r);    /* the driver may have given receive buffers */
-bool rtl8139_rx_empty(const struct rtl8139 *r); /* C mode: the ring */
-bool rtl8139_rx_consumed(struct rtl8139 *r);     /* the driver has taken all that it was given */
-uint32_t rtl8139_ether_crc(const uint8_t *data, size_t len);
+void rtl8139_rx_look_by_clock(struct rtl8139 *r); /* rx_look_due_ns has come */
+bool rtl8139_rx_empty(const struct rtl8139 *r);	  /* C mode: the ring */
+bool rtl8139_rx_consumed(struct rtl8139 *r);	  /* the driver has taken all that it was given */
 
 /* eeprom.c */
 void rtl8139_eeprom_fill(struct rtl8139_eeprom *e, const uint8_t mac[MAC_LEN]);
@@ -177,10 +179,10 @@ void rtl8139_eeprom_pins(struct rtl8139_eeprom *e, bool select, bool clock, bool
 
 /* offload.c: what the C+ chip finds out about an IPv4 frame */
 struct ip_layers {
-	uint16_t l2;        /* bytes in front of the IP header */
-	uint16_t l4;        /* where the TCP or UDP header begins */
-	uint16_t headers;   /* bytes up to the TCP or UDP payload; 0 = fragment, or a header that is cut short */
-	uint32_t end;       /* where the IP packet ends (padding follows) */
+	uint16_t l2;	  /* bytes in front of the IP header */
+	uint16_t l4;	  /* where the TCP or UDP header begins */
+	uint16_t headers; /* bytes up to the payload; 0 = fragment, or cut short */
+	uint32_t end;	  /* where the IP packet ends (padding follows) */
 	uint8_t protocol;
 	bool fragment;
 };

@@ -11,24 +11,24 @@
 #include "net/csum.h"
 #include "nic/rtl8139/rtl8139.h"
 
-#define LOOK_FIRST_NS (250u * 1000u)
-#define LOOK_LAST_NS  (64u * 1000u * 1000u)
+#define LOOK_FIRST_NS 250000u
+#define LOOK_LAST_NS  64000000u
 
-#define PROTOCOL_TCP 6
-#define PROTOCOL_UDP 17
+#define PROTOCOL_TCP   6
+#define PROTOCOL_UDP   17
 #define ETHERTYPE_VLAN 0x8100
-#define TAG_AT       (2u * MAC_LEN)
+#define TAG_AT	       12u /* behind the two addresses */
 
 /* What the guest will see of a frame. */
 struct image {
 	const struct frame *f;
-	uint32_t cut;          /* 4: the tag behind the addresses is left out */
+	uint32_t cut;	       /* 4: the tag behind the addresses is left out */
 	uint32_t frame_length; /* bytes that come from the frame */
 	uint32_t length;       /* with padding and FCS */
 	uint32_t tail_at;      /* where padding and FCS begin */
 	uint8_t tail[FRAME_MIN + FCS_SIZE];
-	uint32_t kind;         /* RXH_BROADCAST ... */
-	uint16_t tag;          /* as in the descriptor */
+	uint32_t kind;		   /* RXH_BROADCAST ... */
+	uint16_t tag;		   /* as in the descriptor */
 	uint8_t head[HEADERS_MAX]; /* first bytes of the frame, copied once */
 	size_t have;
 };
@@ -36,7 +36,7 @@ struct image {
 /* --- filter --- */
 
 /* CRC of IEEE 802.3, most significant bit first, without the final inversion. */
-uint32_t rtl8139_ether_crc(const uint8_t *data, size_t len)
+static uint32_t ether_crc(const uint8_t *data, size_t len)
 {
 	uint32_t crc = 0xffffffffu;
 
@@ -50,7 +50,7 @@ uint32_t rtl8139_ether_crc(const uint8_t *data, size_t len)
 
 static bool hash_hit(const struct rtl8139 *r, const uint8_t *mac)
 {
-	uint32_t bit = rtl8139_ether_crc(mac, MAC_LEN) >> 26;
+	uint32_t bit = ether_crc(mac, MAC_LEN) >> 26;
 
 	return r->s.kept.mar[bit / 8] >> (bit % 8) & 1;
 }
@@ -94,7 +94,7 @@ static void make_image(struct image *im, const struct rtl8139 *r, const struct f
  * (RCR.AER); otherwise four zero bytes stand in its place. */
 static void add_fcs(struct image *im, const uint8_t *linear)
 {
-	uint32_t crc = rtl8139_ether_crc(linear, im->length - FCS_SIZE);
+	uint32_t crc = ether_crc(linear, im->length - FCS_SIZE);
 	uint32_t fcs = 0;
 
 	for (unsigned bit = 0; bit < 32; bit++)
@@ -124,7 +124,8 @@ static void image_copy(const struct image *im, uint32_t at, uint8_t *to, uint32_
 }
 
 /* Copies a part of the image to a guest address. False when it is not all memory. */
-static bool image_write(struct rtl8139 *r, const struct image *im, uint32_t at, uint64_t address, uint32_t len)
+static bool image_write(struct rtl8139 *r, const struct image *im, uint32_t at, uint64_t address,
+			uint32_t len)
 {
 	struct iovec piece[4];
 	int n = mem_iov(&r->nic.mem, address, len, MEM_WRITE, piece, ARRAY_SIZE(piece));
@@ -174,7 +175,8 @@ static uint32_t checksum_bits(const struct rtl8139 *r, const struct image *im)
 {
 	struct ip_layers ip;
 
-	if (!(r->s.cpcr & CPCR_RXCSUM) || !rtl8139_parse_ipv4(im->head, im->have, im->f->length, &ip))
+	if (!(r->s.cpcr & CPCR_RXCSUM) ||
+	    !rtl8139_parse_ipv4(im->head, im->have, im->f->length, &ip))
 		return 0;
 	if (csum_fold(csum_add(0, im->head + ip.l2, ip.l4 - ip.l2, false)) != 0)
 		return RXD_IP | RXD_IPF;
@@ -206,14 +208,16 @@ static uint8_t rx_next(uint8_t index, uint32_t opts1)
 }
 
 /* Finds the descriptors that the frame will fill. Nothing is written yet. */
-static enum room find_room(struct rtl8139 *r, uint32_t length, struct rx_piece *piece, unsigned *count)
+static enum room find_room(struct rtl8139 *r, uint32_t length, struct rx_piece *piece,
+			   unsigned *count)
 {
 	uint64_t visited = 0; /* no descriptor is used twice, wherever end marks lead */
 	uint32_t room = 0;
 	uint8_t at = r->rx_at;
 
 	for (unsigned n = 0; !(visited >> at & 1); n++) {
-		const uint8_t *p = mem_pointer(&r->nic.mem, rx_base(r) + at * DESC_SIZE, DESC_SIZE, MEM_READ | MEM_WRITE);
+		const uint8_t *p = mem_pointer(&r->nic.mem, rx_base(r) + at * DESC_SIZE, DESC_SIZE,
+					       MEM_READ | MEM_WRITE);
 		if (!p)
 			return ROOM_BAD;
 		piece[n].opts1 = get_le32(p);
@@ -232,9 +236,11 @@ static enum room find_room(struct rtl8139 *r, uint32_t length, struct rx_piece *
 	return ROOM_NEVER;
 }
 
-static void rx_give_back(struct rtl8139 *r, const struct rx_piece *piece, uint32_t opts1, uint32_t opts2)
+static void rx_give_back(struct rtl8139 *r, const struct rx_piece *piece, uint32_t opts1,
+			 uint32_t opts2)
 {
-	uint8_t *p = mem_pointer(&r->nic.mem, rx_base(r) + piece->index * DESC_SIZE, DESC_SIZE, MEM_WRITE);
+	uint8_t *p = mem_pointer(&r->nic.mem, rx_base(r) + piece->index * DESC_SIZE, DESC_SIZE,
+				 MEM_WRITE);
 
 	if (p) {
 		put_le32(p + 4, opts2);
@@ -246,8 +252,8 @@ static void rx_give_back(struct rtl8139 *r, const struct rx_piece *piece, uint32
 
 /* Status words: sizes of the pieces, the whole length in the last one. The first goes back last, so that a driver that
  * finds it finds the whole frame. */
-static void publish(struct rtl8139 *r, const struct rx_piece *piece, unsigned count, uint32_t status, uint32_t opts2,
-		    uint32_t length)
+static void publish(struct rtl8139 *r, const struct rx_piece *piece, unsigned count,
+		    uint32_t status, uint32_t opts2, uint32_t length)
 {
 	for (unsigned i = count; i-- > 0;) {
 		uint32_t opts1 = status | (i == 0 ? DESC_FS : 0);
@@ -318,8 +324,10 @@ bool rtl8139_rx_consumed(struct rtl8139 *r)
 {
 	if (!rx_cplus(r))
 		return rtl8139_rx_empty(r);
-	const uint8_t *p = r->nic.stopped ? NULL
-					  : mem_pointer(&r->nic.mem, rx_base(r) + r->rx_last * DESC_SIZE, DESC_SIZE, MEM_READ);
+	const uint8_t *p = r->nic.stopped
+				   ? NULL
+				   : mem_pointer(&r->nic.mem, rx_base(r) + r->rx_last * DESC_SIZE,
+						 DESC_SIZE, MEM_READ);
 	return p && (get_le32(p) & DESC_OWN);
 }
 
@@ -328,11 +336,13 @@ static uint32_t ring_free(const struct rtl8139 *r)
 	uint32_t size = ring_size(r);
 	uint32_t used = (r->s.cbr - read_at(r)) & (size - 1);
 
-	return size - used; /* one filled to the last byte would look empty: callers want more than they need */
+	/* one filled to the last byte would look empty: callers want more than they need */
+	return size - used;
 }
 
 /* A part of the ring: wraps at its end, or, with RCR.WRAP, goes on behind it (not with 64 KiB; datasheet 5.8). */
-static bool ring_write(struct rtl8139 *r, const struct image *im, uint32_t at, uint32_t ring_at, uint32_t len)
+static bool ring_write(struct rtl8139 *r, const struct image *im, uint32_t at, uint32_t ring_at,
+		       uint32_t len)
 {
 	uint32_t size = ring_size(r);
 	bool linear = (r->s.rcr & RCR_WRAP) && size < 65536;
@@ -411,7 +421,9 @@ static enum room receive_one(struct rtl8139 *r, const struct frame *f, uint16_t 
 {
 	struct image im;
 
-	im.kind = f->length >= ETH_HEADER && frame_copy_out(f, 0, im.head, MAC_LEN) == MAC_LEN ? accept(r, im.head) : 0;
+	im.kind = f->length >= ETH_HEADER && frame_copy_out(f, 0, im.head, MAC_LEN) == MAC_LEN
+			  ? accept(r, im.head)
+			  : 0;
 	if (!im.kind) {
 		nic_drop(&r->nic, f->length < ETH_HEADER ? DROP_RUNT : DROP_FILTERED);
 		return ROOM_TAKEN;
@@ -502,7 +514,8 @@ void rtl8139_rx_stop(struct rtl8139 *r)
 
 static bool next_descriptor_given(struct rtl8139 *r)
 {
-	const uint8_t *p = mem_pointer(&r->nic.mem, rx_base(r) + r->rx_at * DESC_SIZE, DESC_SIZE, MEM_READ | MEM_WRITE);
+	const uint8_t *p = mem_pointer(&r->nic.mem, rx_base(r) + r->rx_at * DESC_SIZE, DESC_SIZE,
+				       MEM_READ | MEM_WRITE);
 
 	return p && (get_le32(p) & DESC_OWN);
 }
@@ -514,16 +527,24 @@ void rtl8139_rx_look(struct rtl8139 *r)
 	if (!(r->s.cr & CR_RE) || r->nic.stopped || (!r->rx_starved && (r->rx_given || !cplus)))
 		return;
 	bool room = cplus ? rx_base(r) && next_descriptor_given(r) : ring_free(r) > C_FRAME_MAX + 8;
-	if (room || !pci_bus_master(&r->nic.pci)) { /* without bus mastering what waits is to be dropped */
+	if (room ||
+	    !pci_bus_master(&r->nic.pci)) { /* without bus mastering what waits is to be dropped */
 		r->nic.notes.status_dirty |= room && !r->rx_given;
 		r->rx_given |= room;
 		r->nic.notes.rx_ready |= r->rx_starved;
 		r->rx_starved = false;
 		r->rx_look_due_ns = 0;
-	} else if (r->rx_look_due_ns && nic_now(&r->nic) >= r->rx_look_due_ns) {
-		/* twice as long each time: a guest that gives nothing costs nothing */
-		r->rx_look_wait_ns = MIN(r->rx_look_wait_ns * 2, LOOK_LAST_NS);
-		r->rx_look_due_ns = nic_now(&r->nic) + r->rx_look_wait_ns;
-		rtl8139_arm(r);
 	}
+}
+
+void rtl8139_rx_look_by_clock(struct rtl8139 *r)
+{
+	rtl8139_rx_look(r);
+	if (!r->rx_starved) {
+		r->rx_look_due_ns = 0;
+		return;
+	}
+	/* twice as long each time: a guest that gives nothing costs nothing */
+	r->rx_look_wait_ns = MIN(r->rx_look_wait_ns * 2, LOOK_LAST_NS);
+	r->rx_look_due_ns = nic_now(&r->nic) + r->rx_look_wait_ns;
 }

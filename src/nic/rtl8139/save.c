@@ -109,7 +109,8 @@ static void load_times(struct rtl8139 *r, struct reader *in)
 {
 	uint64_t now = nic_now(&r->nic);
 
-	r->timer_base_ns = now - reader_u64(in); /* modulo 2^64, like the difference that was saved */
+	r->timer_base_ns =
+		now - reader_u64(in); /* modulo 2^64, like the difference that was saved */
 	for (unsigned i = 0; i < RESETS_KEPT; i++) {
 		uint64_t age = reader_u64(in);
 		r->reset_ns[i] = age == UINT64_MAX ? 0 : (now - age) | 1;
@@ -118,7 +119,8 @@ static void load_times(struct rtl8139 *r, struct reader *in)
 
 static void save_status(const struct rtl8139 *r, struct buffer *out)
 {
-	const bool latch[] = { r->link_fell, r->driver_bit, r->irq_used, r->served, r->was_running, r->rx_given };
+	const bool latch[] = { r->link_fell, r->driver_bit,  r->irq_used,
+			       r->served,    r->was_running, r->rx_given };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(latch); i++)
 		buffer_put_u8(out, latch[i]);
@@ -126,7 +128,7 @@ static void save_status(const struct rtl8139 *r, struct buffer *out)
 
 static void load_status(struct rtl8139 *r, struct reader *in)
 {
-	bool *const latch[] = { &r->link_fell, &r->driver_bit, &r->irq_used,
+	bool *const latch[] = { &r->link_fell, &r->driver_bit,	&r->irq_used,
 				&r->served,    &r->was_running, &r->rx_given };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(latch); i++)
@@ -176,7 +178,9 @@ static int load_section(struct rtl8139 *r, unsigned tag, struct reader *in, stru
 		load_rings(r, in);
 		return 0;
 	case TAG_EEPROM:
-		return load_eeprom(&r->eeprom, in) ? 0 : error_set(err, -EINVAL, "the saved EEPROM is in no known step");
+		return load_eeprom(&r->eeprom, in)
+			       ? 0
+			       : error_set(err, -EINVAL, "the saved EEPROM is in no known step");
 	case TAG_TALLY:
 		load_tally(&r->tally, in);
 		return 0;
@@ -214,12 +218,14 @@ int rtl8139_load(struct nic *nic, const void *data, size_t len, struct error *er
 
 	while (reader_section(&in, &tag, &body)) {
 		if (tag != expected++ || tag >= TAG_END)
-			return error_set(err, -EINVAL, "rtl8139: saved section %u is out of order", tag);
+			return error_set(err, -EINVAL, "rtl8139: saved section %u is out of order",
+					 tag);
 		int rc = load_section(r, tag, &body, err);
 		if (rc < 0)
 			return rc;
 		if (body.failed || !reader_at_end(&body))
-			return error_set(err, -EINVAL, "rtl8139: saved section %u has a wrong length", tag);
+			return error_set(err, -EINVAL,
+					 "rtl8139: saved section %u has a wrong length", tag);
 	}
 	if (in.failed || expected != TAG_END)
 		return error_set(err, -EINVAL, "rtl8139: the saved state is cut short");

@@ -4,8 +4,8 @@
 #include "nic/rtl8139/rtl8139.h"
 
 /* More resets of a running card than this within a minute: the driver does not get it to work. */
-#define RESET_LOOP     RESETS_KEPT
-#define RESET_LOOP_NS  (60 * NS_PER_S)
+#define RESET_LOOP    RESETS_KEPT
+#define RESET_LOOP_NS (60 * NS_PER_S)
 
 void rtl8139_note_reset(struct rtl8139 *r)
 {
@@ -44,7 +44,8 @@ static enum driver_phase phase_of(const struct rtl8139 *r)
 static const char *missing(const struct rtl8139 *r)
 {
 	if (!(r->s.cr & CR_RE) || !(r->s.cr & CR_TE))
-		return r->was_running ? "driver stopped the card (CR has no RE and TE)" : "receiver and transmitter are off";
+		return r->was_running ? "driver stopped the card (CR has no RE and TE)"
+				      : "receiver and transmitter are off";
 	if (!rx_cplus(r) && !r->s.rbstart)
 		return "no receive ring (RBSTART is 0)";
 	if (rx_cplus(r) && !tx_cplus(r))
@@ -67,15 +68,19 @@ void rtl8139_judge(const struct nic *nic, struct driver_report *out)
 		return;
 	}
 	if (resets_loop(r)) {
-		report_set(out, DRIVER_FAILED, phase, "driver reset the running card %u times within a minute", RESET_LOOP);
+		report_set(out, DRIVER_FAILED, phase,
+			   "driver reset the running card %u times within a minute", RESET_LOOP);
 		return;
 	}
 	const char *what = missing(r);
 	if (what) {
 		/* a phase on its way to ready would be told twice */
-		report_set(out, DRIVER_INITIALIZING, r->irq_used ? PHASE_OS : PHASE_UNKNOWN, "%s", what);
+		report_set(out, DRIVER_INITIALIZING, r->irq_used ? PHASE_OS : PHASE_UNKNOWN, "%s",
+			   what);
 		return;
 	}
-	report_set(out, DRIVER_READY, phase, "%s, CR %02x, IMR %04x%s%s", rx_cplus(r) ? "C+ rings" : "C mode ring", r->s.cr,
-		   r->s.imr, r->driver_bit ? ", DVRLOAD set" : "", phase == PHASE_FIRMWARE ? ", driver polls" : "");
+	report_set(out, DRIVER_READY, phase, "%s, CR %02x, IMR %04x%s%s",
+		   rx_cplus(r) ? "C+ rings" : "C mode ring", r->s.cr, r->s.imr,
+		   r->driver_bit ? ", DVRLOAD set" : "",
+		   phase == PHASE_FIRMWARE ? ", driver polls" : "");
 }

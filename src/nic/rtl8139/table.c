@@ -24,7 +24,8 @@ static uint32_t cr_read(struct pci_device *dev, const struct reg *row, unsigned 
 	return r->s.cr | (rtl8139_rx_empty(r) ? CR_BUFE : 0);
 }
 
-static void cr_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void cr_written(struct pci_device *dev, const struct reg *row, unsigned index,
+		       uint32_t value, uint32_t old)
 {
 	struct rtl8139 *r = of(dev);
 
@@ -62,7 +63,8 @@ static uint32_t cfg9346_read(struct pci_device *dev, const struct reg *row, unsi
 	return r->s.kept.cfg9346 | (r->eeprom.out ? EE_DO : 0);
 }
 
-static void cfg9346_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void cfg9346_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			    uint32_t value, uint32_t old)
 {
 	struct rtl8139 *r = of(dev);
 	uint8_t now = r->s.kept.cfg9346;
@@ -73,14 +75,16 @@ static void cfg9346_written(struct pci_device *dev, const struct reg *row, unsig
 	/* leaving the programming mode lets the pins go */
 	bool program = (now & EE_MODE) == EE_MODE_PROGRAM;
 	if (program || (old & EE_MODE) == EE_MODE_PROGRAM)
-		rtl8139_eeprom_pins(&r->eeprom, program && (now & EE_CS), program && (now & EE_SK), now & EE_DI);
+		rtl8139_eeprom_pins(&r->eeprom, program && (now & EE_CS), program && (now & EE_SK),
+				    now & EE_DI);
 	if ((now & EE_MODE) == EE_MODE_LOAD) {
 		rtl8139_load_eeprom(r);
 		r->s.kept.cfg9346 = 0; /* back to normal by itself */
 	}
 }
 
-static void config_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void config_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			   uint32_t value, uint32_t old)
 {
 	struct rtl8139 *r = of(dev);
 
@@ -95,7 +99,8 @@ static void config_written(struct pci_device *dev, const struct reg *row, unsign
 	}
 }
 
-static void cpcr_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void cpcr_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			 uint32_t value, uint32_t old)
 {
 	struct rtl8139 *r = of(dev);
 	uint16_t risen = (uint16_t)(r->s.cpcr & ~old);
@@ -126,7 +131,8 @@ static uint32_t isr_read(struct pci_device *dev, const struct reg *row, unsigned
 	return r->s.isr;
 }
 
-static void isr_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void isr_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			uint32_t value, uint32_t old)
 {
 	struct rtl8139 *r = of(dev);
 
@@ -137,7 +143,8 @@ static void isr_written(struct pci_device *dev, const struct reg *row, unsigned 
 	rtl8139_rx_look(r);
 }
 
-static void imr_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void imr_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			uint32_t value, uint32_t old)
 {
 	struct rtl8139 *r = of(dev);
 
@@ -158,7 +165,8 @@ static uint32_t tctr_read(struct pci_device *dev, const struct reg *row, unsigne
 	return (uint32_t)((nic_now(&r->nic) - r->timer_base_ns) / TIMER_TICK_NS);
 }
 
-static void tctr_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void tctr_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			 uint32_t value, uint32_t old)
 {
 	struct rtl8139 *r = of(dev);
 
@@ -170,7 +178,8 @@ static void tctr_written(struct pci_device *dev, const struct reg *row, unsigned
 	rtl8139_timer_plan(r);
 }
 
-static void timerint_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void timerint_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			     uint32_t value, uint32_t old)
 {
 	(void)row;
 	(void)index;
@@ -200,7 +209,8 @@ static uint32_t tsd_read(struct pci_device *dev, const struct reg *row, unsigned
 	return r->s.tsd[index];
 }
 
-static void tsd_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void tsd_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			uint32_t value, uint32_t old)
 {
 	struct rtl8139 *r = of(dev);
 
@@ -215,7 +225,8 @@ static void tsd_written(struct pci_device *dev, const struct reg *row, unsigned 
 		nic_kick(&r->nic, 0);
 }
 
-static void tsad_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void tsad_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			 uint32_t value, uint32_t old)
 {
 	struct rtl8139 *r = of(dev);
 
@@ -251,7 +262,8 @@ static uint32_t tcr_read(struct pci_device *dev, const struct reg *row, unsigned
 	return r->s.tcr | (r->cplus ? TCR_ID_CPLUS : TCR_ID_C);
 }
 
-static void tppoll_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void tppoll_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			   uint32_t value, uint32_t old)
 {
 	struct rtl8139 *r = of(dev);
 
@@ -267,7 +279,8 @@ static void tppoll_written(struct pci_device *dev, const struct reg *row, unsign
 
 /* --- receive --- */
 
-static void rbstart_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void rbstart_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			    uint32_t value, uint32_t old)
 {
 	(void)row;
 	(void)index;
@@ -277,7 +290,8 @@ static void rbstart_written(struct pci_device *dev, const struct reg *row, unsig
 	of(dev)->nic.notes.status_dirty = true;
 }
 
-static void rdsar_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void rdsar_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			  uint32_t value, uint32_t old)
 {
 	struct rtl8139 *r = of(dev);
 
@@ -290,7 +304,8 @@ static void rdsar_written(struct pci_device *dev, const struct reg *row, unsigne
 	r->nic.notes.status_dirty = true;
 }
 
-static void capr_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void capr_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			 uint32_t value, uint32_t old)
 {
 	(void)row;
 	(void)index;
@@ -299,7 +314,8 @@ static void capr_written(struct pci_device *dev, const struct reg *row, unsigned
 	rtl8139_rx_look(of(dev));
 }
 
-static void rcr_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void rcr_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			uint32_t value, uint32_t old)
 {
 	(void)row;
 	(void)index;
@@ -308,7 +324,8 @@ static void rcr_written(struct pci_device *dev, const struct reg *row, unsigned 
 	rtl8139_rx_look(of(dev));
 }
 
-static void mpc_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void mpc_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			uint32_t value, uint32_t old)
 {
 	(void)row;
 	(void)index;
@@ -319,7 +336,8 @@ static void mpc_written(struct pci_device *dev, const struct reg *row, unsigned 
 
 /* --- PHY --- */
 
-static void bmcr_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void bmcr_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			 uint32_t value, uint32_t old)
 {
 	struct rtl8139 *r = of(dev);
 
@@ -373,7 +391,8 @@ static bool speed_100(const struct rtl8139 *r)
 {
 	const struct rtl8139_kept *k = &r->s.kept;
 
-	return k->bmcr & BMCR_ANE ? (k->anar & (AN_100 | AN_100FD)) != 0 : (k->bmcr & BMCR_SPEED_100) != 0;
+	return k->bmcr & BMCR_ANE ? (k->anar & (AN_100 | AN_100FD)) != 0
+				  : (k->bmcr & BMCR_SPEED_100) != 0;
 }
 
 static uint32_t msr_read(struct pci_device *dev, const struct reg *row, unsigned index)
@@ -383,7 +402,8 @@ static uint32_t msr_read(struct pci_device *dev, const struct reg *row, unsigned
 	(void)row;
 	(void)index;
 	rtl8139_rx_look(r); /* iPXE asks for the link right after it gave its buffers */
-	return r->s.kept.msr | MSR_AUX | (r->nic.link_up ? 0 : MSR_LINKB) | (speed_100(r) ? 0 : MSR_SPEED_10);
+	return r->s.kept.msr | MSR_AUX | (r->nic.link_up ? 0 : MSR_LINKB) |
+	       (speed_100(r) ? 0 : MSR_SPEED_10);
 }
 
 static uint32_t cscr_read(struct pci_device *dev, const struct reg *row, unsigned index)
@@ -397,17 +417,27 @@ static uint32_t cscr_read(struct pci_device *dev, const struct reg *row, unsigne
 	return value;
 }
 
-#define RW(n, at, w, bits, ...) { .name = n, .offset = at, .width = w, .kind = REG_RW, .mask = bits, __VA_ARGS__ }
-#define RO(n, at, w, ...)       { .name = n, .offset = at, .width = w, .kind = REG_RO, __VA_ARGS__ }
-#define WO(n, at, w, ...)       { .name = n, .offset = at, .width = w, .kind = REG_WO, __VA_ARGS__ }
+#define RW(n, at, w, bits, ...)                                                                    \
+	{                                                                                          \
+		.name = n, .offset = at, .width = w, .kind = REG_RW, .mask = bits, __VA_ARGS__     \
+	}
+#define RO(n, at, w, ...)                                                                          \
+	{                                                                                          \
+		.name = n, .offset = at, .width = w, .kind = REG_RO, __VA_ARGS__                   \
+	}
+#define WO(n, at, w, ...)                                                                          \
+	{                                                                                          \
+		.name = n, .offset = at, .width = w, .kind = REG_WO, __VA_ARGS__                   \
+	}
 
 static const struct reg rows[] = {
 	RW("IDR", R_IDR, 1, 0xff, .count = 6, KEPT(idr)),
 	RO("reserved", 0x06, 2),
 	RW("MAR", R_MAR, 1, 0xff, .count = 8, KEPT(mar)),
-	RW("TSD, C+: DTCCR", R_TSD, 4, TSD_WRITE, .count = TX_SLOTS, .reset = TSD_OWN, STATE(tsd), .read = tsd_read,
-	   .written = tsd_written),
-	RW("TSAD, C+: TNPDS and THPDS", R_TSAD, 4, 0xffffffffu, .count = TX_SLOTS, STATE(tsad), .written = tsad_written),
+	RW("TSD, C+: DTCCR", R_TSD, 4, TSD_WRITE, .count = TX_SLOTS, .reset = TSD_OWN, STATE(tsd),
+	   .read = tsd_read, .written = tsd_written),
+	RW("TSAD, C+: TNPDS and THPDS", R_TSAD, 4, 0xffffffffu, .count = TX_SLOTS, STATE(tsad),
+	   .written = tsad_written),
 	RW("RBSTART", R_RBSTART, 4, 0xffffffffu, STATE(rbstart), .written = rbstart_written),
 	RO("ERBCR", R_ERBCR, 2),
 	RO("ERSR", R_ERSR, 1),
@@ -415,28 +445,37 @@ static const struct reg rows[] = {
 	RW("CAPR", R_CAPR, 2, 0xffff, .reset = 0xfff0, STATE(capr), .written = capr_written),
 	RO("CBR", R_CBR, 2, STATE(cbr)),
 	RW("IMR", R_IMR, 2, INT_ALL, STATE(imr), .written = imr_written),
-	{ .name = "ISR", .offset = R_ISR, .width = 2, .kind = REG_W1C, .mask = INT_ALL, STATE(isr), .read = isr_read,
+	{ .name = "ISR",
+	  .offset = R_ISR,
+	  .width = 2,
+	  .kind = REG_W1C,
+	  .mask = INT_ALL,
+	  STATE(isr),
+	  .read = isr_read,
 	  .written = isr_written },
 	RW("TCR", R_TCR, 4, TCR_WRITE, .reset = 0x03000000u, STATE(tcr), .read = tcr_read),
 	RW("RCR", R_RCR, 4, RCR_WRITE, STATE(rcr), .written = rcr_written),
 	RO("TCTR", R_TCTR, 4, .read = tctr_read, .written = tctr_written),
 	RO("MPC", R_MPC, 4, STATE(mpc), .written = mpc_written),
-	RW("9346CR", R_9346CR, 1, EE_MODE | EE_CS | EE_SK | EE_DI, KEPT(cfg9346), .read = cfg9346_read,
-	   .written = cfg9346_written),
+	RW("9346CR", R_9346CR, 1, EE_MODE | EE_CS | EE_SK | EE_DI, KEPT(cfg9346),
+	   .read = cfg9346_read, .written = cfg9346_written),
 	RO("CONFIG0", R_CONFIG0, 1),
-	RW("CONFIG1", R_CONFIG1, 1, CONFIG1_WRITE, .reset = CONFIG1_MEMMAP | CONFIG1_IOMAP | CONFIG1_PMEN, KEPT(config1),
+	RW("CONFIG1", R_CONFIG1, 1, CONFIG1_WRITE,
+	   .reset = CONFIG1_MEMMAP | CONFIG1_IOMAP | CONFIG1_PMEN, KEPT(config1),
 	   .written = config_written),
 	RO("reserved", 0x53, 1),
 	RW("TIMERINT", R_TIMERINT, 4, 0xffffffffu, STATE(timerint), .written = timerint_written),
 	RW("MSR", R_MSR, 1, MSR_FLOW, KEPT(msr), .read = msr_read),
-	RW("CONFIG3", R_CONFIG3, 1, CONFIG3_WRITE, .reset = 0x01, KEPT(config3), .written = config_written),
+	RW("CONFIG3", R_CONFIG3, 1, CONFIG3_WRITE, .reset = 0x01, KEPT(config3),
+	   .written = config_written),
 	RW("CONFIG4", R_CONFIG4, 1, CONFIG4_WRITE, KEPT(config4), .written = config_written),
 	WO("HLTCLK", R_HLTCLK, 1),
 	RW("MULINT", R_MULINT, 2, 0x0fff, STATE(mulint)),
 	RO("RERID", R_RERID, 1, .reset = 0x10),
 	RO("reserved", 0x5f, 1),
 	RO("TSAD (summary)", R_TSASD, 2, .read = tsasd_read),
-	RW("BMCR", R_BMCR, 2, BMCR_LOCKED, .reset = BMCR_DEFAULT, KEPT(bmcr), .written = bmcr_written),
+	RW("BMCR", R_BMCR, 2, BMCR_LOCKED, .reset = BMCR_DEFAULT, KEPT(bmcr),
+	   .written = bmcr_written),
 	RO("BMSR", R_BMSR, 2, .read = bmsr_read),
 	RW("ANAR", R_ANAR, 2, 0xbfff, .reset = AN_ALL, KEPT(anar)),
 	RO("ANLPAR", R_ANLPAR, 2, .read = anlpar_read),

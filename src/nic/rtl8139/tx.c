@@ -11,22 +11,23 @@
 #include "net/csum.h"
 #include "nic/rtl8139/rtl8139.h"
 
-#define TCP_FLAGS  13u
-#define TCP_CWR    0x80u
-#define TCP_CSUM   16u
-#define UDP_CSUM   6u
+#define TCP_FLAGS    13u
+#define TCP_CWR	     0x80u
+#define TCP_CSUM     16u
+#define UDP_CSUM     6u
+#define TAG_AT	     12u /* behind the two addresses */
 #define PROTOCOL_TCP 6
 #define PROTOCOL_UDP 17
 
 /* One frame of the batch: the descriptors that it took, and why it cannot be sent. */
 struct job {
-	uint8_t first;       /* in walk.seen */
+	uint8_t first; /* in walk.seen */
 	uint8_t count;
-	uint8_t reason;      /* enum drop_reason; DROP_NONE: send it */
+	uint8_t reason; /* enum drop_reason; DROP_NONE: send it */
 };
 
 struct seen {
-	uint32_t opts1;      /* as read, once */
+	uint32_t opts1; /* as read, once */
 	uint8_t index;
 };
 
@@ -34,9 +35,9 @@ struct walk {
 	struct rtl8139 *r;
 	enum rtl8139_ring ring;
 	uint64_t base;
-	uint64_t visited;    /* by index: no descriptor is used twice, wherever end marks lead */
-	uint8_t at;          /* next descriptor */
-	uint8_t count;       /* descriptors seen */
+	uint64_t visited; /* by index: no descriptor is used twice, wherever end marks lead */
+	uint8_t at;	  /* next descriptor */
+	uint8_t count;	  /* descriptors seen */
 	struct seen seen[DESC_MAX];
 	struct job job[FRAME_BATCH];
 };
@@ -54,7 +55,8 @@ struct descriptor {
 /* The owner bit is read first: behind it the guest has finished writing the rest. */
 static bool read_descriptor(struct walk *w, struct descriptor *d)
 {
-	const uint8_t *p = mem_pointer(&w->r->nic.mem, w->base + w->at * DESC_SIZE, DESC_SIZE, MEM_READ | MEM_WRITE);
+	const uint8_t *p = mem_pointer(&w->r->nic.mem, w->base + w->at * DESC_SIZE, DESC_SIZE,
+				       MEM_READ | MEM_WRITE);
 
 	if (!p)
 		return false;
@@ -67,7 +69,8 @@ static bool read_descriptor(struct walk *w, struct descriptor *d)
 
 static bool needs_head(const struct descriptor *first)
 {
-	return (first->opts1 & (TXD_LGSEN | TXD_IPCS | TXD_TCPCS | TXD_UDPCS)) || (first->opts2 & TXD_TAGC);
+	return (first->opts1 & (TXD_LGSEN | TXD_IPCS | TXD_TCPCS | TXD_UDPCS)) ||
+	       (first->opts2 & TXD_TAGC);
 }
 
 /* Adds what a descriptor points to. Returns why the frame cannot be sent, or DROP_NONE. */
@@ -87,7 +90,8 @@ static enum drop_reason add_piece(struct walk *w, struct frame *f, const struct 
 }
 
 /* Takes the descriptors of one frame into `job`. Piece 0 stays free when the headers will be rewritten. */
-static enum gather gather(struct walk *w, struct frame *f, struct job *job, struct descriptor *first)
+static enum gather gather(struct walk *w, struct frame *f, struct job *job,
+			  struct descriptor *first)
 {
 	struct descriptor d;
 
@@ -97,9 +101,11 @@ static enum gather gather(struct walk *w, struct frame *f, struct job *job, stru
 	f->queue = 0;
 	for (;;) {
 		if (w->visited >> w->at & 1) {
+			/* once those before it have gone, the ring has room for the rest */
 			if (job->first)
-				return GATHER_END; /* once those before it have gone, the ring has room for the rest */
-			job->reason = DROP_BAD_DESCRIPTOR; /* a ring full of pieces and no last one */
+				return GATHER_END;
+			/* a ring full of pieces and no last one */
+			job->reason = DROP_BAD_DESCRIPTOR;
 			return GATHER_BAD;
 		}
 		if (!read_descriptor(w, &d))
@@ -219,11 +225,14 @@ static bool apply_checksums(struct frame *f, uint8_t *head, size_t have, uint32_
 	return true;
 }
 
+_Static_assert(HEADERS_MAX + VLAN_TAG <= FRAME_HEAD, "the rewritten headers fit");
+
 static void insert_tag(struct frame *f, size_t *have, uint32_t opts2)
 {
-	memmove(f->head + 2 * MAC_LEN + VLAN_TAG, f->head + 2 * MAC_LEN, *have - 2 * MAC_LEN);
-	put_be16(f->head + 2 * MAC_LEN, 0x8100);
-	put_le16(f->head + 2 * MAC_LEN + 2, (uint16_t)opts2); /* the field holds the tag as it is on the wire */
+	memmove(f->head + TAG_AT + VLAN_TAG, f->head + TAG_AT, *have - TAG_AT);
+	put_be16(f->head + TAG_AT, 0x8100);
+	/* the field holds the tag as it is on the wire */
+	put_le16(f->head + TAG_AT + 2, (uint16_t)opts2);
 	*have += VLAN_TAG;
 	f->length += VLAN_TAG;
 	f->hdr.csum_start = f->hdr.csum_start ? (uint16_t)(f->hdr.csum_start + VLAN_TAG) : 0;
@@ -233,7 +242,8 @@ static void insert_tag(struct frame *f, size_t *have, uint32_t opts2)
 /* Copies the headers into the frame's own room, once, and works on the copy. */
 static enum drop_reason rewrite_head(struct frame *f, const struct descriptor *first)
 {
-	size_t have = iov_to_buffer(f->iov + 1, f->iovs - 1u, 0, f->head, MIN(f->length, HEADERS_MAX));
+	size_t have =
+		iov_to_buffer(f->iov + 1, f->iovs - 1u, 0, f->head, MIN(f->length, HEADERS_MAX));
 
 	if (f->length < ETH_HEADER || have < ETH_HEADER)
 		return DROP_RUNT;
@@ -250,9 +260,6 @@ static enum drop_reason rewrite_head(struct frame *f, const struct descriptor *f
 
 /* --- a batch --- */
 
-/* A tag means more bytes: after trim the piece table still begins with the head. */
-_Static_assert(HEADERS_MAX + VLAN_TAG <= FRAME_HEAD, "the rewritten headers fit");
-
 static void give_back(struct walk *w, const struct job *job)
 {
 	for (unsigned i = job->first; i < (unsigned)job->first + job->count; i++) {
@@ -267,7 +274,8 @@ static void give_back(struct walk *w, const struct job *job)
 		if (p)
 			put_le32(p, status);
 		w->r->s.tdokla = (uint16_t)at;
-		w->r->tx_at[w->ring] = s->opts1 & DESC_EOR ? 0 : (uint8_t)((s->index + 1) % DESC_MAX);
+		w->r->tx_at[w->ring] =
+			s->opts1 & DESC_EOR ? 0 : (uint8_t)((s->index + 1) % DESC_MAX);
 	}
 }
 
@@ -296,7 +304,8 @@ static unsigned hand_on(struct rtl8139 *r, struct frame *frames, unsigned n)
 /* One batch of a ring. Returns true when more may wait. */
 static bool transmit_ring(struct rtl8139 *r, enum rtl8139_ring ring)
 {
-	uint64_t base = (uint64_t)r->s.tsad[2 * ring + 1] << 32 | r->s.tsad[2 * ring];
+	const uint32_t *address = &r->s.tsad[ring == RING_HIGH ? 2 : 0];
+	uint64_t base = (uint64_t)address[1] << 32 | address[0];
 	struct walk w = { .r = r, .ring = ring, .base = base & ~DESC_ALIGN, .at = r->tx_at[ring] };
 	uint8_t poll = ring == RING_NORMAL ? TPPOLL_NPQ : TPPOLL_HPQ;
 	struct frame *frames = r->nic.batch;
