@@ -170,6 +170,39 @@ static void backpressure_leaves_the_rest_in_the_ring(void **state)
 	in_every_layout(send_against_pressure);
 }
 
+/* What is put back lies on both sides of the ring's end now and then. */
+static void press_around_the_end(struct vd *d)
+{
+	uint8_t frame[60];
+	unsigned sent = 0;
+
+	for (unsigned round = 0; round < 60; round++) {
+		vd_clear_wire(d);
+		d->wire_room = 3;
+		for (unsigned i = 0; i < 13; i++) {
+			fill_frame(frame, sizeof(frame), sent++);
+			vd_send(d, 0, frame, sizeof(frame));
+		}
+		vd_kick(d, 1);
+		assert_int_equal(d->frames, 3);
+		d->wire_room = UINT32_MAX;
+		nic_kick(d->nic, 0);
+		vd_run(d);
+		assert_int_equal(d->frames, 13);
+		for (unsigned i = 0; i < 13; i++) {
+			fill_frame(frame, sizeof(frame), sent - 13 + i);
+			expect_wire(d, i, frame, sizeof(frame));
+			assert_true(vd_get(d, 1, NULL, NULL));
+		}
+	}
+}
+
+static void backpressure_works_around_the_end_of_the_ring(void **state)
+{
+	(void)state;
+	in_every_layout(press_around_the_end);
+}
+
 static void send_many_pieces(struct vd *d)
 {
 	enum { PIECES = 120, LENGTH = PIECES * 10 };
@@ -199,6 +232,74 @@ static void a_chain_of_very_many_pieces_is_one_frame(void **state)
 {
 	(void)state;
 	in_every_layout(send_many_pieces);
+}
+
+static void send_too_many_bytes_in_pieces(struct vd *d)
+{
+	enum { PIECES = 90 };
+	struct vd_piece out[PIECES];
+	uint8_t frame[60] = { 2 };
+	uint64_t at = vd_alloc(d, 2000, 8), beyond = VD_RAM_AT + VD_RAM_SIZE;
+
+	for (unsigned i = 0; i < PIECES; i++)
+		out[i] = (struct vd_piece){ at, 1000 };
+	assert_true(vd_add(d, 1, out, PIECES, NULL, 0, 1) >= 0);
+	vd_send(d, 0, frame, 60);
+	vd_kick(d, 1);
+	assert_int_equal(d->nic->counters.drop[DROP_OVERSIZE], 1);
+	expect_wire(d, 0, frame, 60);
+	/* the last piece that has a place is larger than any frame */
+	out[47].length = 70000;
+	out[47].addr = vd_alloc(d, 70000, 8);
+	assert_true(vd_add(d, 1, out, PIECES, NULL, 0, 2) >= 0);
+	vd_kick(d, 1);
+	assert_int_equal(d->nic->counters.drop[DROP_OVERSIZE], 2);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(vd_get(d, 1, NULL, NULL));
+	/* and a piece that would be copied lies outside memory */
+	out[47] = (struct vd_piece){ at, 10 };
+	out[60].addr = beyond;
+	assert_true(vd_add(d, 1, out, PIECES, NULL, 0, 3) >= 0);
+	vd_kick(d, 1);
+	assert_int_equal(d->frames, 1);
+	assert_int_equal(d->nic->status.now.state, DRIVER_FAILED);
+}
+
+static void a_long_chain_is_bounded_like_a_short_one(void **state)
+{
+	(void)state;
+	in_every_layout(send_too_many_bytes_in_pieces);
+}
+
+/* Memory as two regions side by side; a buffer on both sides of the border goes both ways. */
+static void cross_the_border(struct vd *d)
+{
+	struct guest_mem *m = &d->nic->mem;
+	uint64_t border = VD_RAM_AT + VD_RAM_SIZE / 2;
+	struct vd_piece p = { border - 30, 200 };
+	uint8_t frame[100];
+
+	mem_unmap_all(m);
+	assert_int_equal(mem_map(m, VD_RAM_AT, VD_RAM_SIZE / 2, d->ram_fd, 0, MEM_READ | MEM_WRITE, NULL), 0);
+	assert_int_equal(mem_map(m, border, VD_RAM_SIZE / 2, d->ram_fd, VD_RAM_SIZE / 2, MEM_READ | MEM_WRITE, NULL), 0);
+	fill_frame(frame, sizeof(frame), 1);
+	assert_true(vd_add(d, 0, NULL, 0, &p, 1, p.addr) >= 0);
+	vd_kick(d, 0);
+	assert_int_equal(vd_say(d, frame, sizeof(frame)), 1);
+	assert_true(vd_get(d, 0, NULL, NULL));
+	assert_memory_equal(vd_at(d, p.addr + d->header), frame, sizeof(frame));
+
+	memset(vd_at(d, p.addr), 0, d->header);
+	p.length = d->header + sizeof(frame);
+	assert_true(vd_add(d, 1, &p, 1, NULL, 0, 0) >= 0);
+	vd_kick(d, 1);
+	expect_wire(d, 0, frame, sizeof(frame));
+}
+
+static void a_buffer_may_lie_across_two_regions(void **state)
+{
+	(void)state;
+	in_every_layout(cross_the_border);
 }
 
 static void send_bad_frames(struct vd *d)
@@ -303,6 +404,27 @@ static void frames_arrive_in_the_guest_while_rings_wrap(void **state)
 {
 	(void)state;
 	in_every_layout(receive_and_wrap);
+}
+
+static void receive_pieces(struct vd *d)
+{
+	uint8_t frame[300], got[400];
+	struct frame f = { .length = sizeof(frame), .iovs = 3 };
+
+	fill_frame(frame, sizeof(frame), 4);
+	f.iov[0] = (struct iovec){ frame, 14 };
+	f.iov[1] = (struct iovec){ frame + 14, 1 };
+	f.iov[2] = (struct iovec){ frame + 15, sizeof(frame) - 15 };
+	vd_give(d, 0, 8, d->features & F(VD_MRG_RXBUF) ? 100 : 400);
+	assert_int_equal(d->nic->ops->receive(d->nic, &f, 1), 1);
+	assert_int_equal(vd_receive(d, 0, got, sizeof(got), NULL), sizeof(frame));
+	assert_memory_equal(got, frame, sizeof(frame));
+}
+
+static void a_frame_in_pieces_arrives_whole(void **state)
+{
+	(void)state;
+	in_every_layout(receive_pieces);
 }
 
 static void receive_header_apart(struct vd *d)
@@ -415,14 +537,19 @@ static void a_frame_that_will_never_fit_is_dropped(void **state)
 	assert_int_equal(vd_receive(d, 0, got, sizeof(got), NULL), 100);
 	vd_destroy(d);
 
-	d = make(0); /* a full ring of small merged buffers */
-	vd_up(d, BASIC | F(VD_MRG_RXBUF));
-	vd_give(d, 0, 256, 100);
-	assert_int_equal(vd_say(d, frame, sizeof(frame)), 1);
-	assert_int_equal(d->nic->counters.drop[DROP_OVERSIZE], 1);
-	assert_int_equal(vd_say(d, frame, 60), 1);
-	assert_int_equal(vd_receive(d, 0, got, sizeof(got), NULL), 60);
-	vd_destroy(d);
+	for (unsigned i = 0; i < 4; i++) { /* a full ring of small merged buffers, large and small, split and packed */
+		unsigned size = i & 1 ? 64 : 256;
+		d = make(0);
+		assert_true(vd_begin(d, BASIC | F(VD_MRG_RXBUF) | (i & 2 ? F(VD_PACKED) : 0)));
+		vd_setup_queue(d, 0, size);
+		vd_driver_ok(d);
+		vd_give(d, 0, size, 100);
+		assert_int_equal(vd_say(d, frame, sizeof(frame)), 1);
+		assert_int_equal(d->nic->counters.drop[DROP_OVERSIZE], 1);
+		assert_int_equal(vd_say(d, frame, 60), 1);
+		assert_int_equal(vd_receive(d, 0, got, sizeof(got), NULL), 60);
+		vd_destroy(d);
+	}
 }
 
 static void receive_offloads_follow_what_was_negotiated(void **state)
@@ -979,11 +1106,15 @@ int main(void)
 		cmocka_unit_test(frames_arrive_on_the_wire_while_rings_wrap),
 		cmocka_unit_test(a_burst_goes_out_in_batches),
 		cmocka_unit_test(backpressure_leaves_the_rest_in_the_ring),
+		cmocka_unit_test(backpressure_works_around_the_end_of_the_ring),
 		cmocka_unit_test(a_chain_of_very_many_pieces_is_one_frame),
+		cmocka_unit_test(a_buffer_may_lie_across_two_regions),
+		cmocka_unit_test(a_long_chain_is_bounded_like_a_short_one),
 		cmocka_unit_test(frames_that_are_none_are_dropped_and_given_back),
 		cmocka_unit_test(offload_requests_pass_only_when_they_were_negotiated),
 		cmocka_unit_test(a_lying_offload_header_drops_the_frame_alone),
 		cmocka_unit_test(frames_arrive_in_the_guest_while_rings_wrap),
+		cmocka_unit_test(a_frame_in_pieces_arrives_whole),
 		cmocka_unit_test(the_header_may_have_a_buffer_of_its_own),
 		cmocka_unit_test(frames_wait_for_buffers_and_kicks_come_only_then),
 		cmocka_unit_test(a_large_frame_spreads_over_merged_buffers),

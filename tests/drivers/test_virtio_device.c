@@ -462,7 +462,7 @@ static void a_legacy_driver_that_forgot_bus_mastering_gets_it(void **state)
 	vd_up(d, 0);
 	assert_true(pci_bus_master(&d->nic->pci));
 	vd_give(d, 0, 1, 2048);
-	expect_status(d, DRIVER_READY, PHASE_FIRMWARE, "1 receive buffers");
+	expect_status(d, DRIVER_READY, PHASE_FIRMWARE, "1 receive buffer,");
 	vd_destroy(d);
 }
 

@@ -93,7 +93,7 @@ void virtio_judge(const struct nic *nic, struct driver_report *out)
 		report_set(out, DRIVER_INITIALIZING, phase, "DRIVER_OK, no receive buffers yet: interface not brought up");
 	} else {
 		list_features(s, features, sizeof(features));
-		report_set(out, DRIVER_READY, phase, "DRIVER_OK, %u receive buffers, %s, features %s", s->rx_given,
+		report_set(out, DRIVER_READY, phase, "DRIVER_OK, %u receive buffer%s, %s, features %s", s->rx_given, s->rx_given == 1 ? "" : "s",
 			   pci_irq_mode(&nic->pci) == IRQ_MSIX ? "MSI-X" : "INTx", features[0] ? features : "basic");
 	}
 }
