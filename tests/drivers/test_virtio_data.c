@@ -628,6 +628,8 @@ static void no_ring_is_touched_while_the_guest_is_stopped(void **state)
 
 /* --- interrupts --- */
 
+#define SENT_WAIT (200 * 1000) /* longer than the interrupt of sent frames is ever held */
+
 static void one_interrupt_per_batch(struct vd *d)
 {
 	uint8_t frame[60] = { 2 };
@@ -659,11 +661,13 @@ static void one_interrupt_per_batch(struct vd *d)
 	vd_send(d, 0, frame, 60);
 	vd_send(d, 0, frame, 60);
 	vd_kick(d, 1);
+	vd_wait(d, SENT_WAIT);
 	assert_int_equal(vd_interrupts(d, d->vector_fd[2]), 1);
 	assert_true(vd_get(d, 1, NULL, NULL) && vd_get(d, 1, NULL, NULL));
 	vd_want_interrupt(d, 1, false);
 	vd_send(d, 0, frame, 60);
 	vd_kick(d, 1);
+	vd_wait(d, SENT_WAIT);
 	assert_int_equal(vd_interrupts(d, d->vector_fd[2]), 0);
 	assert_int_equal(vd_isr(d), 0); /* with MSI-X it is not used */
 }
@@ -678,6 +682,55 @@ static void interrupts_come_once_per_batch_and_only_when_wanted(void **state)
 		d->legacy = layouts[i].legacy;
 		vd_up(d, layouts[i].features);
 		one_interrupt_per_batch(d);
+		vd_destroy(d);
+	}
+}
+
+static void held_interrupt(struct vd *d)
+{
+	uint8_t frame[60] = { 2 };
+	bool event_idx = d->features & F(VD_EVENT_IDX);
+
+	/* the driver finds its frame before the interrupt comes, and asks to be told of the next one */
+	vd_want_interrupt(d, 1, true);
+	vd_interrupts(d, d->vector_fd[2]);
+	vd_send(d, 0, frame, 60);
+	vd_kick(d, 1);
+	assert_int_equal(vd_interrupts(d, d->vector_fd[2]), 0);
+	assert_true(vd_get(d, 1, NULL, NULL));
+	vd_want_interrupt(d, 1, true);
+	vd_wait(d, SENT_WAIT);
+	assert_int_equal(vd_interrupts(d, d->vector_fd[2]), event_idx ? 0 : 1);
+
+	/* it does not look: one interrupt for all that was sent meanwhile */
+	for (unsigned i = 0; i < 3; i++) {
+		vd_send(d, 0, frame, 60);
+		vd_kick(d, 1);
+	}
+	assert_int_equal(vd_interrupts(d, d->vector_fd[2]), 0);
+	vd_wait(d, SENT_WAIT);
+	assert_int_equal(vd_interrupts(d, d->vector_fd[2]), 1);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(vd_get(d, 1, NULL, NULL));
+
+	/* a ring that runs full does not wait */
+	vd_want_interrupt(d, 1, true);
+	for (unsigned i = 0; i < 100; i++)
+		vd_send(d, 0, frame, 60);
+	vd_kick(d, 1);
+	assert_true(vd_interrupts(d, d->vector_fd[2]) > 0);
+}
+
+static void the_interrupt_of_sent_frames_waits_unless_the_ring_fills(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(layouts); i++) {
+		print_message("  %s\n", layouts[i].name);
+		struct vd *d = make(0);
+		vd_use_msix(d);
+		d->legacy = layouts[i].legacy;
+		vd_up(d, layouts[i].features);
+		held_interrupt(d);
 		vd_destroy(d);
 	}
 }
@@ -774,6 +827,7 @@ static void pairs_are_used_when_the_driver_asks(void **state)
 		vd_send(d, i, frame, 60);
 		vd_kick(d, 2 * i + 1);
 		assert_int_equal(d->wire[i].queue, i);
+		vd_wait(d, SENT_WAIT);
 		assert_int_equal(vd_interrupts(d, d->vector_fd[2 * i + 2]), 1);
 	}
 	static const uint16_t bad[] = { 0, 9, 0x8000, 0xffff };
@@ -1123,6 +1177,7 @@ int main(void)
 		cmocka_unit_test(frames_before_driver_ok_are_dropped),
 		cmocka_unit_test(no_ring_is_touched_while_the_guest_is_stopped),
 		cmocka_unit_test(interrupts_come_once_per_batch_and_only_when_wanted),
+		cmocka_unit_test(the_interrupt_of_sent_frames_waits_unless_the_ring_fills),
 		cmocka_unit_test(an_event_index_works_at_every_place_of_the_ring),
 		cmocka_unit_test(a_kick_is_asked_for_only_when_the_ring_ran_dry),
 		cmocka_unit_test(pairs_are_used_when_the_driver_asks),

@@ -118,9 +118,29 @@ bool ring_publish(struct ring *r)
 {
 	if (!r->pushed)
 		return false;
-	bool wanted = r->packed ? packed_publish(r) : split_publish(r);
+	if (r->packed)
+		packed_publish(r);
+	else
+		split_publish(r);
+	r->held = (uint16_t)(r->held + r->pushed);
 	r->pushed = 0;
-	return wanted;
+	return ring_ask_again(r);
+}
+
+void ring_hold(struct ring *r)
+{
+	r->held = r->span;
+}
+
+bool ring_ask_again(struct ring *r)
+{
+	r->span = MIN(r->held, r->size); /* what is further back, the driver has taken: its buffers came again */
+	r->held = 0;
+	if (!r->span)
+		return false;
+	/* the driver sets its event and then looks at the ring; we do it the other way round */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return r->packed ? packed_wants(r, r->span) : split_wants(r, r->span);
 }
 
 void ring_kicks_off(struct ring *r)

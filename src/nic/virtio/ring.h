@@ -58,6 +58,8 @@ struct ring {
 	uint8_t fault;       /* enum ring_fault */
 	uint16_t seen;       /* split: the driver's index as last read; packed: the slot that was last found empty */
 	uint16_t pushed;     /* entries (slots) pushed since the last publish */
+	uint16_t span;       /* what the last publish asked the driver about */
+	uint16_t held;       /* published, but its interrupt waits */
 	uint16_t head_flags; /* packed: flags of the first pushed slot, stored last */
 	uint16_t head_slot;
 	uint64_t generation;
@@ -106,6 +108,11 @@ void ring_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written);
 /* Shows the guest what was pushed. True when the driver wants an interrupt for it. */
 bool ring_publish(struct ring *r);
 
+/* The interrupt of the last publish waits. Until ring_ask_again, or the next publish, both of which look at what the driver
+ * wants by then for all that it has not been told of. */
+void ring_hold(struct ring *r);
+bool ring_ask_again(struct ring *r);
+
 /* Kicks off while we look at the ring anyway; on before we go to sleep. ring_kicks_on returns true when buffers came in
  * meanwhile, for which no kick may follow. */
 void ring_kicks_off(struct ring *r);
@@ -133,7 +140,8 @@ int ring_walk_table(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_
 bool split_map(struct ring *r);
 int split_pop(struct ring *r, struct ring_chain *c);
 void split_push(struct ring *r, uint16_t id, uint32_t written);
-bool split_publish(struct ring *r);
+void split_publish(struct ring *r);
+bool split_wants(const struct ring *r, uint16_t span);
 void split_set_kicks(struct ring *r, bool on);
 unsigned split_waiting(struct ring *r);
 bool split_more(struct ring *r);
@@ -142,7 +150,8 @@ bool packed_map(struct ring *r);
 int packed_pop(struct ring *r, struct ring_chain *c);
 void packed_unpop(struct ring *r, unsigned slots);
 void packed_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written);
-bool packed_publish(struct ring *r);
+void packed_publish(struct ring *r);
+bool packed_wants(const struct ring *r, uint16_t span);
 void packed_set_kicks(struct ring *r, bool on);
 unsigned packed_waiting(struct ring *r);
 bool packed_more(struct ring *r);

@@ -131,11 +131,13 @@ void packed_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written)
 	r->pushed = (uint16_t)(r->pushed + slots);
 }
 
-bool packed_publish(struct ring *r)
+void packed_publish(struct ring *r)
 {
 	store_flags(r, r->head_slot, r->head_flags, true);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
 
+bool packed_wants(const struct ring *r, uint16_t span)
+{
 	uint32_t event = le32toh(__atomic_load_n((const uint32_t *)(const void *)r->driver_at, __ATOMIC_RELAXED));
 	uint16_t flags = (uint16_t)(event >> 16) & 3;
 	if (flags == VRING_PACKED_EVENT_FLAG_DISABLE)
@@ -143,7 +145,7 @@ bool packed_publish(struct ring *r)
 	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !r->event_idx)
 		return true;
 	/* slots count from the start of this lap; those of the lap before are negative */
-	int slot = (int)(event & (EVENT_WRAP - 1)), now = r->used, before = now - r->pushed;
+	int slot = (int)(event & (EVENT_WRAP - 1)), now = r->used, before = now - span;
 	if (!!(event & EVENT_WRAP) != r->used_wrap)
 		slot -= r->size;
 	return slot >= before && slot < now;

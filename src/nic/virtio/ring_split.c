@@ -92,15 +92,17 @@ static bool stepped_over(uint16_t event, uint16_t now, uint16_t before)
 	return (uint16_t)(now - event - 1) < (uint16_t)(now - before);
 }
 
-bool split_publish(struct ring *r)
+void split_publish(struct ring *r)
 {
 	__atomic_store_n((uint16_t *)(void *)(r->device_at + 2), htole16(r->used), __ATOMIC_RELEASE);
-	/* the driver sets its event and then looks at our index; we do it the other way round */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+bool split_wants(const struct ring *r, uint16_t span)
+{
 	if (!r->event_idx)
 		return !(load16(r->driver_at, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT);
 	uint16_t event = load16(r->driver_at + 4 + 2u * r->size, __ATOMIC_RELAXED);
-	return stepped_over(event, r->used, (uint16_t)(r->used - r->pushed));
+	return stepped_over(event, r->used, (uint16_t)(r->used - span));
 }
 
 void split_set_kicks(struct ring *r, bool on)

@@ -117,7 +117,7 @@ bool virtio_transmit_pair(struct virtio_net *v, unsigned pair)
 	unsigned taken = b.frames ? nic_send(&v->nic, v->nic.batch, b.frames) : 0;
 	finish(r, &b, taken);
 	if (ring_publish(r))
-		virtio_interrupt(v, queue);
+		virtio_interrupt_sent(v, queue);
 	if (!fine) {
 		virtio_fail(v, queue, r->fault);
 		return false;

@@ -14,6 +14,7 @@
 #define SPEED_MBIT       10000
 #define LOST_RETRY_NS    (10 * NS_PER_MS)
 #define LOST_MAX_NS      (500 * NS_PER_MS)
+#define SENT_WAIT_NS     (100u * 1000u)
 
 /* ------------------------------------------------------------------------------------------------ interrupts */
 
@@ -33,6 +34,42 @@ static void raise_vector(struct virtio_net *v, uint16_t vector, uint8_t isr)
 void virtio_interrupt(struct virtio_net *v, unsigned queue)
 {
 	raise_vector(v, v->state.queue[queue].vector, 1);
+}
+
+/* Two things share the model's one timer. */
+static void arm(struct virtio_net *v)
+{
+	uint64_t first = v->lost_due_ns;
+
+	if (v->sent_due_ns && (!first || v->sent_due_ns < first))
+		first = v->sent_due_ns;
+	nic_set_timer(&v->nic, first);
+}
+
+/* "Sent" frees memory, and is urgent only when the ring runs full. What was sent is in the used ring at once; its interrupt
+ * waits a little, since a driver that receives or sends again meanwhile finds it there, moves its event on, and needs none:
+ * of an exchange of packets that saves every other interrupt. */
+void virtio_interrupt_sent(struct virtio_net *v, unsigned queue)
+{
+	struct ring *r = &v->ring[queue];
+
+	if (r->span >= r->size / 4) {
+		virtio_interrupt(v, queue);
+		return;
+	}
+	ring_hold(r);
+	if (v->sent_due_ns)
+		return;
+	v->sent_due_ns = nic_now(&v->nic) + SENT_WAIT_NS;
+	arm(v);
+}
+
+static void flush_sent(struct virtio_net *v)
+{
+	v->sent_due_ns = 0;
+	for (unsigned i = 1; i < 2u * v->state.pairs_max; i += 2)
+		if (v->ring[i].held && virtio_ring_usable(v, i) && ring_ask_again(&v->ring[i]))
+			virtio_interrupt(v, i);
 }
 
 void virtio_config_changed(struct virtio_net *v)
@@ -133,7 +170,8 @@ static void memory_lost(struct virtio_net *v)
 	if (v->lost_ns)
 		return;
 	v->lost_ns = nic_now(&v->nic) + 1; /* never 0 */
-	nic_set_timer(&v->nic, nic_now(&v->nic) + LOST_RETRY_NS);
+	v->lost_due_ns = nic_now(&v->nic) + LOST_RETRY_NS;
+	arm(v);
 }
 
 bool virtio_ring_usable(struct virtio_net *v, unsigned queue)
@@ -178,6 +216,11 @@ void virtio_start_queue(struct virtio_net *v, unsigned queue, const struct ring 
 		virtio_fail(v, queue, r->fault);
 	else
 		virtio_kick(v, queue); /* buffers may be there already */
+	if (at) {
+		r->held = r->size; /* the saved state does not say whether an interrupt waited */
+		v->sent_due_ns = nic_now(&v->nic) + SENT_WAIT_NS;
+		arm(v);
+	}
 }
 
 void virtio_enable_queue(struct virtio_net *v, unsigned queue)
@@ -224,12 +267,13 @@ static void kick_all(struct virtio_net *v)
 		virtio_kick(v, i);
 }
 
-static void virtio_timer(struct nic *nic)
+/* Is the memory of all rings back? */
+static void look_for_lost(struct virtio_net *v)
 {
-	struct virtio_net *v = virtio_of(nic);
+	struct nic *nic = &v->nic;
 	uint64_t since = v->lost_ns;
 
-	v->lost_ns = 0;
+	v->lost_ns = v->lost_due_ns = 0;
 	if (!since || !virtio_running(v) || !nic->mem.bus_master)
 		return;
 	for (unsigned i = 0; i < v->state.num_queues; i++)
@@ -240,6 +284,24 @@ static void virtio_timer(struct nic *nic)
 			return;
 		}
 	kick_all(v);
+}
+
+static void virtio_timer(struct nic *nic)
+{
+	struct virtio_net *v = virtio_of(nic);
+	uint64_t now = nic_now(nic);
+
+	if (v->sent_due_ns && now >= v->sent_due_ns) {
+		if (nic->stopped)
+			v->sent_due_ns = now + SENT_WAIT_NS; /* no ring may be looked at now */
+		else if (virtio_running(v))
+			flush_sent(v);
+		else
+			v->sent_due_ns = 0;
+	}
+	if (v->lost_due_ns && now >= v->lost_due_ns)
+		look_for_lost(v);
+	arm(v);
 }
 
 /* ------------------------------------------------------------------------------------------------ status */
@@ -272,7 +334,7 @@ static void reset_model(struct virtio_net *v)
 	virtio_filter_reset(&s->filter);
 	virtio_window_load(v);
 	virtio_set_offloads(v, 0);
-	v->lost_ns = 0;
+	v->lost_ns = v->lost_due_ns = v->sent_due_ns = 0;
 	nic_set_timer(nic, 0);
 	nic->notes.runnable = 0;
 	nic->notes.status_dirty = true;

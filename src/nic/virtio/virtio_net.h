@@ -116,6 +116,8 @@ struct virtio_net {
 	unsigned vectors;
 	uint16_t window_cap;      /* where the PCI configuration access capability is */
 	uint64_t lost_ns;         /* since when a ring's memory is gone; 0 = it is not */
+	uint64_t lost_due_ns;     /* when we look again; 0 = not */
+	uint64_t sent_due_ns;     /* when held interrupts are looked at again; 0 = none is held */
 	uint8_t *spill;           /* for a transmit chain of very many pieces */
 };
 
@@ -156,6 +158,7 @@ void virtio_kick(struct virtio_net *v, unsigned queue);
 bool virtio_ring_usable(struct virtio_net *v, unsigned queue);
 void virtio_fail(struct virtio_net *v, unsigned queue, unsigned fault);
 void virtio_interrupt(struct virtio_net *v, unsigned queue);
+void virtio_interrupt_sent(struct virtio_net *v, unsigned queue); /* of a transmit queue: may wait */
 void virtio_config_changed(struct virtio_net *v);
 uint8_t virtio_take_isr(struct virtio_net *v);
 uint64_t virtio_legacy_features(const struct virtio_net *v);
