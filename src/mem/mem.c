@@ -13,11 +13,13 @@ struct mem_region {
 	uint64_t iova;
 	uint64_t size;
 	uint8_t *host;       /* NULL: known but unreachable */
-	void *mapping;       /* what munmap gets: page-aligned */
+	void *mapping;       /* what munmap gets: whole pages of the file */
 	size_t mapping_size;
 	unsigned access;
 	uint32_t weight;
 };
+
+#define MAPPING_UNIT_MAX (1ull << 30) /* the largest page that there is */
 
 static uint32_t next_weight(void)
 {
@@ -110,13 +112,24 @@ void mem_set_bus_master(struct guest_mem *m, bool on)
 	m->generation++;
 }
 
+/* A file of huge pages is mapped and unmapped in whole ones only, and says their size as its block size. QEMU cuts the
+ * low memory of a PC at 640 KiB and 1 MiB whatever the pages are. */
+static uint64_t mapping_unit(const struct stat *st)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t block = st->st_blksize > 0 ? (uint64_t)st->st_blksize : page;
+
+	return block > page && block <= MAPPING_UNIT_MAX && (block & (block - 1)) == 0 ? block : page;
+}
+
 /* A mapping past the end of its file would be a SIGBUS on first touch. */
-static int check_file(int fd, uint64_t offset, uint64_t size, struct error *err)
+static int check_file(int fd, uint64_t offset, uint64_t size, uint64_t *unit, struct error *err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return error_set(err, -errno, "guest memory: its descriptor cannot be read");
+	*unit = mapping_unit(&st);
 	if (!S_ISREG(st.st_mode))
 		return 0; /* a device (hugetlbfs is a regular file): mmap decides */
 	if (offset > (uint64_t)st.st_size || size > (uint64_t)st.st_size - offset)
@@ -126,18 +139,18 @@ static int check_file(int fd, uint64_t offset, uint64_t size, struct error *err)
 
 static int region_open(struct mem_region *r, int fd, uint64_t offset, struct error *err)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t skip = offset % page;
+	uint64_t unit = 1;
 	int prot = ((r->access & MEM_READ) ? PROT_READ : 0) | ((r->access & MEM_WRITE) ? PROT_WRITE : 0);
 
 	if (fd < 0)
 		return 0;
-	int rc = check_file(fd, offset, r->size, err);
+	int rc = check_file(fd, offset, r->size, &unit, err);
 	if (rc < 0)
 		return rc;
-	if (r->size > SIZE_MAX - skip || offset - skip > INT64_MAX)
+	uint64_t skip = offset % unit;
+	if (r->size > SIZE_MAX - skip - unit || offset - skip > INT64_MAX)
 		return error_set(err, -EINVAL, "guest memory: the map is too large");
-	r->mapping_size = (size_t)(r->size + skip);
+	r->mapping_size = (size_t)((r->size + skip + unit - 1) / unit * unit);
 	r->mapping = mmap(NULL, r->mapping_size, prot, MAP_SHARED | MAP_NORESERVE, fd, (off_t)(offset - skip));
 	if (r->mapping == MAP_FAILED) {
 		r->mapping = NULL;

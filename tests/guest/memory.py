@@ -5,6 +5,7 @@ import subprocess
 
 from harness import main
 
+HUGE = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 MEMFD = "memory-backend-memfd,id=m,size=256M,share=on"
 
 
@@ -25,15 +26,22 @@ def refused(lab, text, machine_type, memory, wanted):
         lab.check(word in done.stdout, f"{text}: the message names {word}: {done.stdout.strip()[-300:]}")
 
 
-def hugepages():
-    """Free 2 MiB pages, made if this user may; returns a folder on a hugetlbfs of our own, or None with no such memory."""
-    knob = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+def huge_pages(lab):
+    """2 MiB pages are made for the test where this user may, and given back."""
     try:
-        before = int(knob.read_text())
-        knob.write_text(str(before + 140))
-        return int(knob.read_text()) >= 128, before
+        before = int(HUGE.read_text())
+        HUGE.write_text(str(before + 140))
     except OSError:
-        return False, None
+        lab.say("note: only root can reserve huge pages: that kind was left out")
+        return
+    try:
+        if int(HUGE.read_text()) < 128:
+            lab.say("note: this machine has no 256 MiB left for huge pages: that kind was left out")
+            return
+        works(lab, "memfd of huge pages, shared", "q35,memory-backend=m",
+              ["-m", "256M", "-object", MEMFD + ",hugetlb=on,hugetlbsize=2M"])
+    finally:
+        HUGE.write_text(str(before))
 
 
 def scenario(lab):
@@ -46,21 +54,16 @@ def scenario(lab):
     works(lab, "-numa with two nodes", "q35",
           ["-m", "256M", "-object", "memory-backend-memfd,id=m0,size=128M,share=on", "-numa", "node,memdev=m0",
            "-object", "memory-backend-memfd,id=m1,size=128M,share=on", "-numa", "node,memdev=m1"])
-    there, before = hugepages()
-    if there:
-        works(lab, "memfd of huge pages, shared", "q35,memory-backend=m",
-              ["-m", "256M", "-object", MEMFD + ",hugetlb=on,hugetlbsize=2M"])
-    else:
-        lab.say("note: no huge pages can be had here (not root, or no memory in one piece): that kind was left out")
-    if before is not None:
-        pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages").write_text(str(before))
+    works(lab, "memory-backend-ram, shared", "q35,memory-backend=m",
+          ["-m", "256M", "-object", "memory-backend-ram,id=m,size=256M,share=on"])
+    huge_pages(lab)
 
     refused(lab, "private memfd", "q35,memory-backend=m",
             ["-m", "256M", "-object", "memory-backend-memfd,id=m,size=256M,share=off"], ["share=on"])
     refused(lab, "a private file", "q35,memory-backend=m",
             ["-m", "256M", "-object", f"memory-backend-file,id=m,size=256M,mem-path={lab.folder}/ram"], ["share=on"])
     refused(lab, "memory without a descriptor", "q35,memory-backend=m",
-            ["-m", "256M", "-object", "memory-backend-ram,id=m,size=256M"], ["memory-backend-memfd"])
+            ["-m", "256M", "-object", "memory-backend-ram,id=m,size=256M"], ["share=on"])
     refused(lab, "a private node of two", "q35",
             ["-m", "256M", "-object", "memory-backend-memfd,id=m0,size=128M,share=on", "-numa", "node,memdev=m0",
              "-object", "memory-backend-memfd,id=m1,size=128M", "-numa", "node,memdev=m1"], ["share=on"])

@@ -134,6 +134,36 @@ static void many_pages_in_any_order_stay_right(void **state)
 	assert_int_equal(m->regions, 0);
 }
 
+/* As QEMU maps the low memory of a PC over huge pages: cut at 640 KiB and at 1 MiB. */
+static void huge_pages_are_mapped_from_any_offset(void **state)
+{
+	struct guest_mem *m = *state;
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+	uint32_t seen, value = 0x12345678;
+
+	if (fd < 0 || ftruncate(fd, 4 << 20) < 0) {
+		print_message("skip: this kernel has no huge pages\n");
+		if (fd >= 0)
+			close(fd);
+		skip();
+	}
+	void *whole = mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (whole == MAP_FAILED) {
+		print_message("skip: no huge page is free\n");
+		close(fd);
+		skip();
+	}
+	assert_int_equal(mem_map(m, 0, 640 << 10, fd, 0, MEM_READ | MEM_WRITE, NULL), 0);
+	assert_int_equal(mem_map(m, 1 << 20, 3 << 20, fd, 1 << 20, MEM_READ | MEM_WRITE, NULL), 0);
+	assert_true(mem_write(m, (1 << 20) + 12, &value, sizeof(value)));
+	memcpy(&seen, (char *)whole + (1 << 20) + 12, sizeof(seen));
+	assert_int_equal(seen, value);
+	assert_false(mem_read(m, 640 << 10, &seen, sizeof(seen)));
+	assert_int_equal(mem_unmap(m, 0, 4 << 20), 0);
+	munmap(whole, 4 << 20);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +172,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_is_reachable_without_bus_mastering_or_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_read_only_region_refuses_writes, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_pages_in_any_order_stay_right, setup, teardown),
+		cmocka_unit_test_setup_teardown(huge_pages_are_mapped_from_any_offset, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
