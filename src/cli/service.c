@@ -247,6 +247,8 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 		rc = open_backends(s, err);
 	if (rc == 0)
 		rc = hand_over_ports(s, err);
+	if (rc == 0)
+		rc = tidy_start(&s->tidy, &s->place, err);
 	if (rc < 0) {
 		static struct message m; /* what the datapath had to say about it */
 		while (datapath_receive(&s->datapath, &m) == 1)
@@ -484,6 +486,7 @@ void service_close(struct service *s)
 	control_finish(&s->control);
 	remove_nic_sockets(s);
 	place_release(&s->place);
+	tidy_finish(&s->tidy);
 	if (s->signal_source.fd > 0)
 		close(s->signal_source.fd);
 	loop_finish(&s->loop);

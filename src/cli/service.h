@@ -9,6 +9,7 @@
 #include "control/commands.h"
 #include "control/control.h"
 #include "control/place.h"
+#include "control/tidy.h"
 #include "host/open.h"
 #include "qemu/process.h"
 #include "qemu/qmp_client.h"
@@ -29,6 +30,7 @@ struct service_options {
 struct service {
 	struct service_options options;
 	struct place place;
+	struct tidy tidy;
 	struct loop loop;
 	struct datapath datapath;
 	struct control control;

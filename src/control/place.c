@@ -16,6 +16,8 @@
 
 #define LISTEN_BACKLOG 16
 #define DIRECTORIES    3
+#define LOCK_TRIES     10
+#define LOCK_RETRY_US  5000
 
 /* --- the run directory ------------------------------------------------------------------------------------------ */
 
@@ -145,10 +147,12 @@ int place_listen(const char *path, struct error *err)
 
 /* --- claim and release ------------------------------------------------------------------------------------------ */
 
-/* Takes the lock file. It may vanish under us when its owner just ended: then once more. */
+/* Takes the lock file. It may vanish under us when its owner just ended, and for a moment it belongs to whoever tidies up after one that
+ * was killed: then once more.
+ */
 static int lock_name(struct place *p, struct error *err)
 {
-	for (int tries = 0; tries < 10; tries++) {
+	for (int tries = 0; tries < LOCK_TRIES; tries++) {
 		struct stat held, named;
 		int fd = open(p->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
@@ -157,6 +161,10 @@ static int lock_name(struct place *p, struct error *err)
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 			int rc = errno == EWOULDBLOCK ? -EEXIST : -errno;
 			close(fd);
+			if (rc == -EEXIST && tries < LOCK_TRIES - 1) {
+				usleep(LOCK_RETRY_US);
+				continue;
+			}
 			return error_set(
 				err, rc,
 				"a guest named %s is running already: give this one another --name",
@@ -248,6 +256,22 @@ void place_release(struct place *p)
 	if (p->listen_fd > 0)
 		close(p->listen_fd);
 	*p = (struct place){ .lock_fd = -1, .listen_fd = -1 };
+}
+
+void place_tidy(const struct place *dead)
+{
+	struct place p = *dead;
+	struct sockaddr_un address;
+
+	p.lock_fd = p.listen_fd = -1;
+	if (lock_name(&p, NULL) < 0)
+		return;
+	if (p.link[0]) { /* elsewhere anybody may have made a new one */
+		if (set_address(&address, p.qmp, NULL) == 0)
+			remove_stale(&address, NULL);
+		p.qmp[0] = '\0';
+	}
+	place_release(&p);
 }
 
 /* --- finding ---------------------------------------------------------------------------------------------------- */

@@ -30,6 +30,9 @@ struct place {
 int place_claim(struct place *p, const char *name, const char *qmp, struct error *err);
 void place_release(struct place *p); /* removes what was made; accepts a zeroed or half-made one */
 
+/* Removes what the guest of `dead` left behind, unless a new one has the name already. For another process than the one that claimed it. */
+void place_tidy(const struct place *dead);
+
 /* Where the NICs' sockets of a guest with this name will be. Makes nothing. */
 void place_nics_path(char *to, size_t size, const char *name);
 

@@ -6,8 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Seen from the folder of the running program: installed side by side, or a build tree (build/anynic, build/src/cli/anynic). */
-static const char *const near[] = { "", "/src", "/src/datapath", "/..", "/../datapath" };
+/* Seen from the folder of the running program: installed side by side or under one prefix (which DESTDIR may have moved), or a build tree
+ * (build/anynic, build/src/cli/anynic).
+ */
+static const char *const near[] = { "",	   "/../libexec/anynic", "/src", "/src/datapath",
+				    "/..", "/../datapath" };
 
 static bool usable(const char *path)
 {
@@ -46,6 +49,8 @@ int host_helper_find(const char *program, char *path, size_t size, struct error 
 	int len = snprintf(path, size, "%s/%s", folder, program);
 	if (len > 0 && (size_t)len < size && usable(path))
 		return 0;
-	return error_set(err, -ENOENT, "%s is not in %s; next: install anynic, or set ANYNIC_LIBEXEC to the folder that has it",
+	return error_set(err, -ENOENT,
+			 "%s is not in %s; next: install anynic, or set ANYNIC_LIBEXEC to the "
+			 "folder that has it",
 			 program, folder);
 }

@@ -301,7 +301,7 @@ static bool all_gone(void)
 	return false;
 }
 
-static void a_killed_anynic_takes_its_processes_along_and_its_name_is_free(void **state)
+static void a_killed_anynic_takes_its_processes_and_files_along(void **state)
 {
 	(void)state;
 	pid_t pid = start("run --name vm6 --nic auto,backend=user -- @qemu-system-x86_64", "vm6");
@@ -309,8 +309,18 @@ static void a_killed_anynic_takes_its_processes_along_and_its_name_is_free(void 
 	wait_live("vm6");
 	kill(pid, SIGKILL);
 	assert_true(all_gone());
-	assert_true(exists("vm6.qmp")); /* stale: nobody was left to remove it */
+	assert_false(exists("vm6.qmp") || exists("vm6.lock") || exists("vm6.nics"));
 	expect("status", 0, "no guest is running");
+	/* also a control socket that was moved */
+	pid = start(
+		"run --name vm6 --qmp @moved.qmp --nic auto,backend=null -- @qemu-system-x86_64",
+		"vm6");
+	wait_live("vm6");
+	assert_true(exists("../moved.qmp"));
+	kill(pid, SIGKILL);
+	assert_true(all_gone());
+	assert_false(exists("../moved.qmp") || exists("vm6.qmp") || exists("vm6.lock") ||
+		     exists("vm6.nics"));
 	pid = start("run --name vm6 --nic auto,backend=null -- @qemu-system-x86_64 -name seven",
 		    "vm6");
 	assert_int_equal(end_of(pid, "vm6"), 7);
@@ -365,7 +375,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(verbs_talk_to_a_live_guest),
 		cmocka_unit_test(monitor_ends_with_the_event_that_it_waits_for),
 		cmocka_unit_test(several_guests_must_be_named),
-		cmocka_unit_test(a_killed_anynic_takes_its_processes_along_and_its_name_is_free),
+		cmocka_unit_test(a_killed_anynic_takes_its_processes_and_files_along),
 		cmocka_unit_test(run_ends_with_the_exit_status_of_qemu),
 		cmocka_unit_test(the_end_of_the_datapath_is_told_and_qemu_goes_on),
 	};

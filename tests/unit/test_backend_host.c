@@ -170,6 +170,31 @@ static void helpers_are_found_in_the_named_folder_only(void **state)
 	unsetenv("ANYNIC_LIBEXEC");
 }
 
+/* DESTDIR or a moved tree: what was installed with the program is found before what the build named. */
+static void helpers_are_found_under_the_prefix_of_the_program(void **state)
+{
+	char program[300], path[600], wanted[400], self[300];
+	struct error err = { 0 };
+
+	(void)state;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	assert_true(n > 0);
+	self[n] = '\0';
+	*strrchr(self, '/') = '\0';
+	snprintf(wanted, sizeof(wanted), "%s/../libexec/anynic", self);
+	snprintf(path, sizeof(path), "/bin/mkdir -p %s", wanted);
+	assert_int_equal(system(path), 0);
+	snprintf(program, sizeof(program), "%s/anynic-nobody", wanted);
+	close(open(program, O_WRONLY | O_CREAT | O_CLOEXEC, 0700));
+	int rc = host_helper_find("anynic-nobody", path, sizeof(path), &err);
+	unlink(program);
+	rmdir(wanted);
+	*strrchr(wanted, '/') = '\0';
+	rmdir(wanted);
+	assert_int_equal(rc, 0);
+	assert_string_equal(path, program);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +205,7 @@ int main(void)
 		cmocka_unit_test(a_given_socket_must_be_what_the_mode_says),
 		cmocka_unit_test(null_and_loop_need_nothing_and_others_are_unknown),
 		cmocka_unit_test(helpers_are_found_in_the_named_folder_only),
+		cmocka_unit_test(helpers_are_found_under_the_prefix_of_the_program),
 	};
 
 	if (!mkdtemp(folder))
