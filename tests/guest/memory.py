@@ -66,7 +66,7 @@ def scenario(lab):
             ["-m", "256M", "-object", "memory-backend-ram,id=m,size=256M"], ["share=on"])
     refused(lab, "a private node of two", "q35",
             ["-m", "256M", "-object", "memory-backend-memfd,id=m0,size=128M,share=on", "-numa", "node,memdev=m0",
-             "-object", "memory-backend-memfd,id=m1,size=128M", "-numa", "node,memdev=m1"], ["share=on"])
+             "-object", "memory-backend-memfd,id=m1,size=128M,share=off", "-numa", "node,memdev=m1"], ["share=on"])
 
 
 main(scenario)
