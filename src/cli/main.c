@@ -15,41 +15,46 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{"run",	 verb_run,	   "start a guest with ports",
-	  "[--name NAME] [--nic SPEC]... [--qmp PATH] [--json] [--verbose] -- QEMU [ARGS...]",		       "  --name NAME     of the guest; else QEMU's -name, else guest-PID\n"
+	{ "run", verb_run, "start a guest with ports",
+	  "[--name NAME] [--nic SPEC]... [--qmp PATH] [--json] [--verbose] -- QEMU [ARGS...]",
+	  "  --name NAME     of the guest; else QEMU's -name, else guest-PID\n"
 	  "  --nic SPEC      a port; without any: auto\n"
 	  "  --qmp PATH      the control socket is there\n"
 	  "  -j, --json      events on stderr as JSON, one a line\n"
 	  "  -v, --verbose   tell more\n"
-	  "The exit status is QEMU's.\n"								      },
-	{ "plan",	  verb_plan,     "what run would do; opens nothing",
+	  "The exit status is QEMU's.\n" },
+	{ "plan", verb_plan, "what run would do; opens nothing",
 	  "[--name NAME] [--nic SPEC]... [--qemu BINARY | --qemu-version X.Y] [--place "
 	  "hosted|qemu] [--assume kvm,vhost,vfio] [-j] "
-	  "[-- QEMU [ARGS...]]",										    "  --nic SPEC        a port, as for run; without any: auto\n"
+	  "[-- QEMU [ARGS...]]",
+	  "  --nic SPEC        a port, as for run; without any: auto\n"
 	  "  --qemu BINARY     plan for this QEMU\n"
 	  "  --qemu-version V  plan for a QEMU that is not here\n"
 	  "  --place WHERE     for ports that do not say it\n"
-	  "  -j, --json        one JSON document\n"															},
-	{ "status",   verb_status,	 "ports, NICs, driver status, links",	      "[NAME] [-j] [-s]",
+	  "  -j, --json        one JSON document\n" },
+	{ "status", verb_status, "ports, NICs, driver status, links", "[NAME] [-j] [-s]",
 	  "  -j, --json      one JSON document\n"
-	  "  -s, --stats     counters too\n"																			       },
-	{ "monitor",  verb_monitor,  "one line per event",
-	  "[NAME] [-j] [--timeout SECONDS] [--until EVENT]",							 "  -j, --json      one JSON document a line, as on the control socket\n"
+	  "  -s, --stats     counters too\n" },
+	{ "monitor", verb_monitor, "one line per event",
+	  "[NAME] [-j] [--timeout SECONDS] [--until EVENT]",
+	  "  -j, --json      one JSON document a line, as on the control socket\n"
 	  "  --timeout S     stop after S seconds; the exit code is 5 then\n"
-	  "  --until EVENT   stop with exit code 0 after the first event of this name\n"							 },
-	{ "link",	  verb_link,     "set a link by hand, or give the choice back",
-	  "[NAME] PORT[/NIC] up|down|auto",									  "NIC is a NIC's id (net0-legacy) or its role (legacy). `auto` is for the whole port.\n"},
-	{ "why",	 verb_why,	   "why there is, or is not, network",	       "[NAME] [PORT] [-j]",	     NULL											  },
-	{ "qmp",	 verb_qmp,	   "send a command, or open a shell",		      "[NAME] [COMMAND [JSON]]",
-	  "JSON is the arguments object. Without COMMAND: a shell; `help` lists the commands.\n"													    },
-	{ "serve",	   verb_serve,    "the cards' sockets, without a virtual machine",
-	  "--nic SPEC... --socket PATH [--cpu N] [--name NAME] [--qmp PATH]",					"  --socket PATH   of the card; with several cards a folder, ID.sock each\n"
-	  "  --cpu N         keep the first worker on this CPU\n"								  },
-	{ "models",   verb_models,	 "which cards there are",			  "[-j]",			  NULL										   },
-	{ "backends", verb_backends, "where a port's frames can go",		     "[-j]",			     NULL										   },
-	{ "stop",	  verb_stop,     "end a guest",				    "[NAME] [--timeout SECONDS]",
+	  "  --until EVENT   stop with exit code 0 after the first event of this name\n" },
+	{ "link", verb_link, "set a link by hand, or give the choice back",
+	  "[NAME] PORT[/NIC] up|down|auto",
+	  "NIC is a NIC's id (net0-legacy) or its role (legacy). `auto` is for the whole port.\n" },
+	{ "why", verb_why, "why there is, or is not, network", "[NAME] [PORT] [-j]", NULL },
+	{ "qmp", verb_qmp, "send a command, or open a shell", "[NAME] [COMMAND [JSON]]",
+	  "JSON is the arguments object. Without COMMAND: a shell; `help` lists the commands.\n" },
+	{ "serve", verb_serve, "the cards' sockets, without a virtual machine",
+	  "--nic SPEC... --socket PATH [--cpu N] [--name NAME] [--qmp PATH]",
+	  "  --socket PATH   of the card; with several cards a folder, ID.sock each\n"
+	  "  --cpu N         keep the first worker on this CPU\n" },
+	{ "models", verb_models, "which cards there are", "[-j]", NULL },
+	{ "backends", verb_backends, "where a port's frames can go", "[-j]", NULL },
+	{ "stop", verb_stop, "end a guest", "[NAME] [--timeout SECONDS]",
 	  "Ends QEMU as its own `quit` does; what does not end is killed. The guest's system is "
-	  "not asked.\n"																						    },
+	  "not asked.\n" },
 };
 
 static const char *const top =
@@ -116,6 +121,8 @@ void usage_hint(const char *verb)
 
 int main(int argc, char **argv)
 {
+	static char full_name[32];
+
 	if (argc < 2) {
 		print_verbs(stderr);
 		return EXIT_USAGE;
@@ -140,5 +147,8 @@ int main(int argc, char **argv)
 		print_verb(v, stdout);
 		return EXIT_OK;
 	}
+	/* getopt's own messages begin with it */
+	snprintf(full_name, sizeof(full_name), "anynic %s", v->name);
+	argv[1] = full_name;
 	return v->run(argc - 1, argv + 1);
 }

@@ -72,7 +72,7 @@ static unsigned distance(const char *a, const char *b)
 const char *nearest_name(const char *text, const char *const *names, size_t count)
 {
 	size_t len = strlen(text);
-	unsigned best = (unsigned)MIN(len / 3 + 1, 3u);
+	unsigned best = (unsigned)MIN(MAX((len + 1) / 3, 1u), 3u);
 	const char *found = NULL;
 
 	if (len == 0)

@@ -142,6 +142,8 @@ static enum why_verdict backend_down(const struct control_port *p, struct why *w
 	say(why, "backend %s is down: %s", p->spec.backend.type, p->backend_reason);
 	if (p->control->datapath_gone)
 		advise(why, "stop the guest and start it again; the log above says what happened");
+	else if (strcmp(p->spec.backend.type, "user") == 0) /* its helper does not come back */
+		advise(why, "stop the guest and start it again");
 	else
 		advise(why, "mend the other side of the backend; the port goes on by itself");
 	return WHY_BACKEND_DOWN;
@@ -160,9 +162,8 @@ static enum why_verdict judge(const struct control_port *p, struct why *why)
 		return backend_down(p, why);
 	if (p->policy.manual)
 		return manual(p, why);
-	if (p->policy.held &&
-	    nic_ready(p,
-		      p->active)) /* nothing else is held: without a link the next driver gets it */
+	/* without a link nothing is held: the next driver that is ready gets it */
+	if (p->policy.held && nic_ready(p, p->active))
 		return held(p, why);
 	if (p->policy.waiting)
 		return waiting(p, why);

@@ -45,11 +45,16 @@ static void auto_alone_is_a_switch_port_on_the_user_backend(void **state)
 static void every_key_reaches_its_field(void **state)
 {
 	(void)state;
-	struct port_spec p = parsed("auto,id=lan-0,legacy=middling,performant=virtio-net,place=hosted,transport=vfio-user,"
-				    "backend=tap,driver=qemu,mac=52:54:00:12:34:56,link=down,legacy-delay=0,hold=3/10,queues=4,"
-				    "packed=on,mtu=9000,rev=0x10,bootindex=2,romfile=/r.rom,ifname=tap0,fd=7:8,br=br0,dev=eth0,"
-				    "mode=server,path=/p,net=10.1.0.0/16,hostfwd=tcp::2222-:22,hostfwd=udp:127.0.0.1:53-10.1.0.15:53,"
-				    "tftp=/boot,bootfile=pxe.0,capture=/c.pcapng");
+	struct port_spec p =
+		parsed("auto,id=lan-0,legacy=middling,performant=virtio-net,place=hosted,transport="
+		       "vfio-user,"
+		       "backend=tap,driver=qemu,mac=52:54:00:12:34:56,link=down,legacy-delay=0,"
+		       "hold=3/10,queues=4,"
+		       "packed=on,mtu=9000,rev=0x10,bootindex=2,romfile=/"
+		       "r.rom,ifname=tap0,fd=7:8,br=br0,dev=eth0,"
+		       "mode=server,path=/p,net=10.1.0.0/"
+		       "16,hostfwd=tcp::2222-:22,hostfwd=udp:127.0.0.1:53-10.1.0.15:53,"
+		       "tftp=/boot,bootfile=pxe.0,capture=/c.pcapng");
 
 	assert_string_equal(p.backend.tftp, "/boot");
 	assert_string_equal(p.backend.bootfile, "pxe.0");
@@ -226,7 +231,8 @@ static void nine_forwards_are_one_too_many(void **state)
 	struct error err = { 0 };
 
 	for (unsigned i = 0; i < 9; i++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), ",hostfwd=tcp::%u-:22", 2000 + i);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), ",hostfwd=tcp::%u-:22",
+			 2000 + i);
 	assert_int_equal(nic_option_parse(&port, text, &test_known, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "at most 8"));
 }
@@ -234,7 +240,8 @@ static void nine_forwards_are_one_too_many(void **state)
 static void ids_and_macs_are_filled_in(void **state)
 {
 	(void)state;
-	struct port_spec ports[] = { parsed("auto"), parsed("rtl8139,id=net0"), parsed("auto"), parsed("team") };
+	struct port_spec ports[] = { parsed("auto"), parsed("rtl8139,id=net0"), parsed("auto"),
+				     parsed("team") };
 	struct guest_identity who = { .machine_id = "m", .uid = 7, .guest = "g" };
 
 	str_copy(ports[2].backend.mode, sizeof(ports[2].backend.mode), "server");
@@ -256,8 +263,8 @@ static void ids_and_macs_are_filled_in(void **state)
 static void a_stable_mac_follows_machine_user_guest_and_port(void **state)
 {
 	(void)state;
-	struct guest_identity a = { "m1", 1000, "guest" }, b = { "m2", 1000, "guest" }, c = { "m1", 1001, "guest" },
-			      d = { "m1", 1000, "guest2" };
+	struct guest_identity a = { "m1", 1000, "guest" }, b = { "m2", 1000, "guest" },
+			      c = { "m1", 1001, "guest" }, d = { "m1", 1000, "guest2" };
 	uint8_t first[6], again[6], other[6];
 
 	mac_stable(&a, "net0", first);
@@ -304,6 +311,9 @@ static void a_near_name_is_suggested(void **state)
 	assert_string_equal(nearest_name("Backend", names, 4), "backend");
 	assert_string_equal(nearest_name("virtio", names, 4), "virtio-net");
 	assert_null(nearest_name("zzz", names, 4));
+	assert_null(nearest_name("xml", (const char *const[]){ "qmp" },
+				 1)); /* two of three letters differ */
+	assert_string_equal(nearest_name("stauts", (const char *const[]){ "status" }, 1), "status");
 	assert_null(nearest_name("", names, 4));
 	assert_null(nearest_name("averyveryverylongwordthatnobodywouldevertypeinhere", names, 4));
 }

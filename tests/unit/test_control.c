@@ -25,7 +25,7 @@ struct world {
 };
 
 static const struct port_spec ports[] = {
-	{.id = "net0",
+	{ .id = "net0",
 	  .policy = POLICY_SWITCH,
 	  .legacy_delay_ms = DELAY_MS,
 	  .hold_count = 6,
@@ -38,7 +38,7 @@ static const struct port_spec ports[] = {
 	  .policy = POLICY_SINGLE,
 	  .nics = 1,
 	  .nic = { { .id = "lan0", .model = "virtio-net", .role = ROLE_SINGLE } },
-	  .backend = { .type = "null" }},
+	  .backend = { .type = "null" } },
 };
 
 /* --- the world's side -------------------------------------------------------------------------------------------- */
@@ -117,7 +117,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void status_and_phase(struct world *w, const char *nic, enum driver_state state, enum driver_phase phase, bool bus_reset)
+static void status_and_phase(struct world *w, const char *nic, enum driver_state state,
+			     enum driver_phase phase, bool bus_reset)
 {
 	struct msg_nic_status m = {
 		.state = state, .phase = phase, .since_ns = monotonic_ns(), .bus_reset = bus_reset
@@ -313,7 +314,8 @@ static void a_new_phase_is_news_only_of_a_driver_that_is_ready(void **state)
 	expect_status(w);
 	status_and_phase(w, "net0-legacy", DRIVER_READY, PHASE_OS, false);
 	expect_event(w, "GUEST_DRIVER_STATUS_CHANGED",
-		     "{\"nic\":\"net0-legacy\",\"port\":\"net0\",\"model\":\"rtl8139\",\"status\":\"ready\","
+		     "{\"nic\":\"net0-legacy\",\"port\":\"net0\",\"model\":\"rtl8139\",\"status\":"
+		     "\"ready\","
 		     "\"previous\":\"ready\",\"phase\":\"os\",\"evidence\":\"because\"}");
 	expect_no_event(w);
 }
@@ -596,7 +598,8 @@ static void switch_six_times(struct world *w)
 
 static void forget_events(struct world *w)
 {
-	for (json_object *e = control_next_event(&w->control); e; e = control_next_event(&w->control))
+	for (json_object *e = control_next_event(&w->control); e;
+	     e = control_next_event(&w->control))
 		json_object_put(e);
 }
 
@@ -728,6 +731,10 @@ static void a_backend_that_goes_is_told(void **state)
 	expect_event(w, "BACKEND_STATUS_CHANGED",
 		     "{\"port\":\"net0\",\"up\":false,\"reason\":\"the peer closed\"}");
 	expect_verdict(w, WHY_BACKEND_DOWN, "the peer closed");
+	struct why why;
+	why_port(&w->control.port[0], &why);
+	assert_non_null(strstr(why.next_step,
+			       "start it again")); /* backend=user: nobody else can mend it */
 	report(w, MSG_BACKEND_STATUS, &m, sizeof(m));
 	expect_no_event(w);
 	m = (struct msg_backend_status){ .port = "net0", .up = 1 };
