@@ -21,15 +21,19 @@ static const struct layout {
 	{ "legacy, merged, event index", true, F(VD_MRG_RXBUF) | F(VD_EVENT_IDX) | F(VD_INDIRECT) },
 	{ "split", false, BASIC },
 	{ "split, event index", false, BASIC | F(VD_EVENT_IDX) },
-	{ "split, indirect, in order, merged", false, BASIC | F(VD_EVENT_IDX) | F(VD_INDIRECT) | F(VD_IN_ORDER) | F(VD_MRG_RXBUF) },
+	{ "split, indirect, in order, merged", false,
+	  BASIC | F(VD_EVENT_IDX) | F(VD_INDIRECT) | F(VD_IN_ORDER) | F(VD_MRG_RXBUF) },
 	{ "packed", false, BASIC | F(VD_PACKED) },
 	{ "packed, event index", false, BASIC | F(VD_PACKED) | F(VD_EVENT_IDX) },
-	{ "packed, indirect, merged", false, BASIC | F(VD_PACKED) | F(VD_EVENT_IDX) | F(VD_INDIRECT) | F(VD_MRG_RXBUF) },
+	{ "packed, indirect, merged", false,
+	  BASIC | F(VD_PACKED) | F(VD_EVENT_IDX) | F(VD_INDIRECT) | F(VD_MRG_RXBUF) },
 };
 
 static struct vd *make(unsigned queues)
 {
-	struct nic_spec spec = { .rev = -1, .queues = (uint16_t)queues, .packed = true, .bootindex = -1 };
+	struct nic_spec spec = {
+		.rev = -1, .queues = (uint16_t)queues, .packed = true, .bootindex = -1
+	};
 	struct vd *d = vd_create(&spec, NULL);
 
 	assert_non_null(d);
@@ -83,7 +87,9 @@ static void send_and_wrap(struct vd *d)
 		fill_frame(frame, length, round);
 		memset(vd_at(d, at), 0, d->header);
 		memcpy(vd_at(d, at) + 16, frame, length);
-		struct vd_piece out[] = { { at, d->header }, { at + 16, (uint32_t)first }, { at + 36, (uint32_t)(length - 20) } };
+		struct vd_piece out[] = { { at, d->header },
+					  { at + 16, (uint32_t)first },
+					  { at + 36, (uint32_t)(length - 20) } };
 		assert_true(vd_add(d, 1, out, round % 3 ? 3 : 2, NULL, 0, round) >= 0);
 		vd_clear_wire(d);
 		vd_kick(d, 1);
@@ -280,8 +286,12 @@ static void cross_the_border(struct vd *d)
 	uint8_t frame[100];
 
 	mem_unmap_all(m);
-	assert_int_equal(mem_map(m, VD_RAM_AT, VD_RAM_SIZE / 2, d->ram_fd, 0, MEM_READ | MEM_WRITE, NULL), 0);
-	assert_int_equal(mem_map(m, border, VD_RAM_SIZE / 2, d->ram_fd, VD_RAM_SIZE / 2, MEM_READ | MEM_WRITE, NULL), 0);
+	assert_int_equal(
+		mem_map(m, VD_RAM_AT, VD_RAM_SIZE / 2, d->ram_fd, 0, MEM_READ | MEM_WRITE, NULL),
+		0);
+	assert_int_equal(mem_map(m, border, VD_RAM_SIZE / 2, d->ram_fd, VD_RAM_SIZE / 2,
+				 MEM_READ | MEM_WRITE, NULL),
+			 0);
 	fill_frame(frame, sizeof(frame), 1);
 	assert_true(vd_add(d, 0, NULL, 0, &p, 1, p.addr) >= 0);
 	vd_kick(d, 0);
@@ -308,7 +318,7 @@ static void send_bad_frames(struct vd *d)
 	uint8_t frame[60] = { 2 };
 
 	vd_send(d, 0, frame, 60);
-	vd_send(d, 0, frame, 13);           /* shorter than an Ethernet header */
+	vd_send(d, 0, frame, 13); /* shorter than an Ethernet header */
 	struct vd_piece tiny = { vd_alloc(d, 8, 8), 4 }, none = { tiny.addr, 0 };
 	assert_true(vd_add(d, 1, &tiny, 1, NULL, 0, 0) >= 0); /* shorter than its own header */
 	assert_true(vd_add(d, 1, &none, 1, NULL, 0, 0) >= 0); /* nothing at all */
@@ -332,7 +342,9 @@ static void frames_that_are_none_are_dropped_and_given_back(void **state)
 static void offload_requests_pass_only_when_they_were_negotiated(void **state)
 {
 	uint8_t frame[1000] = { 2 };
-	struct virtio_net_hdr_v1 h = { .flags = 1 | 2 | 4, .gso_type = 0, .csum_start = 34, .csum_offset = 16 };
+	struct virtio_net_hdr_v1 h = {
+		.flags = 1 | 2 | 4, .gso_type = 0, .csum_start = 34, .csum_offset = 16
+	};
 
 	(void)state;
 	frame[12] = 8; /* IPv4, TCP, no options */
@@ -360,7 +372,12 @@ static void a_lying_offload_header_drops_the_frame_alone(void **state)
 		{ .flags = 1, .csum_start = 0xffff, .csum_offset = 0xffff },
 		{ .flags = 1, .gso_type = 1, .gso_size = 0, .csum_start = 34, .csum_offset = 16 },
 		{ .gso_type = 0x7f, .gso_size = 100 },
-		{ .flags = 1, .gso_type = 1, .gso_size = 10, .hdr_len = 0xffff, .csum_start = 58, .csum_offset = 16 },
+		{ .flags = 1,
+		  .gso_type = 1,
+		  .gso_size = 10,
+		  .hdr_len = 0xffff,
+		  .csum_start = 58,
+		  .csum_offset = 16 },
 	};
 	struct vd *d = make(0);
 
@@ -493,8 +510,8 @@ static void merge(uint64_t features)
 	vd_up(d, BASIC | F(VD_MRG_RXBUF) | features);
 	fill_frame(frame, sizeof(frame), 5);
 	vd_give(d, 0, 100, 1000);
-	assert_int_equal(vd_say(d, frame, 988), 1);  /* exactly one */
-	assert_int_equal(vd_say(d, frame, 989), 1);  /* one byte more */
+	assert_int_equal(vd_say(d, frame, 988), 1); /* exactly one */
+	assert_int_equal(vd_say(d, frame, 989), 1); /* one byte more */
 	assert_int_equal(vd_receive(d, 0, got, sizeof(got), &h), 988);
 	assert_int_equal(h.num_buffers, 1);
 	assert_int_equal(vd_receive(d, 0, got, sizeof(got), &h), 989);
@@ -537,7 +554,8 @@ static void a_frame_that_will_never_fit_is_dropped(void **state)
 	assert_int_equal(vd_receive(d, 0, got, sizeof(got), NULL), 100);
 	vd_destroy(d);
 
-	for (unsigned i = 0; i < 4; i++) { /* a full ring of small merged buffers, large and small, split and packed */
+	for (unsigned i = 0; i < 4;
+	     i++) { /* a full ring of small merged buffers, large and small, split and packed */
 		unsigned size = i & 1 ? 64 : 256;
 		d = make(0);
 		assert_true(vd_begin(d, BASIC | F(VD_MRG_RXBUF) | (i & 2 ? F(VD_PACKED) : 0)));
@@ -556,12 +574,14 @@ static void receive_offloads_follow_what_was_negotiated(void **state)
 {
 	uint8_t frame[60] = { 2 }, got[60];
 	struct virtio_net_hdr_v1 in = { .flags = 1, .csum_start = 34, .csum_offset = 16 }, out;
-	uint64_t all = F(VD_GUEST_CSUM) | F(VD_GUEST_TSO4) | F(VD_GUEST_TSO6) | F(VD_GUEST_ECN) | F(VD_GUEST_USO4) | F(VD_GUEST_USO6);
+	uint64_t all = F(VD_GUEST_CSUM) | F(VD_GUEST_TSO4) | F(VD_GUEST_TSO6) | F(VD_GUEST_ECN) |
+		       F(VD_GUEST_USO4) | F(VD_GUEST_USO6);
 	struct vd *d = make(0);
 
 	(void)state;
 	vd_up(d, BASIC | all | F(VD_CTRL_VQ) | F(VD_CTRL_GUEST_OFFLOADS));
-	assert_int_equal(d->nic->rx_offloads, FRAME_CSUM | FRAME_TSO4 | FRAME_TSO6 | FRAME_ECN | FRAME_USO);
+	assert_int_equal(d->nic->rx_offloads,
+			 FRAME_CSUM | FRAME_TSO4 | FRAME_TSO6 | FRAME_ECN | FRAME_USO);
 	vd_give(d, 0, 4, 2048);
 	vd_say_queue(d, frame, 60, 0, &in);
 	assert_int_equal(vd_receive(d, 0, got, 60, &out), 60);
@@ -945,7 +965,8 @@ static void the_mac_table_lets_its_addresses_pass(void **state)
 	(void)state;
 	assert_true(vd_control(d, 1, 0, table, mac_table(table, 2, 1)));
 	assert_true(passes(d, OTHER, 0) && passes(d, GROUP, 0) && passes(d, OWN, 0));
-	assert_false(passes(d, "\x52\x54\x00\x00\x00\x03", 0) || passes(d, "\x33\x33\x00\x00\x00\x02", 0));
+	assert_false(passes(d, "\x52\x54\x00\x00\x00\x03", 0) ||
+		     passes(d, "\x33\x33\x00\x00\x00\x02", 0));
 	assert_true(vd_control(d, 1, 0, table, mac_table(table, 0, 0)));
 	assert_false(passes(d, OTHER, 0) || passes(d, GROUP, 0));
 	/* 64 together fit */
@@ -972,7 +993,9 @@ static void a_mac_table_that_lies_about_its_length_is_refused(void **state)
 	assert_true(vd_control(d, 1, 0, table, length));
 	for (size_t cut = 0; cut < length; cut++)
 		assert_false(vd_control(d, 1, 0, table, cut));
-	static const uint32_t lies[] = { 5, 0x10000, 0x2aaaaaab, 0x7fffffff, 0x80000000, 0xffffffff };
+	static const uint32_t lies[] = {
+		5, 0x10000, 0x2aaaaaab, 0x7fffffff, 0x80000000, 0xffffffff
+	};
 	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
 		put_le32(table, lies[i]);
 		assert_false(vd_control(d, 1, 0, table, length));
@@ -1028,8 +1051,8 @@ static void an_unknown_command_is_refused_and_the_card_lives(void **state)
 	struct vd *d = make_filter(0);
 
 	(void)state;
-	for (unsigned class = 0; class < 256; class++)
-		vd_control(d, (uint8_t)class, 77, data, sizeof(data));
+	for (unsigned class = 0; class < 256; class ++)
+		vd_control(d, (uint8_t) class, 77, data, sizeof(data));
 	assert_false(vd_control(d, 6, 0, data, 4));
 	assert_false(vd_control(d, 255, 255, NULL, 0));
 	assert_int_equal(vd_status(d) & VD_NEEDS_RESET, 0);
@@ -1099,7 +1122,8 @@ static void the_filter_and_the_pairs_are_saved(void **state)
 	struct buffer saved = { 0 }, again = { 0 };
 
 	(void)state;
-	vd_up(d, BASIC | F(VD_CTRL_VQ) | F(VD_CTRL_RX) | F(VD_CTRL_VLAN) | F(VD_MQ) | F(VD_CTRL_MAC_ADDR) | F(VD_GUEST_CSUM));
+	vd_up(d, BASIC | F(VD_CTRL_VQ) | F(VD_CTRL_RX) | F(VD_CTRL_VLAN) | F(VD_MQ) |
+			 F(VD_CTRL_MAC_ADDR) | F(VD_GUEST_CSUM));
 	vd_setup_queue(d, 2, 0);
 	vd_setup_queue(d, 3, 0);
 	assert_true(vd_control(d, 0, 0, &off, 1));

@@ -15,7 +15,11 @@
 
 static struct vd *make(int rev, unsigned queues, bool packed, uint16_t mtu)
 {
-	struct nic_spec spec = { .rev = rev, .queues = (uint16_t)queues, .packed = packed, .mtu = mtu, .bootindex = -1 };
+	struct nic_spec spec = { .rev = rev,
+				 .queues = (uint16_t)queues,
+				 .packed = packed,
+				 .mtu = mtu,
+				 .bootindex = -1 };
 	struct error err = { 0 };
 	struct vd *d = vd_create(&spec, &err);
 
@@ -24,13 +28,15 @@ static struct vd *make(int rev, unsigned queues, bool packed, uint16_t mtu)
 	return d;
 }
 
-static void expect_status(struct vd *d, enum driver_state state, enum driver_phase phase, const char *word)
+static void expect_status(struct vd *d, enum driver_state state, enum driver_phase phase,
+			  const char *word)
 {
 	nic_update_status(d->nic);
 	const struct driver_report *now = &d->nic->status.now;
 	if (now->state != state || now->phase != phase || !strstr(now->evidence, word))
-		fail_msg("status %s (%s): %s; wanted %s (%s) with '%s'", driver_state_names[now->state],
-			 driver_phase_names[now->phase], now->evidence, driver_state_names[state], driver_phase_names[phase], word);
+		fail_msg("status %s (%s): %s; wanted %s (%s) with '%s'",
+			 driver_state_names[now->state], driver_phase_names[now->phase],
+			 now->evidence, driver_state_names[state], driver_phase_names[phase], word);
 }
 
 static void register_maps_are_sound(void **state)
@@ -46,7 +52,9 @@ static void register_maps_are_sound(void **state)
 		unsigned count = row->count ? row->count : 1, index;
 		uint32_t stride = row->stride ? row->stride : row->width ? row->width : 4;
 		for (unsigned k = 0; k < count; k++) {
-			assert_ptr_equal(reg_find(&virtio_modern_space, row->offset + k * stride, &index), row);
+			assert_ptr_equal(
+				reg_find(&virtio_modern_space, row->offset + k * stride, &index),
+				row);
 			assert_int_equal(index, k);
 		}
 	}
@@ -113,7 +121,9 @@ static void features_follow_the_specification_of_the_card(void **state)
 	assert_int_equal(vd_common_read(d, 4, 4), 0);
 	vd_destroy(d);
 
-	struct nic_spec spec = { .rev = 1, .queues = 4, .packed = true, .standby = true, .mtu = 9000, .bootindex = -1 };
+	struct nic_spec spec = {
+		.rev = 1, .queues = 4, .packed = true, .standby = true, .mtu = 9000, .bootindex = -1
+	};
 	d = vd_create(&spec, NULL);
 	assert_int_equal(vd_offered(d) & optional, optional);
 	assert_int_equal(vd_config_read(d, 8, 2), 4);
@@ -398,7 +408,8 @@ static void the_configuration_window_reaches_every_structure(void **state)
 	assert_int_equal(vd_status(d), VD_ACKNOWLEDGE);
 
 	/* what points nowhere does nothing */
-	static const uint32_t bad[][3] = { { 4, 0xfffffffc, 4 }, { 4, 2, 4 }, { 4, 0, 3 }, { 4, 0, 8 }, { 0, 0, 4 }, { 9, 0, 4 } };
+	static const uint32_t bad[][3] = { { 4, 0xfffffffc, 4 }, { 4, 2, 4 }, { 4, 0, 3 },
+					   { 4, 0, 8 },		 { 0, 0, 4 }, { 9, 0, 4 } };
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		pci_config_write(dev, cap + 4, 1, bad[i][0]);
 		pci_config_write(dev, cap + 8, 4, bad[i][1]);
@@ -525,7 +536,8 @@ static void writes_anywhere_harm_nothing(void **state)
 	for (unsigned round = 0; round < 4; round++)
 		for (uint64_t at = 0; at < 0x1010; at++)
 			for (unsigned size = 1; size <= 8; size *= 2) {
-				pci_bar_write(dev, 4, at, size, 0x0123456789abcdefull << (round * 16));
+				pci_bar_write(dev, 4, at, size,
+					      0x0123456789abcdefull << (round * 16));
 				pci_bar_read(dev, 4, at, size);
 				if (at < 80) {
 					pci_bar_write(dev, 0, at, size, ~(uint64_t)round);

@@ -215,7 +215,8 @@ static void what_was_popped_before_the_fault_still_goes_out(void **state)
 }
 
 /* One descriptor that points to a table made by the caller. */
-static struct vd *with_table(bool packed, bool negotiated, uint64_t *table, size_t size, size_t align)
+static struct vd *with_table(bool packed, bool negotiated, uint64_t *table, size_t size,
+			     size_t align)
 {
 	struct vd *d = make();
 
@@ -240,7 +241,7 @@ static void bad_indirect_tables_are_faults(void **state)
 	static const struct {
 		bool negotiated;
 		uint32_t length;
-		uint16_t flags;       /* of the descriptor that points to the table */
+		uint16_t flags;	      /* of the descriptor that points to the table */
 		uint16_t first, next; /* flags and successor of the table's first descriptor */
 		const char *word;
 		bool split_only;
@@ -265,7 +266,8 @@ static void bad_indirect_tables_are_faults(void **state)
 			uint64_t buffer = vd_alloc(d, 64, 16);
 			for (unsigned k = 0; k < 1025; k++)
 				put_desc(vd_at(d, table + 16 * k), buffer, 8, 0, 0);
-			put_desc(vd_at(d, table), buffer, 8, packed ? 0 : bad[i].first, packed ? bad[i].first : bad[i].next);
+			put_desc(vd_at(d, table), buffer, 8, packed ? 0 : bad[i].first,
+				 packed ? bad[i].first : bad[i].next);
 			offer_table(d, table, bad[i].length, bad[i].flags);
 			expect_failure(d, bad[i].word);
 		}
@@ -294,11 +296,16 @@ static void a_table_across_two_regions_or_at_an_odd_address_works(void **state)
 		uint64_t border = VD_RAM_AT + VD_RAM_SIZE / 2, frame = vd_alloc(d, 72, 8);
 
 		mem_unmap_all(m);
-		assert_int_equal(mem_map(m, VD_RAM_AT, VD_RAM_SIZE / 2, d->ram_fd, 0, MEM_READ | MEM_WRITE, NULL), 0);
-		assert_int_equal(mem_map(m, border, VD_RAM_SIZE / 2, d->ram_fd, VD_RAM_SIZE / 2, MEM_READ | MEM_WRITE, NULL), 0);
+		assert_int_equal(mem_map(m, VD_RAM_AT, VD_RAM_SIZE / 2, d->ram_fd, 0,
+					 MEM_READ | MEM_WRITE, NULL),
+				 0);
+		assert_int_equal(mem_map(m, border, VD_RAM_SIZE / 2, d->ram_fd, VD_RAM_SIZE / 2,
+					 MEM_READ | MEM_WRITE, NULL),
+				 0);
 		table = border - 13;
 		for (unsigned i = 0; i < 3; i++)
-			put_desc(vd_at(d, table + 16 * i), frame + 24 * i, 24, packed || i == 2 ? 0 : NEXT, (uint16_t)(packed ? 0 : i + 1));
+			put_desc(vd_at(d, table + 16 * i), frame + 24 * i, 24,
+				 packed || i == 2 ? 0 : NEXT, (uint16_t)(packed ? 0 : i + 1));
 		offer_table(d, table, 48, 0);
 		assert_int_equal(d->frames, 1);
 		assert_int_equal(d->wire[0].length, 60);
@@ -319,7 +326,8 @@ static void a_packed_chain_around_the_whole_ring_is_a_fault(void **state)
 	expect_failure(d, "loop");
 }
 
-static void set_ring(struct vd *d, uint32_t size, uint64_t desc_at, uint64_t driver, uint64_t device)
+static void set_ring(struct vd *d, uint32_t size, uint64_t desc_at, uint64_t driver,
+		     uint64_t device)
 {
 	vd_common_write(d, 0x16, 2, 1);
 	vd_common_write(d, 0x18, 2, size);
@@ -384,7 +392,10 @@ static void a_packed_ring_may_have_any_size(void **state)
 
 static void a_receive_buffer_without_room_is_a_fault(void **state)
 {
-	static const struct { unsigned size; bool write; } bad[] = { { 11, true }, { 0, true }, { 64, false } };
+	static const struct {
+		unsigned size;
+		bool write;
+	} bad[] = { { 11, true }, { 0, true }, { 64, false } };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -405,7 +416,8 @@ static void a_control_command_without_header_or_answer_is_a_fault(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		struct vd *d = make();
 		vd_up(d, BASIC | F(VD_CTRL_VQ));
-		struct vd_piece p = { vd_alloc(d, 64, 8), i ? 1 : 3 }, in = { vd_alloc(d, 8, 8), 1 };
+		struct vd_piece p = { vd_alloc(d, 64, 8), i ? 1 : 3 },
+				in = { vd_alloc(d, 8, 8), 1 };
 		vd_add(d, 2, &p, 1, &in, i ? 1 : 0, 0);
 		vd_poke(d, 2);
 		expect_failure(d, "control command");

@@ -11,13 +11,35 @@
 
 /* Common configuration, 4.1.4.3 */
 enum {
-	DF_SELECT = 0x00, DF = 0x04, GF_SELECT = 0x08, GF = 0x0c, CONFIG_VECTOR = 0x10, NUM_QUEUES = 0x12, STATUS = 0x14,
-	Q_SELECT = 0x16, Q_SIZE = 0x18, Q_VECTOR = 0x1a, Q_ENABLE = 0x1c, Q_NOTIFY_OFF = 0x1e, Q_DESC = 0x20, Q_DRIVER = 0x28,
+	DF_SELECT = 0x00,
+	DF = 0x04,
+	GF_SELECT = 0x08,
+	GF = 0x0c,
+	CONFIG_VECTOR = 0x10,
+	NUM_QUEUES = 0x12,
+	STATUS = 0x14,
+	Q_SELECT = 0x16,
+	Q_SIZE = 0x18,
+	Q_VECTOR = 0x1a,
+	Q_ENABLE = 0x1c,
+	Q_NOTIFY_OFF = 0x1e,
+	Q_DESC = 0x20,
+	Q_DRIVER = 0x28,
 	Q_DEVICE = 0x30,
 };
 /* Legacy header, 4.1.4.10 */
-enum { L_DF = 0x00, L_GF = 0x04, L_PFN = 0x08, L_SIZE = 0x0c, L_SELECT = 0x0e, L_NOTIFY = 0x10, L_STATUS = 0x12, L_ISR = 0x13,
-       L_CONFIG_VECTOR = 0x14, L_Q_VECTOR = 0x16 };
+enum {
+	L_DF = 0x00,
+	L_GF = 0x04,
+	L_PFN = 0x08,
+	L_SIZE = 0x0c,
+	L_SELECT = 0x0e,
+	L_NOTIFY = 0x10,
+	L_STATUS = 0x12,
+	L_ISR = 0x13,
+	L_CONFIG_VECTOR = 0x14,
+	L_Q_VECTOR = 0x16
+};
 enum { D_NEXT = 1, D_WRITE = 2, D_INDIRECT = 4, D_AVAIL = 0x80, D_USED = 0x8000 };
 
 #define fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
@@ -34,7 +56,9 @@ static unsigned keep(struct nic_sink *sink, struct nic *nic, struct frame *frame
 	for (; taken < n && d->wire_room && d->frames < VD_WIRE_MAX; taken++, d->wire_room--) {
 		struct vd_wire_frame *w = &d->wire[d->frames++];
 		const struct frame *f = &frames[taken];
-		*w = (struct vd_wire_frame){ .hdr = f->hdr, .length = f->length, .queue = f->queue };
+		*w = (struct vd_wire_frame){ .hdr = f->hdr,
+					     .length = f->length,
+					     .queue = f->queue };
 		w->data = calloc(1, w->length + 1u);
 		/* a length that the pieces do not bear out shows as a shorter copy */
 		w->length = (uint32_t)iov_to_buffer(f->iov, f->iovs, 0, w->data, w->length);
@@ -59,7 +83,8 @@ static void find_structures(struct vd *d)
 			continue;
 		unsigned type = pci_config_read(dev, at + 3, 1);
 		unsigned bar = pci_config_read(dev, at + 4, 1);
-		uint32_t offset = pci_config_read(dev, at + 8, 4), length = pci_config_read(dev, at + 12, 4);
+		uint32_t offset = pci_config_read(dev, at + 8, 4),
+			 length = pci_config_read(dev, at + 12, 4);
 		if (type == 1)
 			d->common.bar = bar, d->common.at = offset, d->common.length = length;
 		if (type == 2) {
@@ -77,7 +102,8 @@ static void find_structures(struct vd *d)
 
 void vd_map(struct vd *d)
 {
-	if (mem_map(&d->nic->mem, VD_RAM_AT, VD_RAM_SIZE, d->ram_fd, 0, MEM_READ | MEM_WRITE, NULL) < 0)
+	if (mem_map(&d->nic->mem, VD_RAM_AT, VD_RAM_SIZE, d->ram_fd, 0, MEM_READ | MEM_WRITE,
+		    NULL) < 0)
 		abort();
 }
 
@@ -251,7 +277,8 @@ void vd_set_status(struct vd *d, uint8_t status)
 
 uint8_t vd_isr(struct vd *d)
 {
-	return (uint8_t)(d->legacy ? io_read(d, L_ISR, 1) : pci_bar_read(&d->nic->pci, d->isr.bar, d->isr.at, 1));
+	return (uint8_t)(d->legacy ? io_read(d, L_ISR, 1)
+				   : pci_bar_read(&d->nic->pci, d->isr.bar, d->isr.at, 1));
 }
 
 uint64_t vd_offered(struct vd *d)
@@ -337,7 +364,10 @@ void vd_setup_queue(struct vd *d, unsigned queue, unsigned size)
 {
 	struct vd_queue *q = &d->q[queue];
 
-	*q = (struct vd_queue){ .number = queue, .packed = d->features & F(VD_PACKED), .next_wrap = true, .used_wrap = true };
+	*q = (struct vd_queue){ .number = queue,
+				.packed = d->features & F(VD_PACKED),
+				.next_wrap = true,
+				.used_wrap = true };
 	q->event_idx = d->features & F(VD_EVENT_IDX);
 	q->indirect = d->features & F(VD_INDIRECT);
 	if (d->legacy)
@@ -380,7 +410,8 @@ void vd_up(struct vd *d, uint64_t features)
 
 /* --- rings --- */
 
-static void put_descriptor(uint8_t *at, uint64_t addr, uint32_t length, uint16_t third, uint16_t fourth)
+static void put_descriptor(uint8_t *at, uint64_t addr, uint32_t length, uint16_t third,
+			   uint16_t fourth)
 {
 	put_le64(at, addr);
 	put_le32(at + 8, length);
@@ -389,7 +420,8 @@ static void put_descriptor(uint8_t *at, uint64_t addr, uint32_t length, uint16_t
 }
 
 /* A table of all pieces; returns its address. */
-static uint64_t make_table(struct vd *d, const struct vd_queue *q, const struct vd_piece *p, unsigned outs, unsigned all)
+static uint64_t make_table(struct vd *d, const struct vd_queue *q, const struct vd_piece *p,
+			   unsigned outs, unsigned all)
 {
 	uint64_t table = vd_alloc(d, 16u * all, 16);
 
@@ -399,19 +431,23 @@ static uint64_t make_table(struct vd *d, const struct vd_queue *q, const struct 
 		if (q->packed)
 			put_descriptor(at, p[i].addr, p[i].length, 0, flags);
 		else
-			put_descriptor(at, p[i].addr, p[i].length, (uint16_t)(flags | (i + 1 < all ? D_NEXT : 0)), (uint16_t)(i + 1));
+			put_descriptor(at, p[i].addr, p[i].length,
+				       (uint16_t)(flags | (i + 1 < all ? D_NEXT : 0)),
+				       (uint16_t)(i + 1));
 	}
 	return table;
 }
 
-static int add_split(struct vd *d, struct vd_queue *q, const struct vd_piece *p, const uint16_t *flags, unsigned n)
+static int add_split(struct vd *d, struct vd_queue *q, const struct vd_piece *p,
+		     const uint16_t *flags, unsigned n)
 {
 	uint16_t head = q->free_head, slot = head;
 
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t *at = vd_at(d, q->desc + 16u * slot);
 		uint16_t next = get_le16(at + 14);
-		put_descriptor(at, p[i].addr, p[i].length, (uint16_t)(flags[i] | (i + 1 < n ? D_NEXT : 0)), next);
+		put_descriptor(at, p[i].addr, p[i].length,
+			       (uint16_t)(flags[i] | (i + 1 < n ? D_NEXT : 0)), next);
 		slot = next;
 	}
 	q->free_head = slot;
@@ -424,12 +460,14 @@ static int add_split(struct vd *d, struct vd_queue *q, const struct vd_piece *p,
 	return head;
 }
 
-static int add_packed(struct vd *d, struct vd_queue *q, const struct vd_piece *p, const uint16_t *flags, unsigned n)
+static int add_packed(struct vd *d, struct vd_queue *q, const struct vd_piece *p,
+		      const uint16_t *flags, unsigned n)
 {
 	uint16_t id = q->ids[q->free - 1], first = q->next, first_flags = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		uint16_t f = (uint16_t)(flags[i] | (i + 1 < n ? D_NEXT : 0) | (q->next_wrap ? D_AVAIL : D_USED));
+		uint16_t f = (uint16_t)(flags[i] | (i + 1 < n ? D_NEXT : 0) |
+					(q->next_wrap ? D_AVAIL : D_USED));
 		uint8_t *at = vd_at(d, q->desc + 16u * q->next);
 		/* the first one's flags come last (2.8.21) */
 		put_descriptor(at, p[i].addr, p[i].length, id, i ? f : get_le16(at + 14));
@@ -447,8 +485,8 @@ static int add_packed(struct vd *d, struct vd_queue *q, const struct vd_piece *p
 	return id;
 }
 
-int vd_add(struct vd *d, unsigned queue, const struct vd_piece *out, unsigned outs, const struct vd_piece *in, unsigned ins,
-	   uint64_t cookie)
+int vd_add(struct vd *d, unsigned queue, const struct vd_piece *out, unsigned outs,
+	   const struct vd_piece *in, unsigned ins, uint64_t cookie)
 {
 	struct vd_queue *q = &d->q[queue];
 	struct vd_piece piece[VD_RING_MAX];
@@ -487,7 +525,8 @@ static bool wants_kick(struct vd *d, struct vd_queue *q)
 	if (!q->packed && !q->event_idx)
 		return !(get_le16(device) & 1);
 	if (!q->packed)
-		return event_passed(get_le16(device + 4 + 8u * q->size), q->next, (uint16_t)(q->next - added));
+		return event_passed(get_le16(device + 4 + 8u * q->size), q->next,
+				    (uint16_t)(q->next - added));
 	uint16_t event = get_le16(device), flags = get_le16(device + 2);
 	if (flags != 2)
 		return flags == 0;
@@ -630,7 +669,8 @@ void vd_give(struct vd *d, unsigned pair, unsigned count, uint32_t size)
 	vd_kick(d, 2 * pair);
 }
 
-unsigned vd_say_queue(struct vd *d, const void *frame, size_t length, uint16_t queue, const struct virtio_net_hdr_v1 *hdr)
+unsigned vd_say_queue(struct vd *d, const void *frame, size_t length, uint16_t queue,
+		      const struct virtio_net_hdr_v1 *hdr)
 {
 	static uint8_t copy[FRAME_MAX + 100];
 	static struct frame f;
@@ -680,7 +720,8 @@ bool vd_control(struct vd *d, uint8_t class, uint8_t command, const void *data, 
 	unsigned queue = vd_control_queue(d);
 	uint64_t at = vd_alloc(d, 2 + length + 1, 8);
 	uint8_t *p = vd_at(d, at);
-	struct vd_piece out[2] = { { at, 2 }, { at + 2, (uint32_t)length } }, in = { at + 2 + length, 1 };
+	struct vd_piece out[2] = { { at, 2 }, { at + 2, (uint32_t)length } },
+			in = { at + 2 + length, 1 };
 
 	p[0] = class;
 	p[1] = command;

@@ -19,15 +19,48 @@
 
 /* Features by the names of the specification; only those that tests use. */
 enum {
-	VD_CSUM = 0, VD_GUEST_CSUM = 1, VD_CTRL_GUEST_OFFLOADS = 2, VD_MTU = 3, VD_MAC = 5, VD_GUEST_TSO4 = 7, VD_GUEST_TSO6 = 8,
-	VD_GUEST_ECN = 9, VD_HOST_TSO4 = 11, VD_HOST_TSO6 = 12, VD_HOST_ECN = 13, VD_MRG_RXBUF = 15, VD_STATUS = 16,
-	VD_CTRL_VQ = 17, VD_CTRL_RX = 18, VD_CTRL_VLAN = 19, VD_CTRL_RX_EXTRA = 20, VD_GUEST_ANNOUNCE = 21, VD_MQ = 22,
-	VD_CTRL_MAC_ADDR = 23, VD_ANY_LAYOUT = 27, VD_INDIRECT = 28, VD_EVENT_IDX = 29, VD_VERSION_1 = 32, VD_PACKED = 34,
-	VD_IN_ORDER = 35, VD_RING_RESET = 40, VD_GUEST_USO4 = 54, VD_GUEST_USO6 = 55, VD_HOST_USO = 56, VD_STANDBY = 62,
+	VD_CSUM = 0,
+	VD_GUEST_CSUM = 1,
+	VD_CTRL_GUEST_OFFLOADS = 2,
+	VD_MTU = 3,
+	VD_MAC = 5,
+	VD_GUEST_TSO4 = 7,
+	VD_GUEST_TSO6 = 8,
+	VD_GUEST_ECN = 9,
+	VD_HOST_TSO4 = 11,
+	VD_HOST_TSO6 = 12,
+	VD_HOST_ECN = 13,
+	VD_MRG_RXBUF = 15,
+	VD_STATUS = 16,
+	VD_CTRL_VQ = 17,
+	VD_CTRL_RX = 18,
+	VD_CTRL_VLAN = 19,
+	VD_CTRL_RX_EXTRA = 20,
+	VD_GUEST_ANNOUNCE = 21,
+	VD_MQ = 22,
+	VD_CTRL_MAC_ADDR = 23,
+	VD_ANY_LAYOUT = 27,
+	VD_INDIRECT = 28,
+	VD_EVENT_IDX = 29,
+	VD_VERSION_1 = 32,
+	VD_PACKED = 34,
+	VD_IN_ORDER = 35,
+	VD_RING_RESET = 40,
+	VD_GUEST_USO4 = 54,
+	VD_GUEST_USO6 = 55,
+	VD_HOST_USO = 56,
+	VD_STANDBY = 62,
 	VD_SPEED_DUPLEX = 63,
 };
 
-enum { VD_ACKNOWLEDGE = 1, VD_DRIVER = 2, VD_DRIVER_OK = 4, VD_FEATURES_OK = 8, VD_NEEDS_RESET = 0x40, VD_FAILED = 0x80 };
+enum {
+	VD_ACKNOWLEDGE = 1,
+	VD_DRIVER = 2,
+	VD_DRIVER_OK = 4,
+	VD_FEATURES_OK = 8,
+	VD_NEEDS_RESET = 0x40,
+	VD_FAILED = 0x80
+};
 
 struct vd_piece {
 	uint64_t addr;
@@ -38,17 +71,16 @@ struct vd_queue {
 	unsigned number, size;
 	bool packed, event_idx, indirect;
 	uint64_t desc, driver, device;
-	uint64_t notify;                /* offset in the notify BAR */
+	uint64_t notify; /* offset in the notify BAR */
 	/* driver's positions */
-	uint16_t next, used;            /* split: indexes; packed: slots */
+	uint16_t next, used; /* split: indexes; packed: slots */
 	bool next_wrap, used_wrap;
-	uint16_t kicked_at;             /* index (slot) at the last kick decision */
-	unsigned added;                 /* slots since the last kick decision */
-	unsigned free;                  /* descriptors */
-	uint16_t free_head;             /* split: chain of free descriptors through `next` */
-	uint16_t slots[VD_RING_MAX];    /* packed: slots of an id */
-	uint16_t ids[VD_RING_MAX];      /* packed: stack of free ids */
-	uint64_t cookie[VD_RING_MAX];   /* what the caller wants back, by id */
+	unsigned added;		      /* slots since the last kick decision */
+	unsigned free;		      /* descriptors */
+	uint16_t free_head;	      /* split: chain of free descriptors through `next` */
+	uint16_t slots[VD_RING_MAX];  /* packed: slots of an id */
+	uint16_t ids[VD_RING_MAX];    /* packed: stack of free ids */
+	uint64_t cookie[VD_RING_MAX]; /* what the caller wants back, by id */
 };
 
 struct vd_wire_frame {
@@ -59,7 +91,7 @@ struct vd_wire_frame {
 };
 
 struct vd {
-	struct nic_sink sink;           /* first */
+	struct nic_sink sink; /* first */
 	struct nic *nic;
 	struct clock clock;
 	struct frame batch[FRAME_BATCH];
@@ -69,8 +101,11 @@ struct vd {
 	int vector_fd[VD_VECTORS], intx_fd;
 	bool msix, legacy;
 	uint64_t features;
-	unsigned header;                /* bytes of the header in front of each frame */
-	struct { unsigned bar; uint32_t at, length; } common, notify, isr, device;
+	unsigned header; /* bytes of the header in front of each frame */
+	struct {
+		unsigned bar;
+		uint32_t at, length;
+	} common, notify, isr, device;
 	uint32_t notify_multiplier, window_cap;
 	struct vd_queue q[VD_QUEUES];
 	unsigned wire_room, sends, frames;
@@ -83,10 +118,11 @@ void vd_destroy(struct vd *d);
 
 uint64_t vd_alloc(struct vd *d, size_t size, size_t align);
 uint8_t *vd_at(struct vd *d, uint64_t addr);
-void vd_map(struct vd *d);              /* memory as it is after vd_create */
+void vd_map(struct vd *d); /* memory as it is after vd_create */
 
 void vd_bus_master(struct vd *d, bool on);
-void vd_use_msix(struct vd *d);         /* enables MSI-X; vectors are then set by vd_setup_queue: queue n gets n + 1, config 0 */
+/* Enables MSI-X; vectors are then set by vd_setup_queue: queue n gets n + 1, config 0. */
+void vd_use_msix(struct vd *d);
 unsigned vd_interrupts(struct vd *d, int fd); /* since the last call; also drains */
 
 /* What a worker does after each event. */
@@ -105,26 +141,32 @@ uint8_t vd_isr(struct vd *d);
 
 /* The steps of 3.1.1. vd_begin: reset, ACKNOWLEDGE, DRIVER, features; false when FEATURES_OK did not stick. */
 bool vd_begin(struct vd *d, uint64_t features);
-void vd_setup_queue(struct vd *d, unsigned queue, unsigned size); /* 0: as large as the device allows */
+/* `size` 0: as large as the device allows. */
+void vd_setup_queue(struct vd *d, unsigned queue, unsigned size);
 void vd_driver_ok(struct vd *d);
 /* All of it with the queues of one pair (and control when negotiated), as the negotiated features say. */
 void vd_up(struct vd *d, uint64_t features);
 
 /* Rings. Returns the id, or -1 when the ring is full. */
-int vd_add(struct vd *d, unsigned queue, const struct vd_piece *out, unsigned outs, const struct vd_piece *in, unsigned ins,
-	   uint64_t cookie);
-bool vd_kick(struct vd *d, unsigned queue);   /* tells the device if it wants to be told; what it wanted */
-bool vd_tell(struct vd *d, unsigned queue);   /* the same, and the device's worker does not run yet */
-bool vd_poke(struct vd *d, unsigned queue);   /* tells it anyway */
+int vd_add(struct vd *d, unsigned queue, const struct vd_piece *out, unsigned outs,
+	   const struct vd_piece *in, unsigned ins, uint64_t cookie);
+/* Tells the device if it wants to be told; returns what it wanted. */
+bool vd_kick(struct vd *d, unsigned queue);
+bool vd_tell(struct vd *d, unsigned queue); /* the same, and the device's worker does not run yet */
+bool vd_poke(struct vd *d, unsigned queue); /* tells it anyway */
 bool vd_get(struct vd *d, unsigned queue, uint64_t *cookie, uint32_t *length); /* next used chain */
-void vd_want_interrupt(struct vd *d, unsigned queue, bool on); /* for the next used chain, or none */
-uint16_t vd_used_index(struct vd *d, unsigned queue);          /* split only */
+/* For the next used chain, or none. */
+void vd_want_interrupt(struct vd *d, unsigned queue, bool on);
+uint16_t vd_used_index(struct vd *d, unsigned queue); /* split only */
 
 /* Frames. */
-uint64_t vd_send(struct vd *d, unsigned pair, const void *frame, size_t length); /* header and data in one buffer; its address */
-void vd_give(struct vd *d, unsigned pair, unsigned count, uint32_t size);        /* receive buffers */
-unsigned vd_say(struct vd *d, const void *frame, size_t length);                 /* the wire says something: what receive() returned */
-unsigned vd_say_queue(struct vd *d, const void *frame, size_t length, uint16_t queue, const struct virtio_net_hdr_v1 *hdr);
+/* Header and data in one buffer; its address. */
+uint64_t vd_send(struct vd *d, unsigned pair, const void *frame, size_t length);
+void vd_give(struct vd *d, unsigned pair, unsigned count, uint32_t size); /* receive buffers */
+/* The wire says something: what receive() returned. */
+unsigned vd_say(struct vd *d, const void *frame, size_t length);
+unsigned vd_say_queue(struct vd *d, const void *frame, size_t length, uint16_t queue,
+		      const struct virtio_net_hdr_v1 *hdr);
 /* Takes the next received frame (merged). Its length or -1; `hdr` may be NULL. */
 int vd_receive(struct vd *d, unsigned pair, void *to, size_t room, struct virtio_net_hdr_v1 *hdr);
 void vd_clear_wire(struct vd *d);

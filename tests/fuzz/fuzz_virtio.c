@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "nic/virtio/virtio_net.h"
 
-#define RAM_AT    0x10000ull
+#define RAM_AT	  0x10000ull
 #define RAM_SIZE  0x40000u
 #define STEPS_MAX 300
 #define TURNS_MAX 2000
@@ -20,20 +20,20 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum step {
-	STEP_WRITE,     /* a BAR, an offset, a size, a value */
+	STEP_WRITE, /* a BAR, an offset, a size, a value */
 	STEP_READ,
-	STEP_CONFIG,    /* configuration space */
-	STEP_MEMORY,    /* bytes to an address */
-	STEP_BRING_UP,  /* features, then all queues at fixed places */
-	STEP_CHAIN,     /* descriptors into a ring, made available, kicked */
+	STEP_CONFIG,   /* configuration space */
+	STEP_MEMORY,   /* bytes to an address */
+	STEP_BRING_UP, /* features, then all queues at fixed places */
+	STEP_CHAIN,    /* descriptors into a ring, made available, kicked */
 	STEP_KICK,
-	STEP_WIRE,      /* a frame for the guest */
-	STEP_ROOM,      /* how many frames the wire takes */
+	STEP_WIRE, /* a frame for the guest */
+	STEP_ROOM, /* how many frames the wire takes */
 	STEP_LINK,
-	STEP_MAP,       /* memory goes or comes back */
+	STEP_MAP, /* memory goes or comes back */
 	STEP_RESET,
 	STEP_TIME,
-	STEP_SAVE,      /* save, damage a byte or none, load */
+	STEP_SAVE, /* save, damage a byte or none, load */
 	STEP_COUNT
 };
 
@@ -101,7 +101,8 @@ static void turn(struct scene *s)
 static void map(struct scene *s)
 {
 	mem_map(&s->nic->mem, RAM_AT, RAM_SIZE / 2, ram_fd, 0, MEM_READ | MEM_WRITE, NULL);
-	mem_map(&s->nic->mem, RAM_AT + RAM_SIZE / 2, RAM_SIZE / 2, ram_fd, RAM_SIZE / 2, MEM_READ | MEM_WRITE, NULL);
+	mem_map(&s->nic->mem, RAM_AT + RAM_SIZE / 2, RAM_SIZE / 2, ram_fd, RAM_SIZE / 2,
+		MEM_READ | MEM_WRITE, NULL);
 }
 
 static void common(struct scene *s, uint32_t at, unsigned size, uint32_t value)
@@ -127,7 +128,8 @@ static void bring_up(struct scene *s)
 	memset(s->next, 0, sizeof(s->next));
 	for (unsigned i = 0; i < 2; i++) {
 		common(s, VIRTIO_PCI_COMMON_GFSELECT, 4, i);
-		common(s, VIRTIO_PCI_COMMON_GF, 4, (uint32_t)(virtio_mend_features(v->offered, features) >> (32 * i)));
+		common(s, VIRTIO_PCI_COMMON_GF, 4,
+		       (uint32_t)(virtio_mend_features(v->offered, features) >> (32 * i)));
 	}
 	common(s, VIRTIO_PCI_COMMON_STATUS, 1, 3);
 	common(s, VIRTIO_PCI_COMMON_STATUS, 1, 11);
@@ -153,9 +155,9 @@ static void chain(struct scene *s)
 
 	for (unsigned i = 0; i < n; i++) {
 		unsigned slot = (r->avail + i) % size;
-		uint16_t flags = (uint16_t)(take(s, 1) & 7) | (i + 1 < n ? 1 : 0);
+		uint16_t flags = (uint16_t)((take(s, 1) & 7) | (i + 1 < n));
 		if (r->packed)
-			flags = (uint16_t)(flags | ((r->avail + i < size) == r->avail_wrap ? 0x80 : 0x8000));
+			flags |= (uint16_t)((r->avail + i < size) == r->avail_wrap ? 0x80 : 0x8000);
 		put_le64(base + 16 * slot, RAM_AT + take(s, 3));
 		put_le32(base + 16 * slot + 8, (uint32_t)take(s, 2));
 		put_le16(base + 16 * slot + 12, r->packed ? (uint16_t)slot : flags);
@@ -234,7 +236,8 @@ static void do_step(struct scene *s)
 		chain(s);
 		break;
 	case STEP_KICK:
-		pci_bar_write(&nic->pci, VIRTIO_BAR_MODERN, VIRTIO_NOTIFY_AT + 4 * (take(s, 1) % 20), 2, 0);
+		pci_bar_write(&nic->pci, VIRTIO_BAR_MODERN,
+			      VIRTIO_NOTIFY_AT + 4 * (take(s, 1) % 20), 2, 0);
 		break;
 	case STEP_WIRE:
 		from_wire(s);
@@ -308,8 +311,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct scene s = { .sink.send = swallow, .in = data, .left = size, .room = 100 };
 	uint8_t card = (uint8_t)take(&s, 1);
-	struct nic_spec spec = { .rev = card & 1 ? 1 : -1, .queues = (uint16_t)(1 + (card >> 1) % 8), .packed = card & 16,
-				 .mtu = card & 32 ? 9000 : 0, .standby = card & 64, .mac = { 2 }, .bootindex = -1 };
+	struct nic_spec spec = { .rev = card & 1 ? 1 : -1,
+				 .queues = (uint16_t)(1 + (card >> 1) % 8),
+				 .packed = card & 16,
+				 .mtu = card & 32 ? 9000 : 0,
+				 .standby = card & 64,
+				 .mac = { 2 },
+				 .bootindex = -1 };
 
 	machine();
 	memset(ram, 0, RAM_SIZE);

@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "nic/virtio/virtio_net.h"
 
-#define PIECES   32
+#define PIECES	 32
 #define COMMANDS 16 /* of one turn */
 
 /* The bytes of a command, read once and in order. */
@@ -40,7 +40,8 @@ static bool take_u16(struct command *c, uint16_t *to)
 
 void virtio_filter_reset(struct virtio_filter *f)
 {
-	*f = (struct virtio_filter){ .mode[RX_PROMISC] = 1 }; /* 5.1.6.5.1: until the driver says otherwise */
+	/* 5.1.6.5.1: everything passes until the driver says otherwise */
+	*f = (struct virtio_filter){ .mode[RX_PROMISC] = 1 };
 }
 
 static bool listed(const struct virtio_filter *f, unsigned from, unsigned count, const uint8_t *mac)
@@ -70,12 +71,13 @@ static bool address_passes(const struct virtio_net *v, const uint8_t *to)
 	if (to[0] & 1) {
 		if (f->mode[RX_NOMULTI])
 			return false;
-		return f->mode[RX_ALLMULTI] || f->multicast_overflow || listed(f, f->unicasts, f->multicasts, to);
+		return f->mode[RX_ALLMULTI] || f->multicast_overflow ||
+		       listed(f, f->unicasts, f->multicasts, to);
 	}
 	if (f->mode[RX_NOUNI])
 		return false;
-	return f->mode[RX_ALLUNI] || f->unicast_overflow || memcmp(to, v->state.mac, MAC_LEN) == 0 ||
-	       listed(f, 0, f->unicasts, to);
+	return f->mode[RX_ALLUNI] || f->unicast_overflow ||
+	       memcmp(to, v->state.mac, MAC_LEN) == 0 || listed(f, 0, f->unicasts, to);
 }
 
 bool virtio_filter_passes(const struct virtio_net *v, const struct frame *frame)
@@ -93,7 +95,8 @@ bool virtio_filter_passes(const struct virtio_net *v, const struct frame *frame)
 static bool set_rx_mode(struct virtio_net *v, uint8_t command, struct command *c)
 {
 	uint8_t on;
-	unsigned feature = command <= VIRTIO_NET_CTRL_RX_ALLMULTI ? VIRTIO_NET_F_CTRL_RX : VIRTIO_NET_F_CTRL_RX_EXTRA;
+	unsigned feature = command <= VIRTIO_NET_CTRL_RX_ALLMULTI ? VIRTIO_NET_F_CTRL_RX
+								  : VIRTIO_NET_F_CTRL_RX_EXTRA;
 
 	/* commands and enum virtio_rx_mode have the same numbers */
 	if (command >= RX_MODE_COUNT || !virtio_has(v, feature) || !take_u8(c, &on))
@@ -109,7 +112,7 @@ static bool take_list(struct command *c, struct virtio_filter *f, uint8_t *count
 
 	if (!take(c, raw, sizeof(raw)))
 		return false;
-	uint32_t n = get_le32(raw);
+	size_t n = get_le32(raw);
 	if (n > c->left / MAC_LEN)
 		return false;
 	unsigned used = (unsigned)(f->unicasts + f->multicasts);
@@ -129,7 +132,8 @@ static bool set_mac_table(struct virtio_net *v, struct command *c)
 
 	f.unicasts = f.multicasts = 0;
 	f.unicast_overflow = f.multicast_overflow = false;
-	if (!virtio_has(v, VIRTIO_NET_F_CTRL_RX) || !take_list(c, &f, &f.unicasts, &f.unicast_overflow) ||
+	if (!virtio_has(v, VIRTIO_NET_F_CTRL_RX) ||
+	    !take_list(c, &f, &f.unicasts, &f.unicast_overflow) ||
 	    !take_list(c, &f, &f.multicasts, &f.multicast_overflow))
 		return false;
 	v->state.filter = f;
@@ -142,7 +146,8 @@ static bool set_mac(struct virtio_net *v, uint8_t command, struct command *c)
 
 	if (command == VIRTIO_NET_CTRL_MAC_TABLE_SET)
 		return set_mac_table(v, c);
-	if (command != VIRTIO_NET_CTRL_MAC_ADDR_SET || !virtio_has(v, VIRTIO_NET_F_CTRL_MAC_ADDR) || !take(c, mac, sizeof(mac)))
+	if (command != VIRTIO_NET_CTRL_MAC_ADDR_SET || !virtio_has(v, VIRTIO_NET_F_CTRL_MAC_ADDR) ||
+	    !take(c, mac, sizeof(mac)))
 		return false;
 	memcpy(v->state.mac, mac, MAC_LEN);
 	v->state.generation++;
@@ -167,7 +172,8 @@ static bool set_vlan(struct virtio_net *v, uint8_t command, struct command *c)
 
 static bool announced(struct virtio_net *v, uint8_t command)
 {
-	if (command != VIRTIO_NET_CTRL_ANNOUNCE_ACK || !(v->state.net_status & VIRTIO_NET_S_ANNOUNCE))
+	if (command != VIRTIO_NET_CTRL_ANNOUNCE_ACK ||
+	    !(v->state.net_status & VIRTIO_NET_S_ANNOUNCE))
 		return false;
 	v->state.net_status &= (uint16_t)~VIRTIO_NET_S_ANNOUNCE;
 	v->state.generation++;
@@ -178,8 +184,9 @@ static bool set_pairs(struct virtio_net *v, uint8_t command, struct command *c)
 {
 	uint16_t pairs;
 
-	if (command != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET || !virtio_has(v, VIRTIO_NET_F_MQ) || !take_u16(c, &pairs) ||
-	    pairs < VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN || pairs > v->state.pairs_max)
+	if (command != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET || !virtio_has(v, VIRTIO_NET_F_MQ) ||
+	    !take_u16(c, &pairs) || pairs < VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN ||
+	    pairs > v->state.pairs_max)
 		return false;
 	v->state.pairs = pairs;
 	v->nic.notes.rx_ready = true;
@@ -190,8 +197,8 @@ static bool set_offloads(struct virtio_net *v, uint8_t command, struct command *
 {
 	uint8_t raw[8];
 
-	if (command != VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET || !virtio_has(v, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) ||
-	    !take(c, raw, sizeof(raw)))
+	if (command != VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET ||
+	    !virtio_has(v, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) || !take(c, raw, sizeof(raw)))
 		return false;
 	uint64_t wanted = get_le64(raw);
 	if (virtio_bad_feature(virtio_guest_offloads(v), wanted) >= 0)
@@ -228,7 +235,8 @@ static bool run(struct virtio_net *v, struct command *c)
 static int control_one(struct virtio_net *v, struct ring *r, unsigned queue)
 {
 	struct iovec out[PIECES], in[1];
-	struct ring_chain chain = { .out = { .iov = out, .max = PIECES }, .in = { .iov = in, .max = 1 } };
+	struct ring_chain chain = { .out = { .iov = out, .max = PIECES },
+				    .in = { .iov = in, .max = 1 } };
 
 	int rc = ring_pop(r, &chain);
 	if (rc == 0)

@@ -6,8 +6,8 @@
 #include "nic/virtio/virtio_net.h"
 
 #define CONFIG_AT 20u /* without MSI-X */
-#define TAIL      (VIRTIO_LEGACY_SIZE - CONFIG_AT)
-#define PAGE      4096u
+#define TAIL	  (VIRTIO_LEGACY_SIZE - CONFIG_AT)
+#define PAGE	  4096u
 
 static struct virtio_net *self(struct pci_device *dev)
 {
@@ -33,7 +33,8 @@ static uint32_t wanted_read(struct pci_device *dev, const struct reg *row, unsig
 	return (uint32_t)self(dev)->state.wanted;
 }
 
-static void wanted_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void wanted_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			   uint32_t value, uint32_t old)
 {
 	struct virtio_state *s = &self(dev)->state;
 
@@ -51,7 +52,8 @@ static uint32_t page_read(struct pci_device *dev, const struct reg *row, unsigne
 }
 
 /* Where the parts of a legacy queue are: 2.7.2, with the alignment of PCI. */
-static void page_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void page_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			 uint32_t value, uint32_t old)
 {
 	struct virtio_net *v = self(dev);
 	struct virtio_queue *q = selected(v);
@@ -62,8 +64,9 @@ static void page_written(struct pci_device *dev, const struct reg *row, unsigned
 	virtio_disable_queue(v, v->state.queue_select);
 	if (value) {
 		q->desc = (uint64_t)value * PAGE;
-		q->driver = q->desc + 16u * q->size;
-		q->device = (q->driver + 6u + 2u * q->size + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+		q->driver = q->desc + RING_DESCRIPTOR * q->size;
+		q->device =
+			(q->driver + 6 + (size_t)2 * q->size + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 		virtio_enable_queue(v, v->state.queue_select);
 	}
 	v->nic.notes.status_dirty = true;
@@ -78,19 +81,22 @@ static uint32_t size_read(struct pci_device *dev, const struct reg *row, unsigne
 	return q ? q->size : 0;
 }
 
-static void select_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void select_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			   uint32_t value, uint32_t old)
 {
 	(void)row, (void)index, (void)value, (void)old;
 	virtio_window_load(self(dev));
 }
 
-static void notify_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void notify_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			   uint32_t value, uint32_t old)
 {
 	(void)row, (void)index, (void)old;
 	virtio_kick(self(dev), value);
 }
 
-static void status_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void status_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			   uint32_t value, uint32_t old)
 {
 	(void)row, (void)index, (void)old;
 	virtio_set_status(self(dev), (uint8_t)value, true);
@@ -116,7 +122,9 @@ static uint32_t tail_read(struct pci_device *dev, const struct reg *row, unsigne
 	(void)row;
 	if (at < 4) {
 		const struct virtio_queue *q = selected(v);
-		uint16_t vector = at < 2 ? v->state.config_vector : q ? q->vector : VIRTIO_MSI_NO_VECTOR;
+		uint16_t vector = q ? q->vector : VIRTIO_MSI_NO_VECTOR;
+		if (at < 2)
+			vector = v->state.config_vector;
 		return at & 1 ? vector >> 8 : vector & 0xff;
 	}
 	if (at - 4 >= VIRTIO_CONFIG_LENGTH)
@@ -142,7 +150,9 @@ static void vector_written(struct virtio_net *v, unsigned at, uint8_t value)
 	virtio_window_load(v);
 }
 
-static void tail_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+/* 5.1.4: a legacy driver sets its address by writing it. */
+static void tail_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			 uint32_t value, uint32_t old)
 {
 	struct virtio_net *v = self(dev);
 	unsigned at = tail_byte(dev, index);
@@ -151,21 +161,26 @@ static void tail_written(struct pci_device *dev, const struct reg *row, unsigned
 	if (at < 4)
 		vector_written(v, at, (uint8_t)value);
 	else if (at - 4 < MAC_LEN && !virtio_has(v, VIRTIO_F_VERSION_1))
-		v->state.mac[at - 4] = (uint8_t)value; /* 5.1.4: how a legacy driver sets its address */
+		v->state.mac[at - 4] = (uint8_t)value;
 }
 
 #define STATE(member) REG_STATE(struct virtio_state, member)
 
 static const struct reg legacy_rows[] = {
 	{ "host_features", VIRTIO_PCI_HOST_FEATURES, .kind = REG_RO, .read = features_read },
-	{ "guest_features", VIRTIO_PCI_GUEST_FEATURES, .mask = 0xffffffff, .read = wanted_read, .written = wanted_written },
-	{ "queue_pfn", VIRTIO_PCI_QUEUE_PFN, .mask = 0xffffffff, .read = page_read, .written = page_written },
+	{ "guest_features", VIRTIO_PCI_GUEST_FEATURES, .mask = 0xffffffff, .read = wanted_read,
+	  .written = wanted_written },
+	{ "queue_pfn", VIRTIO_PCI_QUEUE_PFN, .mask = 0xffffffff, .read = page_read,
+	  .written = page_written },
 	{ "queue_num", VIRTIO_PCI_QUEUE_NUM, .width = 2, .kind = REG_RO, .read = size_read },
-	{ "queue_sel", VIRTIO_PCI_QUEUE_SEL, .width = 2, .mask = 0xffff, STATE(queue_select), .written = select_written },
-	{ "queue_notify", VIRTIO_PCI_QUEUE_NOTIFY, .width = 2, .mask = 0xffff, .kind = REG_WO, .written = notify_written },
+	{ "queue_sel", VIRTIO_PCI_QUEUE_SEL, .width = 2, .mask = 0xffff, STATE(queue_select),
+	  .written = select_written },
+	{ "queue_notify", VIRTIO_PCI_QUEUE_NOTIFY, .width = 2, .mask = 0xffff, .kind = REG_WO,
+	  .written = notify_written },
 	{ "status", VIRTIO_PCI_STATUS, .width = 1, STATE(status), .written = status_written },
 	{ "isr", VIRTIO_PCI_ISR, .width = 1, .kind = REG_RO, .read = isr_read },
-	{ "vectors_and_config", CONFIG_AT, .width = 1, .count = TAIL, .read = tail_read, .written = tail_written },
+	{ "vectors_and_config", CONFIG_AT, .width = 1, .count = TAIL, .read = tail_read,
+	  .written = tail_written },
 };
 
 struct reg_space virtio_legacy_space = {

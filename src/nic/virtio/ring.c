@@ -134,7 +134,9 @@ void ring_hold(struct ring *r)
 
 bool ring_ask_again(struct ring *r)
 {
-	r->span = MIN(r->held, r->size); /* what is further back, the driver has taken: its buffers came again */
+	r->span = MIN(
+		r->held,
+		r->size); /* what is further back, the driver has taken: its buffers came again */
 	r->held = 0;
 	if (!r->span)
 		return false;
@@ -204,7 +206,8 @@ static int spill(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t l
 			memcpy(c->spill, last->iov_base, last->iov_len);
 			c->spilled = (uint32_t)last->iov_len;
 		}
-		out->iov[out->count++] = (struct iovec){ .iov_base = c->spill, .iov_len = c->spilled };
+		out->iov[out->count++] =
+			(struct iovec){ .iov_base = c->spill, .iov_len = c->spilled };
 	}
 	uint32_t n = MIN(length, c->spill_room - c->spilled);
 	if (n < length)
@@ -235,7 +238,8 @@ int ring_add(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t lengt
 		p->iov[p->count++] = (struct iovec){ .iov_base = at, .iov_len = length };
 		return 0;
 	}
-	int n = mem_iov(r->mem, addr, length, access, p->iov + p->count, (unsigned)(p->max - p->count));
+	int n = mem_iov(r->mem, addr, length, access, p->iov + p->count,
+			(unsigned)(p->max - p->count));
 	if (n == -EFAULT)
 		return ring_fail(r, RING_BAD_ADDRESS);
 	if (n >= 0) {
@@ -248,15 +252,16 @@ int ring_add(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t lengt
 	return 0;
 }
 
-static bool table_descriptor(struct ring *r, const uint8_t *table, uint64_t addr, unsigned i, struct ring_descriptor *d)
+static bool table_descriptor(struct ring *r, const uint8_t *table, uint64_t addr, unsigned i,
+			     struct ring_descriptor *d)
 {
 	uint8_t copy[16] __attribute__((aligned(8)));
 
 	if (table) {
-		*d = ring_descriptor_at(table + 16 * i);
+		*d = ring_descriptor_at(table + RING_DESCRIPTOR * i);
 		return true;
 	}
-	if (!mem_read(r->mem, addr + 16 * i, copy, sizeof(copy)))
+	if (!mem_read(r->mem, addr + RING_DESCRIPTOR * i, copy, sizeof(copy)))
 		return false;
 	*d = ring_descriptor_at(copy);
 	return true;
@@ -264,9 +269,9 @@ static bool table_descriptor(struct ring *r, const uint8_t *table, uint64_t addr
 
 int ring_walk_table(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t length)
 {
-	unsigned count = length / 16, i = 0;
+	unsigned count = length / RING_DESCRIPTOR, i = 0;
 
-	if (!r->indirect || length == 0 || length % 16 || count > RING_TABLE_MAX)
+	if (!r->indirect || length == 0 || length % RING_DESCRIPTOR || count > RING_TABLE_MAX)
 		return ring_fail(r, RING_BAD_INDIRECT);
 	/* a table may lie across two regions, or at an odd address; then its descriptors are read one by one */
 	const uint8_t *table = mem_pointer(r->mem, addr, length, MEM_READ);

@@ -13,21 +13,22 @@
 
 #include "mem/mem.h"
 
-#define RING_SIZE_MAX  32768u
-#define RING_TABLE_MAX 1024u /* descriptors of an indirect table */
+#define RING_SIZE_MAX	32768u
+#define RING_DESCRIPTOR ((size_t)16) /* bytes */
+#define RING_TABLE_MAX	1024u	     /* descriptors of an indirect table */
 
 /* What is wrong with a ring. Anything but RING_FINE and RING_UNREACHABLE stays until the ring is started again. */
 enum ring_fault {
 	RING_FINE,
-	RING_UNREACHABLE,    /* the ring is not in guest memory (now) */
+	RING_UNREACHABLE, /* the ring is not in guest memory (now) */
 	RING_BAD_SIZE,
 	RING_BAD_ALIGNMENT,
-	RING_BAD_INDEX,      /* the driver's index jumped by more than the size */
-	RING_BAD_HEAD,       /* a descriptor number outside the table */
-	RING_LOOP,           /* a chain longer than the queue */
-	RING_BAD_INDIRECT,   /* not negotiated, nested, empty, too long, or followed by another descriptor */
-	RING_BAD_ORDER,      /* a buffer that the device reads after one that it writes */
-	RING_BAD_ADDRESS,    /* a buffer outside guest memory */
+	RING_BAD_INDEX, /* the driver's index jumped by more than the size */
+	RING_BAD_HEAD,	/* a descriptor number outside the table */
+	RING_LOOP,	/* a chain longer than the queue */
+	RING_BAD_INDIRECT, /* not negotiated, nested, empty, too long, or followed by another descriptor */
+	RING_BAD_ORDER,	  /* a buffer that the device reads after one that it writes */
+	RING_BAD_ADDRESS, /* a buffer outside guest memory */
 	RING_FAULT_COUNT
 };
 
@@ -37,29 +38,30 @@ const char *ring_fault_name(enum ring_fault fault);
 struct ring {
 	/* the owner's, before ring_start */
 	struct guest_mem *mem;
-	uint64_t desc;       /* descriptor table, or the packed ring */
-	uint64_t driver;     /* available ring, or the driver's event suppression */
-	uint64_t device;     /* used ring, or the device's event suppression */
+	uint64_t desc;	 /* descriptor table, or the packed ring */
+	uint64_t driver; /* available ring, or the driver's event suppression */
+	uint64_t device; /* used ring, or the device's event suppression */
 	uint16_t size;
 	bool packed;
 	bool indirect;
 	bool event_idx;
 
 	/* where we are; saved and loaded by the owner */
-	uint16_t avail;      /* split: running index; packed: slot */
+	uint16_t avail; /* split: running index; packed: slot */
 	uint16_t used;
-	bool avail_wrap;     /* packed: wrap counters */
+	bool avail_wrap; /* packed: wrap counters */
 	bool used_wrap;
 
 	/* ours */
 	bool started;
-	bool kicks_off;      /* we asked for no kicks */
+	bool kicks_off; /* we asked for no kicks */
 	bool seen_wrap;
-	uint8_t fault;       /* enum ring_fault */
-	uint16_t seen;       /* split: the driver's index as last read; packed: the slot that was last found empty */
+	uint8_t fault; /* enum ring_fault */
+	/* split: the driver's index as last read; packed: the slot that was last found empty */
+	uint16_t seen;
 	uint16_t pushed;     /* entries (slots) pushed since the last publish */
-	uint16_t span;       /* what the last publish asked the driver about */
-	uint16_t held;       /* published, but its interrupt waits */
+	uint16_t span;	     /* what the last publish asked the driver about */
+	uint16_t held;	     /* published, but its interrupt waits */
 	uint16_t head_flags; /* packed: flags of the first pushed slot, stored last */
 	uint16_t head_slot;
 	uint64_t generation;
@@ -71,17 +73,18 @@ struct ring_pieces {
 	struct iovec *iov;
 	uint16_t max;
 	uint16_t count;
-	uint32_t bytes;      /* of the whole chain, also what did not fit */
-	bool truncated;      /* the pieces are not the whole chain */
+	uint32_t bytes; /* of the whole chain, also what did not fit */
+	bool truncated; /* the pieces are not the whole chain */
 };
 
 /* A chain of buffers. The caller sets both iov and max, and `spill`. */
 struct ring_chain {
-	uint16_t id;         /* goes back with ring_push */
-	uint16_t slots;      /* places in the ring that it took */
+	uint16_t id;		/* goes back with ring_push */
+	uint16_t slots;		/* places in the ring that it took */
 	struct ring_pieces out; /* what the device reads */
-	struct ring_pieces in;  /* what the device writes */
-	uint8_t *spill;      /* where out bytes go that would need more pieces than `max`; the last piece points there. May be NULL. */
+	struct ring_pieces in;	/* what the device writes */
+	/* where out bytes go that would need more pieces than `max`; the last piece then points there. May be NULL */
+	uint8_t *spill;
 	uint32_t spill_room;
 	uint32_t spilled;
 };
@@ -125,8 +128,8 @@ unsigned ring_waiting(struct ring *r);
 struct ring_descriptor {
 	uint64_t addr;
 	uint32_t length;
-	uint16_t low;        /* split: flags; packed: id */
-	uint16_t high;       /* split: next; packed: flags */
+	uint16_t low;  /* split: flags; packed: id */
+	uint16_t high; /* split: next; packed: flags */
 };
 
 struct ring_descriptor ring_descriptor_at(const uint8_t *p);

@@ -10,18 +10,18 @@
 
 #define FLAG_AVAIL BIT(VRING_PACKED_DESC_F_AVAIL)
 #define FLAG_USED  BIT(VRING_PACKED_DESC_F_USED)
-#define AT_ID      12
+#define AT_ID	   12
 #define AT_FLAGS   14
 #define EVENT_WRAP BIT(VRING_PACKED_EVENT_F_WRAP_CTR)
 
 static uint8_t *slot_at(const struct ring *r, unsigned slot)
 {
-	return r->desc_at + 16u * slot;
+	return r->desc_at + RING_DESCRIPTOR * slot;
 }
 
 bool packed_map(struct ring *r)
 {
-	r->desc_at = mem_pointer(r->mem, r->desc, 16u * r->size, MEM_READ | MEM_WRITE);
+	r->desc_at = mem_pointer(r->mem, r->desc, RING_DESCRIPTOR * r->size, MEM_READ | MEM_WRITE);
 	r->driver_at = mem_pointer(r->mem, r->driver, 4, MEM_READ);
 	r->device_at = mem_pointer(r->mem, r->device, 4, MEM_WRITE);
 	return r->desc_at && r->driver_at && r->device_at && (uintptr_t)r->desc_at % 16 == 0;
@@ -138,7 +138,8 @@ void packed_publish(struct ring *r)
 
 bool packed_wants(const struct ring *r, uint16_t span)
 {
-	uint32_t event = le32toh(__atomic_load_n((const uint32_t *)(const void *)r->driver_at, __ATOMIC_RELAXED));
+	const uint32_t *at = (const uint32_t *)(const void *)r->driver_at;
+	uint32_t event = le32toh(__atomic_load_n(at, __ATOMIC_RELAXED));
 	uint16_t flags = (uint16_t)(event >> 16) & 3;
 	if (flags == VRING_PACKED_EVENT_FLAG_DISABLE)
 		return false;
@@ -156,7 +157,8 @@ void packed_set_kicks(struct ring *r, bool on)
 	uint32_t event = VRING_PACKED_EVENT_FLAG_DISABLE << 16;
 
 	if (on && r->event_idx)
-		event = (uint32_t)VRING_PACKED_EVENT_FLAG_DESC << 16 | (r->seen_wrap ? EVENT_WRAP : 0) | r->seen;
+		event = (uint32_t)VRING_PACKED_EVENT_FLAG_DESC << 16 |
+			(r->seen_wrap ? EVENT_WRAP : 0) | r->seen;
 	else if (on)
 		event = (uint32_t)VRING_PACKED_EVENT_FLAG_ENABLE << 16;
 	__atomic_store_n((uint32_t *)(void *)r->device_at, htole32(event), __ATOMIC_RELAXED);

@@ -10,9 +10,11 @@
 
 static uint16_t load16(const uint8_t *p, int order)
 {
-	return le16toh(order == __ATOMIC_ACQUIRE
-			       ? __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_ACQUIRE)
-			       : __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_RELAXED));
+	const uint16_t *at = (const uint16_t *)(const void *)p;
+
+	if (order == __ATOMIC_ACQUIRE)
+		return le16toh(__atomic_load_n(at, __ATOMIC_ACQUIRE));
+	return le16toh(__atomic_load_n(at, __ATOMIC_RELAXED));
 }
 
 static void store16(uint8_t *p, uint16_t value)
@@ -20,11 +22,22 @@ static void store16(uint8_t *p, uint16_t value)
 	__atomic_store_n((uint16_t *)(void *)p, htole16(value), __ATOMIC_RELAXED);
 }
 
+/* Where element i is; the event index comes behind the last one. */
+static size_t driver_place(unsigned i)
+{
+	return 4 + (size_t)2 * i;
+}
+
+static size_t device_place(unsigned i)
+{
+	return 4 + (size_t)8 * i;
+}
+
 bool split_map(struct ring *r)
 {
-	r->desc_at = mem_pointer(r->mem, r->desc, 16u * r->size, MEM_READ);
-	r->driver_at = mem_pointer(r->mem, r->driver, 6u + 2u * r->size, MEM_READ);
-	r->device_at = mem_pointer(r->mem, r->device, 6u + 8u * r->size, MEM_WRITE);
+	r->desc_at = mem_pointer(r->mem, r->desc, RING_DESCRIPTOR * r->size, MEM_READ);
+	r->driver_at = mem_pointer(r->mem, r->driver, driver_place(r->size) + 2, MEM_READ);
+	r->device_at = mem_pointer(r->mem, r->device, device_place(r->size) + 2, MEM_WRITE);
 	return r->desc_at && r->driver_at && r->device_at && (uintptr_t)r->desc_at % 16 == 0;
 }
 
@@ -51,12 +64,12 @@ int split_pop(struct ring *r, struct ring_chain *c)
 	if (r->seen == r->avail && (!look(r) || r->seen == r->avail))
 		return r->fault == RING_FINE ? 0 : -1;
 	uint16_t mask = (uint16_t)(r->size - 1);
-	uint16_t i = load16(r->driver_at + 4 + 2 * (r->avail & mask), __ATOMIC_RELAXED);
+	uint16_t i = load16(r->driver_at + driver_place(r->avail & mask), __ATOMIC_RELAXED);
 	c->id = i;
 	for (unsigned budget = r->size; budget; budget--) {
 		if (i >= r->size)
 			return ring_fail(r, RING_BAD_HEAD);
-		struct ring_descriptor d = ring_descriptor_at(r->desc_at + 16u * i);
+		struct ring_descriptor d = ring_descriptor_at(r->desc_at + RING_DESCRIPTOR * i);
 		bool next = d.low & VRING_DESC_F_NEXT;
 		if (d.low & VRING_DESC_F_INDIRECT) {
 			if (next)
@@ -81,7 +94,7 @@ void split_push(struct ring *r, uint16_t id, uint32_t written)
 	uint64_t element = (uint64_t)written << 32 | id;
 
 	/* the ring is 4-aligned, its elements at +4: two words would do, one store is cheaper */
-	put_le64(r->device_at + 4 + 8u * (r->used & mask), element);
+	put_le64(r->device_at + device_place(r->used & mask), element);
 	r->used++;
 	r->pushed++;
 }
@@ -94,14 +107,15 @@ static bool stepped_over(uint16_t event, uint16_t now, uint16_t before)
 
 void split_publish(struct ring *r)
 {
-	__atomic_store_n((uint16_t *)(void *)(r->device_at + 2), htole16(r->used), __ATOMIC_RELEASE);
+	__atomic_store_n((uint16_t *)(void *)(r->device_at + 2), htole16(r->used),
+			 __ATOMIC_RELEASE);
 }
 
 bool split_wants(const struct ring *r, uint16_t span)
 {
 	if (!r->event_idx)
 		return !(load16(r->driver_at, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT);
-	uint16_t event = load16(r->driver_at + 4 + 2u * r->size, __ATOMIC_RELAXED);
+	uint16_t event = load16(r->driver_at + driver_place(r->size), __ATOMIC_RELAXED);
 	return stepped_over(event, r->used, (uint16_t)(r->used - span));
 }
 
@@ -110,7 +124,7 @@ void split_set_kicks(struct ring *r, bool on)
 	if (!r->event_idx)
 		store16(r->device_at, on ? 0 : VRING_USED_F_NO_NOTIFY);
 	else if (on) /* off: the event stays behind the index, which passes it once in 65536 */
-		store16(r->device_at + 4 + 8u * r->size, r->seen);
+		store16(r->device_at + device_place(r->size), r->seen);
 }
 
 bool split_more(struct ring *r)

@@ -5,9 +5,9 @@
 #include "base/bytes.h"
 #include "nic/virtio/virtio_net.h"
 
-#define PIECES     24  /* of one receive buffer; what lies behind them is not used */
+#define PIECES	   24  /* of one receive buffer; what lies behind them is not used */
 #define CHAINS_MAX 256 /* merged buffers of one frame: the largest ring */
-#define TRIES      4   /* how often we look again when buffers come in while we turn kicks on */
+#define TRIES	   4   /* how often we look again when buffers come in while we turn kicks on */
 
 /* A frame on its way into the ring. */
 struct delivery {
@@ -21,7 +21,8 @@ struct delivery {
 };
 
 /* Copies the frame from byte `done` on to the pieces, behind their first `skip` bytes. Returns how much went in. */
-static uint32_t fill(const struct frame *f, uint32_t done, const struct iovec *iov, unsigned count, size_t skip)
+static uint32_t fill(const struct frame *f, uint32_t done, const struct iovec *iov, unsigned count,
+		     size_t skip)
 {
 	uint32_t total = 0;
 
@@ -42,7 +43,8 @@ static uint32_t fill(const struct frame *f, uint32_t done, const struct iovec *i
 	return total;
 }
 
-static void write_header(const struct virtio_net *v, const struct frame *f, const struct delivery *d)
+static void write_header(const struct virtio_net *v, const struct frame *f,
+			 const struct delivery *d)
 {
 	struct virtio_net_hdr_v1 h = f->hdr;
 
@@ -56,7 +58,8 @@ static void write_header(const struct virtio_net *v, const struct frame *f, cons
 }
 
 /* Takes one buffer and fills it. Returns bytes of the frame that went in, -ENOBUFS, or -EIO with the device failed. */
-static int add_buffer(struct virtio_net *v, unsigned queue, const struct frame *f, uint32_t done, struct delivery *d)
+static int add_buffer(struct virtio_net *v, unsigned queue, const struct frame *f, uint32_t done,
+		      struct delivery *d)
 {
 	struct ring *r = &v->ring[queue];
 	struct iovec more[PIECES];

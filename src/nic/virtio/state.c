@@ -98,14 +98,13 @@ static bool load_device(struct virtio_net *v, struct reader *in)
 	    virtio_bad_feature(virtio_guest_offloads(v), offloads) >= 0)
 		return false;
 	virtio_set_offloads(v, offloads);
-	return s->pairs >= 1 && s->pairs <= s->pairs_max && s->refused <= 64 && s->fault < VIRTIO_FAULT_COUNT &&
-	       s->fault_queue < s->num_queues;
+	return s->pairs >= 1 && s->pairs <= s->pairs_max && s->refused <= 64 &&
+	       s->fault < VIRTIO_FAULT_COUNT && s->fault_queue < s->num_queues;
 }
 
 static bool load_queue(struct virtio_net *v, unsigned i, struct reader *in, struct ring *at)
 {
 	struct virtio_queue *q = &v->state.queue[i];
-	uint16_t most = i == v->state.num_queues - 1u ? VIRTIO_CTRL_SIZE : VIRTIO_RING_SIZE;
 
 	q->size = reader_u16(in);
 	q->vector = reader_u16(in);
@@ -119,7 +118,8 @@ static bool load_queue(struct virtio_net *v, unsigned i, struct reader *in, stru
 	uint8_t wraps = reader_u8(in);
 	at->avail_wrap = wraps & 1;
 	at->used_wrap = wraps & 2;
-	return q->size >= 1 && q->size <= most && q->enable <= 1 && q->vector == virtio_legal_vector(v, q->vector);
+	return q->size >= 1 && q->size <= virtio_size_max(v, i) && q->enable <= 1 &&
+	       q->vector == virtio_legal_vector(v, q->vector);
 }
 
 static bool load_queues(struct virtio_net *v, struct reader *in, struct ring at[VIRTIO_QUEUES])
@@ -147,8 +147,8 @@ static bool load_filter(struct virtio_filter *f, struct reader *in)
 	return true;
 }
 
-static bool load_section(struct virtio_net *v, uint32_t tag, struct reader *body, struct ring at[VIRTIO_QUEUES],
-			 struct error *err)
+static bool load_section(struct virtio_net *v, uint32_t tag, struct reader *body,
+			 struct ring at[VIRTIO_QUEUES], struct error *err)
 {
 	switch (tag) {
 	case TAG_REGS:
@@ -172,8 +172,12 @@ int virtio_load(struct nic *nic, const void *data, size_t len, struct error *err
 	uint32_t tag, seen = 0;
 
 	while (reader_section(&r, &tag, &body)) {
-		if (tag != ++seen || !load_section(v, tag, &body, at, err) || body.failed || !reader_at_end(&body))
-			return error_set(err, -EINVAL, "virtio-net: section %u of the saved state does not fit this card", tag);
+		if (tag != ++seen || !load_section(v, tag, &body, at, err) || body.failed ||
+		    !reader_at_end(&body))
+			return error_set(
+				err, -EINVAL,
+				"virtio-net: section %u of the saved state does not fit this card",
+				tag);
 	}
 	if (r.failed || seen != TAG_COUNT - 1)
 		return error_set(err, -EINVAL, "virtio-net: the saved state is cut short");

@@ -41,7 +41,8 @@ static void mend_header(const struct virtio_net *v, struct virtio_net_hdr_v1 *h)
 }
 
 /* Why the chain is no frame, or DROP_NONE. */
-static enum drop_reason make_frame(const struct virtio_net *v, const struct ring_chain *c, struct frame *f, unsigned pair)
+static enum drop_reason make_frame(const struct virtio_net *v, const struct ring_chain *c,
+				   struct frame *f, unsigned pair)
 {
 	unsigned header = virtio_header_size(v);
 

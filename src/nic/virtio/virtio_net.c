@@ -6,15 +6,15 @@
 
 #include "base/bytes.h"
 
-#define VENDOR           0x1af4
-#define DEVICE_MODERN    0x1041
-#define DEVICE_LEGACY    0x1000
+#define VENDOR		 0x1af4
+#define DEVICE_MODERN	 0x1041
+#define DEVICE_LEGACY	 0x1000
 #define SUBSYSTEM_MODERN 0x1100
-#define SUBSYSTEM_LEGACY 1      /* the virtio device id: what a transitional driver looks at (4.1.2.1) */
-#define SPEED_MBIT       10000
-#define LOST_RETRY_NS    (10 * NS_PER_MS)
-#define LOST_MAX_NS      (500 * NS_PER_MS)
-#define SENT_WAIT_NS     (100u * 1000u)
+#define SUBSYSTEM_LEGACY 1 /* the virtio device id: what a transitional driver looks at (4.1.2.1) */
+#define SPEED_MBIT	 10000
+#define LOST_RETRY_NS	 (10 * NS_PER_MS)
+#define LOST_MAX_NS	 (500 * NS_PER_MS)
+#define SENT_WAIT_NS	 (100u * 1000u)
 
 /* ------------------------------------------------------------------------------------------------ interrupts */
 
@@ -117,7 +117,8 @@ void virtio_set_offloads(struct virtio_net *v, uint64_t offloads)
 		{ VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO4), FRAME_TSO4 },
 		{ VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6), FRAME_TSO6 },
 		{ VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN), FRAME_ECN },
-		{ VIRTIO_BIT(VIRTIO_NET_F_GUEST_USO4) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_USO6), FRAME_USO },
+		{ VIRTIO_BIT(VIRTIO_NET_F_GUEST_USO4) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_USO6),
+		  FRAME_USO },
 	};
 
 	v->state.guest_offloads = offloads;
@@ -143,7 +144,7 @@ static bool is_ctrl(const struct virtio_net *v, unsigned queue)
 static void queue_defaults(struct virtio_net *v, unsigned queue)
 {
 	v->state.queue[queue] = (struct virtio_queue){
-		.size = queue == v->state.num_queues - 1u ? VIRTIO_CTRL_SIZE : VIRTIO_RING_SIZE,
+		.size = virtio_size_max(v, queue),
 		.vector = VIRTIO_MSI_NO_VECTOR,
 	};
 }
@@ -374,7 +375,8 @@ static void driver_ok(struct virtio_net *v, bool legacy)
 
 	/* Linux before 2.6.34 never enables bus mastering; QEMU helps it in the same way */
 	if (legacy && !pci_bus_master(dev))
-		pci_config_write(dev, PCI_COMMAND, 2, get_le16(dev->config + PCI_COMMAND) | PCI_COMMAND_MASTER);
+		pci_config_write(dev, PCI_COMMAND, 2,
+				 get_le16(dev->config + PCI_COMMAND) | PCI_COMMAND_MASTER);
 	for (unsigned i = 0; i < v->state.num_queues; i++)
 		if (v->state.queue[i].enable)
 			virtio_start_queue(v, i, NULL);
@@ -390,11 +392,13 @@ void virtio_set_status(struct virtio_net *v, uint8_t value, bool legacy)
 		v->nic.status.resets++;
 		return;
 	}
-	value = (uint8_t)((value & ~VIRTIO_CONFIG_S_NEEDS_RESET) | (old & VIRTIO_CONFIG_S_NEEDS_RESET));
+	value = (uint8_t)((value & ~VIRTIO_CONFIG_S_NEEDS_RESET) |
+			  (old & VIRTIO_CONFIG_S_NEEDS_RESET));
 	bool settled = old & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
 	/* a driver that never asks with FEATURES_OK says DRIVER_OK all the same: legacy ones do */
-	if (!settled && (value & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)) && !negotiate(v, legacy))
-		value &= (uint8_t)~(VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+	if (!settled && (value & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)) &&
+	    !negotiate(v, legacy))
+		value &= (uint8_t) ~(VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
 	s->status = value;
 	v->nic.notes.status_dirty = true;
 	if ((value & ~old & VIRTIO_CONFIG_S_DRIVER_OK) && !s->fault)
@@ -406,7 +410,8 @@ static void virtio_link_changed(struct nic *nic)
 	struct virtio_net *v = virtio_of(nic);
 	uint16_t status = v->state.net_status;
 
-	status = (uint16_t)(nic->link_up ? status | VIRTIO_NET_S_LINK_UP : status & ~VIRTIO_NET_S_LINK_UP);
+	status = (uint16_t)(nic->link_up ? status | VIRTIO_NET_S_LINK_UP
+					 : status & ~VIRTIO_NET_S_LINK_UP);
 	v->state.net_status = status;
 	virtio_config_changed(v);
 }
@@ -442,8 +447,9 @@ static bool window_target(const struct virtio_net *v, uint32_t *offset, unsigned
 
 	*offset = get_le32(cap + VIRTIO_PCI_CAP_OFFSET);
 	*size = get_le32(cap + VIRTIO_PCI_CAP_LENGTH);
-	return cap[VIRTIO_PCI_CAP_BAR] == VIRTIO_BAR_MODERN && (*size == 1 || *size == 2 || *size == 4) &&
-	       *offset % *size == 0 && *offset < VIRTIO_MODERN_SIZE;
+	return cap[VIRTIO_PCI_CAP_BAR] == VIRTIO_BAR_MODERN &&
+	       (*size == 1 || *size == 2 || *size == 4) && *offset % *size == 0 &&
+	       *offset < VIRTIO_MODERN_SIZE;
 }
 
 static bool touches_window(const struct virtio_net *v, uint32_t offset, unsigned size)
@@ -474,7 +480,8 @@ static void config_written(struct pci_device *dev, uint32_t offset, unsigned siz
 	if (!touches_window(v, offset, size) || !window_target(v, &at, &width))
 		return;
 	uint32_t value = get_le32(dev->config + v->window_cap + WINDOW_DATA);
-	pci_bar_write(dev, VIRTIO_BAR_MODERN, at, width, width == 4 ? value : value & ((1u << (8 * width)) - 1));
+	pci_bar_write(dev, VIRTIO_BAR_MODERN, at, width,
+		      width == 4 ? value : value & ((1u << (8 * width)) - 1));
 }
 
 static const struct pci_hooks hooks = {
@@ -484,8 +491,8 @@ static const struct pci_hooks hooks = {
 	.config_written = config_written,
 };
 
-static uint16_t add_structure(struct pci_device *dev, uint8_t type, uint8_t bar, uint32_t offset, uint32_t length,
-			      uint8_t extra)
+static uint16_t add_structure(struct pci_device *dev, uint8_t type, uint8_t bar, uint32_t offset,
+			      uint32_t length, uint8_t extra)
 {
 	uint8_t size = (uint8_t)(sizeof(struct virtio_pci_cap) + extra);
 	uint16_t at = pci_add_capability(dev, PCI_CAP_ID_VNDR, 0, size);
@@ -504,11 +511,14 @@ static void add_capabilities(struct virtio_net *v)
 	struct pci_device *dev = &v->nic.pci;
 	uint8_t bar = VIRTIO_BAR_MODERN;
 
-	add_structure(dev, VIRTIO_PCI_CAP_COMMON_CFG, bar, VIRTIO_COMMON_AT, VIRTIO_COMMON_LENGTH, 0);
-	uint16_t notify = add_structure(dev, VIRTIO_PCI_CAP_NOTIFY_CFG, bar, VIRTIO_NOTIFY_AT, 4 * VIRTIO_QUEUES, 4);
+	add_structure(dev, VIRTIO_PCI_CAP_COMMON_CFG, bar, VIRTIO_COMMON_AT, VIRTIO_COMMON_LENGTH,
+		      0);
+	uint16_t notify = add_structure(dev, VIRTIO_PCI_CAP_NOTIFY_CFG, bar, VIRTIO_NOTIFY_AT,
+					4 * VIRTIO_QUEUES, 4);
 	put_le32(dev->config + notify + VIRTIO_PCI_NOTIFY_CAP_MULT, 4);
 	add_structure(dev, VIRTIO_PCI_CAP_ISR_CFG, bar, VIRTIO_ISR_AT, 1, 0);
-	add_structure(dev, VIRTIO_PCI_CAP_DEVICE_CFG, bar, VIRTIO_DEVICE_AT, VIRTIO_CONFIG_LENGTH, 0);
+	add_structure(dev, VIRTIO_PCI_CAP_DEVICE_CFG, bar, VIRTIO_DEVICE_AT, VIRTIO_CONFIG_LENGTH,
+		      0);
 	v->window_cap = add_structure(dev, VIRTIO_PCI_CAP_PCI_CFG, 0, 0, 0, 4);
 	pci_add_field(dev, (uint16_t)(v->window_cap + VIRTIO_PCI_CAP_BAR), 1, 0xff, 0);
 	pci_add_field(dev, (uint16_t)(v->window_cap + VIRTIO_PCI_CAP_OFFSET), 4, 0xffffffff, 0);
@@ -527,9 +537,11 @@ static int virtio_init(struct nic *nic, const struct nic_spec *spec, struct erro
 	bool transitional = spec->rev <= 0; /* also by default: what fits every driver */
 
 	if (spec->queues > QUEUES_MAX)
-		return error_set(err, -ERANGE, "virtio-net has 1 to %d queue pairs; use queues=%d", QUEUES_MAX, QUEUES_MAX);
+		return error_set(err, -ERANGE, "virtio-net has 1 to %d queue pairs; use queues=%d",
+				 QUEUES_MAX, QUEUES_MAX);
 	if (spec->mtu && spec->mtu < 68)
-		return error_set(err, -ERANGE, "virtio-net needs an mtu of 68 to 65535; use mtu=1500");
+		return error_set(err, -ERANGE,
+				 "virtio-net needs an mtu of 68 to 65535; use mtu=1500");
 	v->spill = malloc(VIRTIO_HEADER + FRAME_MAX);
 	if (!v->spill)
 		return error_set(err, -ENOMEM, "%s: out of memory", spec->id);
@@ -548,9 +560,11 @@ static int virtio_init(struct nic *nic, const struct nic_spec *spec, struct erro
 	};
 	pci_init(&nic->pci, &id, &hooks, &v->state);
 	if (transitional)
-		pci_add_bar(&nic->pci, VIRTIO_BAR_LEGACY, BAR_IO, VIRTIO_LEGACY_SIZE, &virtio_legacy_space);
+		pci_add_bar(&nic->pci, VIRTIO_BAR_LEGACY, BAR_IO, VIRTIO_LEGACY_SIZE,
+			    &virtio_legacy_space);
 	pci_add_bar(&nic->pci, VIRTIO_BAR_MSIX, BAR_MEM32, 4096, NULL);
-	pci_add_bar(&nic->pci, VIRTIO_BAR_MODERN, BAR_MEM64, VIRTIO_MODERN_SIZE, &virtio_modern_space);
+	pci_add_bar(&nic->pci, VIRTIO_BAR_MODERN, BAR_MEM64, VIRTIO_MODERN_SIZE,
+		    &virtio_modern_space);
 	add_capabilities(v);
 	return 0;
 }

@@ -21,24 +21,26 @@
 #ifndef VIRTIO_NET_F_GUEST_USO4
 #define VIRTIO_NET_F_GUEST_USO4 54
 #define VIRTIO_NET_F_GUEST_USO6 55
-#define VIRTIO_NET_F_HOST_USO   56
+#define VIRTIO_NET_F_HOST_USO	56
 #endif
 
-#define VIRTIO_BIT(n)      (1ull << (n))
-#define VIRTIO_QUEUES      (2 * QUEUES_MAX + 1) /* pairs, and one for control */
-#define VIRTIO_RING_SIZE   256 /* iPXE's limit */
-#define VIRTIO_CTRL_SIZE   64
-#define VIRTIO_MACS        64  /* addresses of the receive filter */
-#define VIRTIO_VLANS       4096
-#define VIRTIO_HEADER      12u /* bytes in front of a frame; 10 in the legacy interface without MRG_RXBUF */
-#define VIRTIO_CTRL_KICK   QUEUES_MAX /* the control queue's bit in nic->notes.runnable; pairs come before it */
+#define VIRTIO_BIT(n)	 (1ull << (n))
+#define VIRTIO_QUEUES	 (2 * QUEUES_MAX + 1) /* pairs, and one for control */
+#define VIRTIO_RING_SIZE 256		      /* iPXE's limit */
+#define VIRTIO_CTRL_SIZE 64
+#define VIRTIO_MACS	 64 /* addresses of the receive filter */
+#define VIRTIO_VLANS	 4096
+/* bytes in front of a frame; 2 fewer in the legacy interface without MRG_RXBUF */
+#define VIRTIO_HEADER 12u
+/* the control queue's bit in nic->notes.runnable; pairs come before it */
+#define VIRTIO_CTRL_KICK QUEUES_MAX
 
 /* BARs as QEMU has them: 0 legacy I/O, 1 MSI-X, 4 everything modern. */
 #define VIRTIO_BAR_LEGACY  0
-#define VIRTIO_BAR_MSIX    1
+#define VIRTIO_BAR_MSIX	   1
 #define VIRTIO_BAR_MODERN  4
 #define VIRTIO_COMMON_AT   0x000u
-#define VIRTIO_ISR_AT      0x100u
+#define VIRTIO_ISR_AT	   0x100u
 #define VIRTIO_DEVICE_AT   0x200u
 #define VIRTIO_NOTIFY_AT   0x400u
 #define VIRTIO_MODERN_SIZE 0x1000u
@@ -50,7 +52,7 @@
 /* Why the device gave up: an enum ring_fault, or one of these. */
 enum virtio_fault {
 	VIRTIO_FAULT_RX_ROOM = RING_FAULT_COUNT, /* a receive buffer without room for the header */
-	VIRTIO_FAULT_CTRL,                       /* a control command without header or without place for the answer */
+	VIRTIO_FAULT_CTRL, /* a control command without header or without place for the answer */
 	VIRTIO_FAULT_COUNT
 };
 
@@ -69,13 +71,22 @@ struct virtio_window {
 	uint16_t notify_data, reset;
 };
 
-enum virtio_rx_mode { RX_PROMISC, RX_ALLMULTI, RX_ALLUNI, RX_NOMULTI, RX_NOUNI, RX_NOBCAST, RX_MODE_COUNT };
+enum virtio_rx_mode {
+	RX_PROMISC,
+	RX_ALLMULTI,
+	RX_ALLUNI,
+	RX_NOMULTI,
+	RX_NOUNI,
+	RX_NOBCAST,
+	RX_MODE_COUNT
+};
 
 struct virtio_filter {
 	uint8_t mode[RX_MODE_COUNT];
-	bool unicast_overflow, multicast_overflow; /* more addresses than we keep: all of that kind pass */
+	/* more addresses than we keep: all of that kind pass */
+	bool unicast_overflow, multicast_overflow;
 	uint8_t unicasts, multicasts;
-	uint8_t mac[VIRTIO_MACS][MAC_LEN];         /* unicasts first */
+	uint8_t mac[VIRTIO_MACS][MAC_LEN]; /* unicasts first */
 	uint32_t vlan[VIRTIO_VLANS / 32];
 };
 
@@ -95,14 +106,14 @@ struct virtio_state {
 	uint32_t speed;
 	uint8_t duplex;
 	/* behind the rows */
-	uint8_t vector_low;       /* legacy: first byte of a vector that is being written */
-	uint64_t wanted;          /* features as the driver wrote them */
-	uint64_t features;        /* negotiated; what everything else looks at */
-	uint64_t guest_offloads;  /* of those, switched on now (CTRL_GUEST_OFFLOADS) */
-	uint16_t pairs;           /* in use */
-	uint16_t rx_given;        /* receive buffers when we first saw some; 0 = none yet */
-	uint8_t refused;          /* number + 1 of the feature that kept FEATURES_OK from sticking */
-	uint8_t fault;            /* why the device wants a reset; 0 = it does not */
+	uint8_t vector_low;	 /* legacy: first byte of a vector that is being written */
+	uint64_t wanted;	 /* features as the driver wrote them */
+	uint64_t features;	 /* negotiated; what everything else looks at */
+	uint64_t guest_offloads; /* of those, switched on now (CTRL_GUEST_OFFLOADS) */
+	uint16_t pairs;		 /* in use */
+	uint16_t rx_given;	 /* receive buffers when we first saw some; 0 = none yet */
+	uint8_t refused;	 /* number + 1 of the feature that kept FEATURES_OK from sticking */
+	uint8_t fault;		 /* why the device wants a reset; 0 = it does not */
 	uint8_t fault_queue;
 	struct virtio_queue queue[VIRTIO_QUEUES];
 	struct virtio_filter filter;
@@ -112,13 +123,13 @@ struct virtio_net {
 	struct nic nic;
 	struct virtio_state state;
 	struct ring ring[VIRTIO_QUEUES];
-	uint64_t offered;         /* features */
+	uint64_t offered; /* features */
 	unsigned vectors;
-	uint16_t window_cap;      /* where the PCI configuration access capability is */
-	uint64_t lost_ns;         /* since when a ring's memory is gone; 0 = it is not */
-	uint64_t lost_due_ns;     /* when we look again; 0 = not */
-	uint64_t sent_due_ns;     /* when held interrupts are looked at again; 0 = none is held */
-	uint8_t *spill;           /* for a transmit chain of very many pieces */
+	uint16_t window_cap;  /* where the PCI configuration access capability is */
+	uint64_t lost_ns;     /* since when a ring's memory is gone; 0 = it is not */
+	uint64_t lost_due_ns; /* when we look again; 0 = not */
+	uint64_t sent_due_ns; /* when held interrupts are looked at again; 0 = none is held */
+	uint8_t *spill;	      /* for a transmit chain of very many pieces */
 };
 
 extern const struct nic_ops virtio_net_ops;
@@ -134,10 +145,18 @@ static inline bool virtio_has(const struct virtio_net *v, unsigned feature)
 	return v->state.features & VIRTIO_BIT(feature);
 }
 
+/* What a queue's size may be, and is after a reset. */
+static inline uint16_t virtio_size_max(const struct virtio_net *v, unsigned queue)
+{
+	return queue == v->state.num_queues - 1u ? VIRTIO_CTRL_SIZE : VIRTIO_RING_SIZE;
+}
+
 /* 5.1.6.1: no num_buffers in the legacy interface, unless buffers can be merged. */
 static inline unsigned virtio_header_size(const struct virtio_net *v)
 {
-	return virtio_has(v, VIRTIO_F_VERSION_1) || virtio_has(v, VIRTIO_NET_F_MRG_RXBUF) ? VIRTIO_HEADER : VIRTIO_HEADER - 2;
+	return virtio_has(v, VIRTIO_F_VERSION_1) || virtio_has(v, VIRTIO_NET_F_MRG_RXBUF)
+		       ? VIRTIO_HEADER
+		       : VIRTIO_HEADER - 2;
 }
 
 /* DRIVER_OK and nothing wrong: rings may be touched. */
@@ -153,12 +172,14 @@ bool virtio_net_announce(struct nic *nic);
 void virtio_set_status(struct virtio_net *v, uint8_t value, bool legacy);
 void virtio_enable_queue(struct virtio_net *v, unsigned queue);
 void virtio_disable_queue(struct virtio_net *v, unsigned queue);
-void virtio_start_queue(struct virtio_net *v, unsigned queue, const struct ring *at); /* `at`: positions; NULL = from the start */
+/* `at`: positions; NULL = from the start */
+void virtio_start_queue(struct virtio_net *v, unsigned queue, const struct ring *at);
 void virtio_kick(struct virtio_net *v, unsigned queue);
 bool virtio_ring_usable(struct virtio_net *v, unsigned queue);
 void virtio_fail(struct virtio_net *v, unsigned queue, unsigned fault);
 void virtio_interrupt(struct virtio_net *v, unsigned queue);
-void virtio_interrupt_sent(struct virtio_net *v, unsigned queue); /* of a transmit queue: may wait */
+/* Of a transmit queue: may wait. */
+void virtio_interrupt_sent(struct virtio_net *v, unsigned queue);
 void virtio_config_changed(struct virtio_net *v);
 uint8_t virtio_take_isr(struct virtio_net *v);
 uint64_t virtio_legacy_features(const struct virtio_net *v);
