@@ -9,6 +9,12 @@
 #include <unistd.h>
 
 #include "attach/vfio_user/server.h"
+#include "base/clock.h"
+
+/* How long a level may stay up after an unmask before it is signalled again. QEMU takes the first access of an interrupt
+ * handler for its end, which is the read that asks for the cause: the write that takes it away is on its way then, and a
+ * signal at once would only make the guest's handler run again for nothing. */
+#define UNMASK_WAIT_NS (250u * 1000u)
 
 int serve_irq_info(struct vfio_user *v, struct request *rq)
 {
@@ -38,6 +44,30 @@ void irq_unmask_close(struct vfio_user *v)
 	fd_close(&v->unmask.fd);
 }
 
+static void unmask(struct vfio_user *v)
+{
+	if (!v->nic->pci.intx_level || v->unmask_waits)
+		return;
+	v->unmask_waits =
+		loop_timer_set(v->loop, &v->unmask_timer, monotonic_ns() + UNMASK_WAIT_NS) == 0;
+	if (!v->unmask_waits)
+		pci_intx_unmask(&v->nic->pci);
+}
+
+void irq_unmask_due(struct vfio_user *v)
+{
+	v->unmask_waits = false;
+	pci_intx_unmask(&v->nic->pci);
+}
+
+void irq_unmask_settle(struct vfio_user *v)
+{
+	if (!v->unmask_waits || v->nic->pci.intx_level)
+		return;
+	loop_timer_cancel(v->loop, &v->unmask_timer);
+	v->unmask_waits = false;
+}
+
 void irq_unmask_event(struct vfio_user *v)
 {
 	uint64_t count;
@@ -46,7 +76,7 @@ void irq_unmask_event(struct vfio_user *v)
 		return;
 	long n = read(v->unmask.fd, &count, sizeof(count));
 	if (n == sizeof(count))
-		pci_intx_unmask(&v->nic->pci);
+		unmask(v);
 	else if (n >= 0 || errno != EAGAIN)
 		irq_unmask_close(v); /* it is no eventfd */
 }
@@ -120,7 +150,7 @@ static int apply(struct vfio_user *v, const struct vu_set_irqs *set, struct requ
 		if (!all && !on[i])
 			continue;
 		if (action == VU_IRQ_UNMASK && set->index == PCI_INTX)
-			pci_intx_unmask(&v->nic->pci);
+			unmask(v);
 		else if (action == VU_IRQ_TRIGGER)
 			fire(v, set, i);
 	}

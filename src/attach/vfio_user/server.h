@@ -41,6 +41,8 @@ struct vfio_user {
 	struct loop_source unmask; /* eventfd: KVM saw the end of an INTx interrupt; fd -1 = none */
 	struct loop_source refused_client; /* a second one, until it can be told so; fd -1 = none */
 	struct loop_timer refuse_timer;
+	struct loop_timer unmask_timer; /* while `unmask_waits` */
+	bool unmask_waits;
 	bool negotiated;	/* VERSION went well */
 	bool client_serves_dma; /* it looks like QEMU, which answers DMA_READ */
 	bool ram_mapped;	/* writable memory came with a descriptor */
@@ -92,6 +94,9 @@ serve_fn serve_dma_map, serve_dma_unmap;
 /* The unmask eventfd is readable; and it goes away. */
 void irq_unmask_event(struct vfio_user *v);
 void irq_unmask_close(struct vfio_user *v);
+/* The time after an unmask is up; it was not needed. */
+void irq_unmask_due(struct vfio_user *v);
+void irq_unmask_settle(struct vfio_user *v);
 
 /* 0, or -EOPNOTSUPP with v->problem set: guest memory has no descriptors. */
 int dma_judge_memory(struct vfio_user *v);

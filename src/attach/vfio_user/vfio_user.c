@@ -69,6 +69,8 @@ static void disconnect(struct vfio_user *v, const char *why)
 	loop_unwatch(v->loop, &v->connection);
 	fd_close(&v->connection.fd);
 	irq_unmask_close(v);
+	loop_timer_cancel(v->loop, &v->unmask_timer);
+	v->unmask_waits = false;
 	drop_descriptors(v);
 	v->in_at = v->in_end = v->skip = 0;
 	v->pending_at = v->pending_end = v->tail_size = 0;
@@ -350,12 +352,15 @@ void vfio_user_serve(struct vfio_user *v, unsigned index, uint32_t events)
 {
 	if (index == SOURCE_REFUSED) {
 		refuse_event(v);
+	} else if (events == 0 && v->unmask_waits && !v->unmask_timer.slot) {
+		irq_unmask_due(v);
 	} else if (events == 0) {
 		refuse_finish(v); /* its time is up: no other timer is ours */
 	} else if (index == SOURCE_UNMASK) {
 		irq_unmask_event(v);
 	} else if (v->connection.fd >= 0) {
 		serve_socket(v);
+		irq_unmask_settle(v);
 		watch_socket(v);
 	}
 }
@@ -421,6 +426,7 @@ struct vfio_user *vfio_user_create(struct nic *nic, int listen_fd, struct loop *
 		.fd = -1, .kind = connection_kind, .index = SOURCE_REFUSED, .owner = v
 	};
 	v->refuse_timer = (struct loop_timer){ .kind = connection_kind, .owner = v };
+	v->unmask_timer = (struct loop_timer){ .kind = connection_kind, .owner = v };
 	int rc = fd_set_nonblock(listen_fd, true);
 	if (rc == 0)
 		rc = loop_watch(loop, &v->listener, EPOLLIN);
