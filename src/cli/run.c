@@ -22,15 +22,13 @@ struct options {
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = {
-		{"name",		  required_argument, NULL, 'n' },
-		{ "nic",		 required_argument, NULL, 'N' },
-		{ "interfaces",			required_argument, NULL, 'i' },
-		{ "qmp",required_argument, NULL, 'q' },
-		{ "json",		  no_argument, NULL, 'j' },
-		{ "verbose",	     no_argument, NULL, 'v' },
-		{ 0		    }
-	};
+	static const struct option longs[] = { { "name", required_argument, NULL, 'n' },
+					       { "nic", required_argument, NULL, 'N' },
+					       { "interfaces", required_argument, NULL, 'i' },
+					       { "qmp", required_argument, NULL, 'q' },
+					       { "json", no_argument, NULL, 'j' },
+					       { "verbose", no_argument, NULL, 'v' },
+					       { 0 } };
 	int c;
 
 	/* "+": the first word that is no option begins QEMU's line, with or without "--" */
@@ -111,12 +109,13 @@ static int start_qemu(struct service *s, const struct guest *guest, struct error
 static void tell_start(const struct service *s, const struct guest *guest)
 {
 	for (unsigned i = 0; i < guest->ports; i++) {
-		const struct port_spec *p = &guest->port[i];
+		const struct port_spec *p = &s->control.port[i].spec;
+		const char *ifname = p->backend.ifname;
 		char mac[MAC_TEXT];
-		fprintf(stderr, "anynic: guest %s: port %s: %s%s%s, backend %s, mac %s\n",
+		fprintf(stderr, "anynic: guest %s: port %s: %s%s%s, backend %s%s%s, mac %s\n",
 			guest->name, p->id, p->nic[0].model, p->nics > 1 ? " + " : "",
-			p->nics > 1 ? p->nic[1].model : "", p->backend.type,
-			mac_format(p->mac, mac));
+			p->nics > 1 ? p->nic[1].model : "", p->backend.type, ifname[0] ? " " : "",
+			ifname, mac_format(p->mac, mac));
 	}
 	fprintf(stderr, "anynic: guest %s: control socket %s\n", guest->name, s->place.qmp);
 }

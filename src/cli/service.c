@@ -98,6 +98,9 @@ static int open_backends(struct service *s, struct error *err)
 			error_prefix(err, "port %s", p->id);
 			return rc;
 		}
+		/* what the kernel chose, or a descriptor brought along */
+		str_copy(s->control.port[i].spec.backend.ifname,
+			 sizeof(s->control.port[i].spec.backend.ifname), s->backend[i].ifname);
 		if (s->backend[i].pidfd < 0)
 			continue;
 		s->helper_source[i] = (struct loop_source){ .fd = s->backend[i].pidfd,

@@ -70,10 +70,12 @@ static void print_port(json_object *port, json_object *drivers, bool stats)
 	json_object *nics = member_of(port, "nics");
 	bool up = json_object_get_boolean(member_of(backend, "up"));
 
-	printf("  %s  %s  state %s  active %s  backend %s %s%s%s  mac %s\n", text_of(port, "port"),
-	       text_of(port, "policy"), text_of(port, "state"), or_dash(text_of(port, "active")),
-	       text_of(backend, "type"), up ? "up" : "down", up ? "" : ": ",
-	       up ? "" : text_of(backend, "reason"), text_of(port, "mac"));
+	printf("  %s  %s  state %s  active %s  backend %s%s%s %s%s%s  mac %s\n",
+	       text_of(port, "port"), text_of(port, "policy"), text_of(port, "state"),
+	       or_dash(text_of(port, "active")), text_of(backend, "type"),
+	       text_of(backend, "ifname")[0] ? " " : "", text_of(backend, "ifname"),
+	       up ? "up" : "down", up ? "" : ": ", up ? "" : text_of(backend, "reason"),
+	       text_of(port, "mac"));
 	printf("    %-18s %-11s %-11s %-7s %-12s %-8s %-4s  %s\n", "NIC", "ROLE", "MODEL", "PLACE",
 	       "DRIVER", "PHASE", "LINK", "EVIDENCE");
 	for (size_t i = 0; i < json_object_array_length(nics); i++)
@@ -143,11 +145,9 @@ static int show(char names[][PLACE_NAME], unsigned n, const struct options *o)
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = {
-		{"json", no_argument, NULL, 'j' },
-		    { "stats",  no_argument, NULL, 's' },
-		 { 0    }
-	};
+	static const struct option longs[] = { { "json", no_argument, NULL, 'j' },
+					       { "stats", no_argument, NULL, 's' },
+					       { 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "js", longs, NULL)) != -1) {

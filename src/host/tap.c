@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 
 #define TUN_DEVICE "/dev/net/tun"
 
@@ -19,12 +20,15 @@ static int open_error(int code, struct error *err)
 	case -ENOENT:
 	case -ENODEV:
 	case -ENXIO:
-		return error_set(err, code, "backend=tap needs " TUN_DEVICE ", which this system lacks; "
-					    "next: modprobe tun, or use backend=user");
+		return error_set(err, -ENOTSUP,
+				 "backend=tap needs " TUN_DEVICE ", which this system lacks; "
+				 "next: modprobe tun, or use backend=user");
 	case -EACCES:
 	case -EPERM:
-		return error_set(err, code, "backend=tap may not open " TUN_DEVICE "; next: chmod 0666 " TUN_DEVICE
-					    ", hand over an open tap with fd=, or use backend=user");
+		return error_set(err, code,
+				 "backend=tap may not open " TUN_DEVICE
+				 "; next: chmod 0666 " TUN_DEVICE
+				 ", hand over an open tap with fd=, or use backend=user");
 	default:
 		return error_set(err, code, TUN_DEVICE ": %s", strerror(-code));
 	}
@@ -36,18 +40,27 @@ static int attach_error(const char *name, bool exists, int code, struct error *e
 	case -EPERM:
 	case -EACCES:
 		if (exists)
-			return error_set(err, code, "tap %s belongs to another user; next, as root: ip tuntap del dev %s "
-						    "mode tap; ip tuntap add dev %s mode tap user $USER",
+			return error_set(err, code,
+					 "tap %s belongs to another user; next, as root: ip tuntap "
+					 "del dev %s "
+					 "mode tap; ip tuntap add dev %s mode tap user $USER",
 					 name, name, name);
-		return error_set(err, code, "tap %s does not exist and making it needs root; next, as root: ip tuntap add "
-					    "dev %s mode tap user $USER; ip link set %s up. Or use backend=user",
-				 name, name, name);
+		return error_set(
+			err, code,
+			"tap %s does not exist and making it needs root; next, as root: ip tuntap "
+			"add "
+			"dev %s mode tap user $USER; ip link set %s up. Or use backend=user",
+			name, name, name);
 	case -EBUSY:
-		return error_set(err, code, "tap %s is in use by another program; next: stop that one, or choose another ifname=",
+		return error_set(err, code,
+				 "tap %s is in use by another program; next: stop that one, or "
+				 "choose another ifname=",
 				 name);
 	case -EINVAL:
 		if (exists)
-			return error_set(err, code, "%s is no tap interface; next: choose another ifname=", name);
+			return error_set(
+				err, code,
+				"%s is no tap interface; next: choose another ifname=", name);
 		return error_set(err, code, "%s is no name that an interface can have", name);
 	default:
 		return error_set(err, code, "tap %s cannot be opened: %s", name, strerror(-code));
@@ -93,7 +106,8 @@ static int attach_first(struct opened_backend *out, bool *multi, bool exists, st
 	return 0;
 }
 
-static int attach_queues(struct opened_backend *out, unsigned queues, bool exists, struct error *err)
+static int attach_queues(struct opened_backend *out, unsigned queues, bool exists,
+			 struct error *err)
 {
 	bool multi = queues > 1;
 	int rc = attach_first(out, &multi, exists, err);
@@ -118,7 +132,8 @@ static int set_mtu(int sock, struct ifreq *ifr, uint16_t mtu, struct error *err)
 	if (ioctl(sock, SIOCSIFMTU, ifr) == 0)
 		return 0;
 	int code = -errno;
-	return error_set(err, code, "tap %s does not take mtu=%u: %s", ifr->ifr_name, mtu, strerror(-code));
+	return error_set(err, code, "tap %s does not take mtu=%u: %s", ifr->ifr_name, mtu,
+			 strerror(-code));
 }
 
 /* A new interface: its MTU, and up. */
@@ -137,6 +152,14 @@ static int bring_up(int sock, struct ifreq *ifr, uint16_t mtu, struct error *err
 	return error_set(err, code, "tap %s cannot be set up: %s", ifr->ifr_name, strerror(-code));
 }
 
+/* The administrator's choice stays; but frames get nowhere. */
+static void warn_if_down(int sock, struct ifreq *ifr)
+{
+	if (ioctl(sock, SIOCGIFFLAGS, ifr) == 0 && !(ifr->ifr_flags & IFF_UP))
+		log_warning("tap %s is down and passes no frames; next: ip link set %s up",
+			    ifr->ifr_name, ifr->ifr_name);
+}
+
 static int configure(struct opened_backend *out, uint16_t mtu, struct error *err)
 {
 	struct ifreq ifr = { 0 };
@@ -144,10 +167,13 @@ static int configure(struct opened_backend *out, uint16_t mtu, struct error *err
 	int rc = 0;
 
 	if (sock < 0)
-		return error_set(err, -errno, "tap %s: no socket to configure it: %s", out->ifname, strerror(errno));
+		return error_set(err, -errno, "tap %s: no socket to configure it: %s", out->ifname,
+				 strerror(errno));
 	str_copy(ifr.ifr_name, sizeof(ifr.ifr_name), out->ifname);
 	if (out->made)
 		rc = bring_up(sock, &ifr, mtu, err);
+	else
+		warn_if_down(sock, &ifr);
 	/* a descriptor may come from another network namespace: then the MTU stays unknown */
 	if (rc == 0 && ioctl(sock, SIOCGIFMTU, &ifr) == 0 && ifr.ifr_mtu <= UINT16_MAX)
 		out->mtu = (uint16_t)ifr.ifr_mtu;
@@ -155,7 +181,8 @@ static int configure(struct opened_backend *out, uint16_t mtu, struct error *err
 	return rc;
 }
 
-static int open_by_name(const struct backend_spec *spec, unsigned queues, struct opened_backend *out, struct error *err)
+static int open_by_name(const struct backend_spec *spec, unsigned queues,
+			struct opened_backend *out, struct error *err)
 {
 	str_copy(out->ifname, sizeof(out->ifname), spec->ifname[0] ? spec->ifname : "anynic%d");
 	bool exists = spec->ifname[0] && if_nametoindex(spec->ifname) != 0;
@@ -168,22 +195,31 @@ static int open_by_name(const struct backend_spec *spec, unsigned queues, struct
 }
 
 /* fd=: descriptors that are open already. They stay what they are; what does not fit is said now. */
-static int check_given(const struct backend_spec *spec, struct opened_backend *out, struct error *err)
+static int check_given(const struct backend_spec *spec, struct opened_backend *out,
+		       struct error *err)
 {
 	for (unsigned i = 0; i < MIN(spec->nfds, (unsigned)QUEUES_MAX); i++) {
 		struct ifreq ifr = { 0 };
 		int fd = spec->fds[i];
 
 		if (fd_set_cloexec(fd, true) < 0)
-			return error_set(err, -EBADF, "fd=%d is not open; next: hand an open tap to anynic, as in: anynic run "
-						      "--nic auto,backend=tap,fd=3 ... 3<>/dev/tap5", fd);
+			return error_set(err, -EBADF,
+					 "fd=%d is not open; next: hand an open tap to anynic, as "
+					 "in: anynic run "
+					 "--nic auto,backend=tap,fd=3 ... 3<>/dev/tap5",
+					 fd);
 		if (ioctl(fd, TUNGETIFF, &ifr) < 0)
-			return error_set(err, -EINVAL, "fd=%d is no tap: the kernel says %s", fd, strerror(errno));
+			return error_set(err, -EINVAL, "fd=%d is no tap: the kernel says %s", fd,
+					 strerror(errno));
 		if (!(ifr.ifr_flags & IFF_TAP) || !(ifr.ifr_flags & IFF_NO_PI))
-			return error_set(err, -EINVAL, "fd=%d (%s) was not opened as a tap without packet information; "
-						       "next: open it with IFF_TAP | IFF_NO_PI", fd, ifr.ifr_name);
+			return error_set(
+				err, -EINVAL,
+				"fd=%d (%s) was not opened as a tap without packet information; "
+				"next: open it with IFF_TAP | IFF_NO_PI",
+				fd, ifr.ifr_name);
 		if (i && strcmp(ifr.ifr_name, out->ifname) != 0)
-			return error_set(err, -EINVAL, "fd=%d is a queue of %s, but the first one is of %s", fd,
+			return error_set(err, -EINVAL,
+					 "fd=%d is a queue of %s, but the first one is of %s", fd,
 					 ifr.ifr_name, out->ifname);
 		str_copy(out->ifname, sizeof(out->ifname), ifr.ifr_name);
 		out->fds[out->nfds++] = fd;
@@ -191,8 +227,8 @@ static int check_given(const struct backend_spec *spec, struct opened_backend *o
 	return configure(out, 0, err);
 }
 
-int host_tap_open(const struct backend_spec *spec, const char *port_id, unsigned queues, struct opened_backend *out,
-		  struct error *err)
+int host_tap_open(const struct backend_spec *spec, const char *port_id, unsigned queues,
+		  struct opened_backend *out, struct error *err)
 {
 	(void)port_id;
 	return spec->nfds ? check_given(spec, out, err) : open_by_name(spec, queues, out, err);

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -367,6 +368,28 @@ static void the_end_of_the_datapath_is_told_and_qemu_goes_on(void **state)
 			    0); /* with --json nothing else is said */
 }
 
+/* A tap whose name the kernel chose is of no use to a person who is not told it. */
+static void the_name_of_a_tap_is_told(void **state)
+{
+	(void)state;
+	if (access("/dev/net/tun", R_OK | W_OK) < 0 || unshare(CLONE_NEWNET) < 0)
+		skip();
+	pid_t pid = start("run --name vm9 --nic auto,backend=tap -- @qemu-system-x86_64", "vm9");
+	wait_live("vm9");
+	expect("status vm9", 0, "backend tap anynic0 up");
+	expect("qmp vm9 query-ports", 0, "\"ifname\":\"anynic0\"");
+	kill(pid, SIGTERM);
+	end_of(pid, "vm9");
+	assert_non_null(strstr(err, "backend tap anynic0, mac"));
+	/* one that is there and down */
+	assert_int_equal(system("ip tuntap add dev down0 mode tap"), 0);
+	pid = start("run --name vm9 --nic auto,backend=tap,ifname=down0 -- @qemu-system-x86_64 "
+		    "-name seven",
+		    "vm9");
+	assert_int_equal(end_of(pid, "vm9"), 7);
+	assert_non_null(strstr(err, "ip link set down0 up"));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +401,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_killed_anynic_takes_its_processes_and_files_along),
 		cmocka_unit_test(run_ends_with_the_exit_status_of_qemu),
 		cmocka_unit_test(the_end_of_the_datapath_is_told_and_qemu_goes_on),
+		cmocka_unit_test(the_name_of_a_tap_is_told), /* last: it moves to another network */
 	};
 	if (argc != 2)
 		return 2;
