@@ -334,11 +334,13 @@ static void try_to_break_out(void **state, const struct forbidden *f, bool in_wo
 }
 
 static const struct forbidden calls[] = {
+#if !defined(__SANITIZE_ADDRESS__) /* the wider filter of sanitizer builds lets their runtime do these two */
 	{ "open", SYS_openat, AT_FDCWD, 0, O_RDONLY },
+	{ "clone", SYS_clone, SIGCHLD, 0, 0 },
+#endif
 	{ "socket", SYS_socket, AF_INET, SOCK_STREAM, 0 },
 	{ "exec", SYS_execve, 0, 0, 0 },
 	{ "ptrace", SYS_ptrace, PTRACE_ATTACH, 1, 0 },
-	{ "clone", SYS_clone, SIGCHLD, 0, 0 },
 };
 
 static void a_hijacked_control_thread_is_ended(void **state)
