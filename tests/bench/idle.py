@@ -14,6 +14,8 @@ def start(lab, name, counts):
     nics = [f"{model},backend=null" for model, count in counts.items() for _ in range(count)]
     guest = lab.guest(nics=nics, name=name)
     total = sum(counts.values())
+    # a guest that looks for IPv6 routers is not idle
+    guest.sh("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6")
     guest.sh("modprobe virtio_pci; modprobe virtio_net; modprobe 8139cp")
     guest.sh(f"await 60 test $(ls /sys/class/net | wc -l) = {total + 1}; for n in /sys/class/net/e*; do up ${{n##*/}}; done",
              timeout=200)
