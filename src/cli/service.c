@@ -370,8 +370,8 @@ static void helper_ended(struct service *s, unsigned i)
 	loop_unwatch(&s->loop, &s->helper_source[i]);
 	waitpid(s->backend[i].pid, &status, 0);
 	s->backend[i].pid = 0;
-	if (s->control.datapath_gone || s->ending)
-		return; /* it ends with the datapath */
+	if (s->ending || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+		return; /* it follows the datapath, whose end is told */
 	log_error("port %s: the process behind its backend ended (%s %d); the port has no network "
 		  "until the guest is started again",
 		  s->options.ports[i].id, WIFSIGNALED(status) ? "signal" : "exit status",

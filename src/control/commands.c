@@ -188,7 +188,8 @@ static json_object *port_backend(const struct control_port *p)
 	json_object *object = json_object_new_object();
 
 	add_text(object, "type", b->type);
-	add_text(object, "driver", name_of(backend_driver_names, BACKEND_DRIVER_COUNT, b->driver));
+	/* the one in use: so far every backend is served in user space */
+	add_text(object, "driver", backend_driver_names[DRIVER_QEMU]);
 	json_object_object_add(object, "up", json_object_new_boolean(p->backend_up));
 	add_text(object, "reason", p->backend_reason);
 	if (b->ifname[0])
@@ -412,20 +413,23 @@ static void set_port_policy(struct commands *c, const struct qmp_request *r)
 static void query_commands(struct commands *c, const struct qmp_request *r);
 
 static const struct command table[] = {
-	{"query-version",		   query_version,  { { 0 } }								},
-	{ "query-commands",	    query_commands, { { 0 } }								},
-	{ "query-events",		  query_events,	{ { 0 } }								},
-	{ "quit",		      quit,		{ { 0 } }								},
+	{ "query-version", query_version, { { 0 } } },
+	{ "query-commands", query_commands, { { 0 } } },
+	{ "query-events", query_events, { { 0 } } },
+	{ "quit", quit, { { 0 } } },
 	{ "query-guest-driver-status",
-	  query_guest_driver_status,		    { { "nic", json_type_string, false } }					 },
-	{ "query-ports",		 query_ports,    { { "port", json_type_string, false } }				      },
-	{ "query-why",		       query_why,	  { { "port", json_type_string, false } }				  },
+	  query_guest_driver_status,
+	  { { "nic", json_type_string, false } } },
+	{ "query-ports", query_ports, { { "port", json_type_string, false } } },
+	{ "query-why", query_why, { { "port", json_type_string, false } } },
 	{ "set_link",
-	  set_link,				     { { "name", json_type_string, true }, { "up", json_type_boolean, true } }},
+	  set_link,
+	  { { "name", json_type_string, true }, { "up", json_type_boolean, true } } },
 	{ "set-port-policy",
-	  set_port_policy,			      { { "port", json_type_string, true },
+	  set_port_policy,
+	  { { "port", json_type_string, true },
 	    { "mode", json_type_string, true },
-	    { "legacy-delay", json_type_int, false } }						       },
+	    { "legacy-delay", json_type_int, false } } },
 };
 
 static void query_commands(struct commands *c, const struct qmp_request *r)

@@ -141,7 +141,8 @@ static enum why_verdict backend_down(const struct control_port *p, struct why *w
 {
 	say(why, "backend %s is down: %s", p->spec.backend.type, p->backend_reason);
 	if (p->control->datapath_gone)
-		advise(why, "stop the guest and start it again; the log above says what happened");
+		advise(why, "stop the guest and start it again; what `anynic run` wrote says what "
+			    "happened");
 	else if (strcmp(p->spec.backend.type, "user") == 0) /* its helper does not come back */
 		advise(why, "stop the guest and start it again");
 	else

@@ -359,6 +359,10 @@ static void queries_have_the_members_that_the_manual_names(void **state)
 					       "state", "backend", "nics", "counters" };
 	for (unsigned i = 0; i < ARRAY_SIZE(members); i++)
 		assert_true(json_object_object_get_ex(port, members[i], NULL));
+	json_object *backend, *driver;
+	assert_true(json_object_object_get_ex(port, "backend", &backend));
+	assert_true(json_object_object_get_ex(backend, "driver", &driver));
+	assert_string_equal(json_object_get_string(driver), "qemu"); /* in use, not wished */
 	json_object_object_get_ex(port, "active", &active);
 	assert_null(active);
 	json_object_put(got);
