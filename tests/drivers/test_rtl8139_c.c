@@ -49,7 +49,7 @@ static void four_frames_in_flight_cost_one_interrupt(void **state)
 	rtl_w16(d, 0x3e, 4);
 	rtl_send_c(d, frame_to(other, 64, 0), 64);
 	assert_int_equal(machine_interrupts(d->m), 0);
-	machine_wait(d->m, 100000);
+	machine_wait(d->m, 500000);
 	assert_int_equal(machine_interrupts(d->m), 1);
 }
 

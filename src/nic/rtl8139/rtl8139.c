@@ -21,7 +21,7 @@
 #include "base/bytes.h"
 #include "nic/rtl8139/rtl8139.h"
 
-#define TX_IRQ_WAIT_NS	100000u
+#define TX_IRQ_WAIT_NS	500000u
 #define TX_IRQ_DONE_MAX (DESC_MAX / 2)
 #define PM_AT		0x50 /* where the real chip has it */
 #define MIN_GNT		0x20
