@@ -10,7 +10,7 @@ from harness import LEGACY, PERFORMANT
 from table import Row
 
 SWITCHES = int(os.environ.get("BENCH_SWITCHES", 20))
-HOST, GUEST, PORT = "10.7.0.1", "10.7.0.2", 9
+TAP, HOST, GUEST, PORT = "switch0", "10.8.0.1", "10.8.0.2", 9
 RATE = 2000  # datagrams a second
 MAC = "52:54:00:00:00:77"
 
@@ -53,9 +53,9 @@ def turn(guest, command, reason):
 
 
 def measure(lab):
-    machine.make_tap("tap0", f"{HOST}/24")
-    machine.ip("neigh", "replace", GUEST, "lladdr", MAC, "dev", "tap0", "nud", "permanent")
-    guest = lab.guest(nics=[f"auto,backend=tap,ifname=tap0,hold=off,legacy-delay=0,mac={MAC}"], name="switching")
+    machine.make_tap(TAP, f"{HOST}/24")
+    machine.ip("neigh", "replace", GUEST, "lladdr", MAC, "dev", TAP, "nud", "permanent")
+    guest = lab.guest(nics=[f"auto,backend=tap,ifname={TAP},hold=off,legacy-delay=0,mac={MAC}"], name="switching")
     guest.sh("bring_up 8139cp; modprobe virtio_pci; modprobe virtio_net")
     guest.qmp.wait("PORT_LINK_SWITCHED")
     interface = guest.sh("await 10 has_nic virtio_net; nic virtio_net")
