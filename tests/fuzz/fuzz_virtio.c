@@ -155,9 +155,10 @@ static void chain(struct scene *s)
 
 	for (unsigned i = 0; i < n; i++) {
 		unsigned slot = (r->avail + i) % size;
+		unsigned own = (r->avail + i < size) == r->avail_wrap ? 0x80 : 0x8000;
 		uint16_t flags = (uint16_t)((take(s, 1) & 7) | (i + 1 < n));
 		if (r->packed)
-			flags |= (uint16_t)((r->avail + i < size) == r->avail_wrap ? 0x80 : 0x8000);
+			flags = (uint16_t)(flags | own);
 		put_le64(base + 16 * slot, RAM_AT + take(s, 3));
 		put_le32(base + 16 * slot + 8, (uint32_t)take(s, 2));
 		put_le16(base + 16 * slot + 12, r->packed ? (uint16_t)slot : flags);

@@ -14,7 +14,7 @@
 #define SPEED_MBIT	 10000
 #define LOST_RETRY_NS	 (10 * NS_PER_MS)
 #define LOST_MAX_NS	 (500 * NS_PER_MS)
-#define SENT_WAIT_NS	 (100u * 1000u)
+#define SENT_WAIT_NS	 (NS_PER_MS / 10)
 
 /* ------------------------------------------------------------------------------------------------ interrupts */
 
