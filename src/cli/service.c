@@ -30,9 +30,10 @@ int service_signals(struct service *s, struct error *err)
 
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
-	/* nohup, or a shell's background: what is ignored stays ignored (a blocked signal would reach the descriptor) */
+	/* nohup stays nohup. SIGINT ends it as it ends QEMU, also where a script's shell had it ignored for the background. */
 	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++)
-		if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+		if (ends[i] != SIGHUP ||
+		    (sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN))
 			sigaddset(&set, ends[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -24,8 +24,8 @@
 /* Runs in the child. Returns only when the exec failed. */
 static void become_datapath(const char *path, char *workers, int sock, pid_t parent)
 {
-	/* a Ctrl-C in the terminal is QEMU's: the NICs stay until control says quit */
-	static const int not_ours[] = { SIGINT, SIGHUP, SIGQUIT };
+	/* a Ctrl-C in the terminal, or timeout(1), reaches the whole group: the NICs stay until control says quit */
+	static const int not_ours[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	char *const argv[] = { (char *)(uintptr_t)path, workers, NULL };
 	sigset_t none;
 

@@ -234,6 +234,7 @@ static int init(struct datapath *d, unsigned workers, struct error *err)
 	signal(SIGPIPE, SIG_IGN);
 	/* Ctrl-C goes to the whole foreground group: control decides when this process ends */
 	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	int rc = nic_models_prepare(err);
 	for (unsigned i = 0; rc == 0 && i < workers; i++) {

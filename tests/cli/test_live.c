@@ -368,6 +368,37 @@ static void the_end_of_the_datapath_is_told_and_qemu_goes_on(void **state)
 			    0); /* with --json nothing else is said */
 }
 
+static void a_signal_to_the_whole_group_ends_it_without_an_error(void **state)
+{
+	(void)state;
+	pid_t pid = start("run --name vm10 --nic auto,backend=user -- @qemu-system-x86_64 -name term", "vm10");
+	wait_live("vm10");
+	/* as timeout(1) does it: everybody gets the signal */
+	char path[64], text[128] = "";
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))
+		kill(atoi(word), SIGTERM);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid, "vm10"), 3);
+	assert_null(strstr(err, "error"));
+	assert_false(exists("vm10.qmp"));
+}
+
+static void an_interrupt_ends_it_also_in_the_background_of_a_script(void **state)
+{
+	(void)state;
+	signal(SIGINT, SIG_IGN);
+	pid_t pid = start("run --name vm11 --nic auto,backend=null -- @qemu-system-x86_64", "vm11");
+	signal(SIGINT, SIG_DFL);
+	wait_live("vm11");
+	kill(pid, SIGINT);
+	assert_int_equal(end_of(pid, "vm11"), 128 + SIGINT);
+	assert_false(exists("vm11.qmp"));
+}
+
 /* A tap whose name the kernel chose is of no use to a person who is not told it. */
 static void the_name_of_a_tap_is_told(void **state)
 {
@@ -401,6 +432,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_killed_anynic_takes_its_processes_and_files_along),
 		cmocka_unit_test(run_ends_with_the_exit_status_of_qemu),
 		cmocka_unit_test(the_end_of_the_datapath_is_told_and_qemu_goes_on),
+		cmocka_unit_test(a_signal_to_the_whole_group_ends_it_without_an_error),
+		cmocka_unit_test(an_interrupt_ends_it_also_in_the_background_of_a_script),
 		cmocka_unit_test(the_name_of_a_tap_is_told), /* last: it moves to another network */
 	};
 	if (argc != 2)

@@ -39,6 +39,7 @@ static void prepare_process(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* the terminal's signals are for QEMU and for control; this process follows its socketpair */
 	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGQUIT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_MAX) {
