@@ -31,6 +31,9 @@ const char *const switch_reason_names[] = {
 };
 NAMES_MATCH(switch_reason_names, SWITCH_REASON_COUNT);
 
+/* These two are read as tables. */
+/* clang-format off */
+
 /* What an event makes true before anything is decided, and why a switch that follows happened. */
 static const struct {
 	int8_t legacy, performant;   /* 1 ready, 0 not, -1 as it was */
@@ -67,14 +70,20 @@ static const enum choice table[SWITCH_EVENT_COUNT][2][2] = {
 	[MODE_AUTO] =        { { BEST, BEST },       { BEST, BEST } },
 };
 
+/* clang-format on */
+
 static bool nic_ready(const struct switch_state *s, enum switch_nic nic)
 {
-	return nic == SWITCH_LEGACY ? s->legacy_ready : nic == SWITCH_PERFORMANT ? s->performant_ready : false;
+	if (nic == SWITCH_NONE)
+		return false;
+	return nic == SWITCH_LEGACY ? s->legacy_ready : s->performant_ready;
 }
 
 static enum switch_nic best(const struct switch_state *s)
 {
-	return s->performant_ready ? SWITCH_PERFORMANT : s->legacy_ready ? SWITCH_LEGACY : SWITCH_NONE;
+	return s->performant_ready ? SWITCH_PERFORMANT
+	       : s->legacy_ready   ? SWITCH_LEGACY
+				   : SWITCH_NONE;
 }
 
 static enum switch_nic choose(const struct switch_state *s, enum choice choice)
