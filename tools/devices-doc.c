@@ -7,8 +7,12 @@
 #include "nic/nic.h"
 
 static const char *const kind_names[] = {
-	[REG_RW] = "read, write", [REG_RO] = "read", [REG_W1C] = "write 1 to clear", [REG_CLEAR_R] = "cleared by reading",
-	[REG_WO] = "write", [REG_ALIAS] = "alias",
+	[REG_RW] = "read, write",
+	[REG_RO] = "read",
+	[REG_W1C] = "write 1 to clear",
+	[REG_CLEAR_R] = "cleared by reading",
+	[REG_WO] = "write",
+	[REG_ALIAS] = "alias",
 };
 NAMES_MATCH(kind_names, REG_KIND_COUNT);
 
@@ -23,7 +27,8 @@ static void print_row(const struct reg *row)
 	if (row->kind == REG_ALIAS)
 		printf(" of 0x%x | | |\n", row->of);
 	else
-		printf("%s | 0x%x | 0x%x |\n", row->written || row->read ? ", with an effect" : "", row->mask, row->reset);
+		printf("%s | 0x%x | 0x%x |\n", row->written || row->read ? ", with an effect" : "",
+		       row->mask, row->reset);
 }
 
 static void print_model(const struct nic_ops *ops)
@@ -31,7 +36,8 @@ static void print_model(const struct nic_ops *ops)
 	printf("\n## %s\n%s.\n", ops->name, ops->summary);
 	for (struct reg_space *const *s = ops->spaces; *s; s++) {
 		printf("\n### %s: %u rows, %u bytes\n\n", (*s)->name, (*s)->count, (*s)->size);
-		printf("| register | offset | bits | kind | mask | after reset |\n|---|---|---|---|---|---|\n");
+		printf("| register | offset | bits | kind | mask | after reset "
+		       "|\n|---|---|---|---|---|---|\n");
 		for (unsigned i = 0; i < (*s)->count; i++)
 			print_row(&(*s)->rows[i]);
 	}
@@ -40,8 +46,10 @@ static void print_model(const struct nic_ops *ops)
 int main(void)
 {
 	printf("# Registers of every card\n\n"
-	       "Made by `tools/devices-doc.c` from the rows that serve the guest; a test keeps it true.\n"
-	       "*mask*: bits that the guest can change. *with an effect*: code runs on the access.\n");
+	       "Made by `tools/devices-doc.c` from the rows that serve the guest; a test keeps it "
+	       "true.\n"
+	       "*mask*: bits that the guest can change. *with an effect*: code runs on the "
+	       "access.\n");
 	for (unsigned i = 0; i < nic_model_count; i++)
 		print_model(nic_models[i]);
 	return 0;

@@ -13,10 +13,11 @@ struct backend;
 
 struct backend_ops {
 	const char *name;
-	const char *summary;  /* one line for `anynic backends` */
-	size_t size;          /* bytes of the backend's struct, which begins with struct backend */
+	const char *summary; /* one line for `anynic backends` */
+	size_t size;	     /* bytes of the backend's struct, which begins with struct backend */
 
-	int (*init)(struct backend *b, const struct backend_spec *spec, struct error *err); /* takes spec->fds, also on failure */
+	int (*init)(struct backend *b, const struct backend_spec *spec,
+		    struct error *err); /* takes spec->fds, also on failure */
 	void (*finish)(struct backend *b);
 	/* Hands frames on; returns how many were taken, in order. Fewer: b->blocked is set, try again when writable.
 	 * A frame that can never be sent is taken and counted in b->refused. With b->blocked, call again when the descriptor is
@@ -37,16 +38,16 @@ struct backend_ops {
 
 struct backend {
 	const struct backend_ops *ops;
-	int fd[QUEUES_MAX];   /* what the worker polls for reading; -1 = none */
+	int fd[QUEUES_MAX]; /* what the worker polls for reading; -1 = none */
 	unsigned fds;
-	int listen_fd;        /* stream server: accept here (backend_accept); -1 = none */
-	bool up;              /* the other side is there */
-	bool up_changed;      /* tell control; the owner clears it */
-	bool fds_changed;     /* fd[] changed: the worker watches anew; the owner clears it */
-	bool blocked;         /* poll for writing until send took everything */
-	bool more;            /* frames wait inside: call receive again, the descriptor may not say so */
-	uint64_t refused;     /* frames that could never be sent */
-	char reason[120];     /* why it is down, one line */
+	int listen_fd;	  /* stream server: accept here (backend_accept); -1 = none */
+	bool up;	  /* the other side is there */
+	bool up_changed;  /* tell control; the owner clears it */
+	bool fds_changed; /* fd[] changed: the worker watches anew; the owner clears it */
+	bool blocked;	  /* poll for writing until send took everything */
+	bool more; /* frames wait inside: call receive again, the descriptor may not say so */
+	uint64_t refused; /* frames that could never be sent */
+	char reason[120]; /* why it is down, one line */
 };
 
 const struct backend_ops *backend_find(const char *name);

@@ -41,11 +41,13 @@ struct backend *backend_create(const struct backend_spec *spec, struct error *er
 
 	if (!b || spec->nfds > QUEUES_MAX) {
 		if (!ops)
-			error_set(err, -ENOENT, "there is no backend %s; see: anynic backends", spec->type);
+			error_set(err, -ENOENT, "there is no backend %s; see: anynic backends",
+				  spec->type);
 		else if (!b)
 			error_set(err, -ENOMEM, "backend %s: out of memory", spec->type);
 		else
-			error_set(err, -EINVAL, "backend %s: more than %d descriptors", spec->type, QUEUES_MAX);
+			error_set(err, -EINVAL, "backend %s: more than %d descriptors", spec->type,
+				  QUEUES_MAX);
 		close_spec_fds(spec);
 		free(b);
 		return NULL;

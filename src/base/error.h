@@ -8,8 +8,8 @@
 #include "base/util.h"
 
 struct error {
-	int code;        /* negative errno; 0 = none */
-	char where[64];  /* the option, file or port that it is about; may be empty */
+	int code;	/* negative errno; 0 = none */
+	char where[64]; /* the option, file or port that it is about; may be empty */
 	char text[512];
 };
 

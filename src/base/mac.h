@@ -4,7 +4,7 @@
 
 #include "base/util.h"
 
-#define MAC_LEN  6
+#define MAC_LEN	 6
 #define MAC_TEXT 18 /* "52:54:00:12:34:56" and its NUL */
 
 /* Six pairs of hex digits with colons (or dashes). Returns 0 or -EINVAL. */

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
-#define BIT(n) (1u << (n))
+#define PRINTF(f, a)  __attribute__((format(printf, f, a)))
+#define MIN(a, b)     ((a) < (b) ? (a) : (b))
+#define MAX(a, b)     ((a) > (b) ? (a) : (b))
+#define BIT(n)	      (1u << (n))
 
 /* Every enum that a person sees has a table of names; the assertion keeps both the same length. */
 #define NAMES_MATCH(table, count)                                                                  \

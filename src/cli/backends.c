@@ -39,7 +39,8 @@ int verb_backends(int argc, char **argv)
 			printf("%-10s %s\n", known->backends[i].name, known->backends[i].summary);
 	}
 	if (json)
-		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY |
+								  JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(list);
 	return EXIT_OK;
 }

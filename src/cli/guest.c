@@ -16,8 +16,10 @@ static int set_name(struct guest *g, const char *asked, struct error *err)
 {
 	if (asked) {
 		if (!guest_name_is_legal(asked))
-			return error_set(err, -EINVAL, "--name %.80s is not legal; a name has letters, digits, '.', '_', '-', at most 63, and "
-						       "begins with a letter, a digit or '_'",
+			return error_set(err, -EINVAL,
+					 "--name %.80s is not legal; a name has letters, digits, "
+					 "'.', '_', '-', at most 63, and "
+					 "begins with a letter, a digit or '_'",
 					 asked);
 		str_copy(g->name, sizeof(g->name), asked);
 		return 0;
@@ -70,17 +72,21 @@ static int set_places(struct guest *g, const char *place, struct error *err)
 	int wish = place ? name_find(place_names, NIC_PLACE_COUNT, place) : PLACE_AUTO;
 
 	if (wish < 0)
-		return error_set(err, -EINVAL, "--place %.40s is not legal; it takes hosted, qemu", place);
+		return error_set(err, -EINVAL, "--place %.40s is not legal; it takes hosted, qemu",
+				 place);
 	for (unsigned p = 0; p < g->ports; p++)
 		for (unsigned i = 0; i < g->port[p].nics; i++)
 			if (g->port[p].nic[i].place == PLACE_AUTO)
-				g->port[p].nic[i].place = wish == PLACE_AUTO ? PLACE_HOSTED : (enum nic_place)wish;
+				g->port[p].nic[i].place =
+					wish == PLACE_AUTO ? PLACE_HOSTED : (enum nic_place)wish;
 	return 0;
 }
 
 static int find_program(struct guest *g, const struct guest_request *request, struct error *err)
 {
-	const char *name = request->qemu_program ? request->qemu_program : request->qemu_argc > 0 ? request->qemu[0] : NULL;
+	const char *name = request->qemu_program    ? request->qemu_program
+			   : request->qemu_argc > 0 ? request->qemu[0]
+						    : NULL;
 	int rc;
 
 	if (request->qemu_version)
@@ -112,7 +118,9 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 		return rc;
 
 	read_machine_id(machine_id, sizeof(machine_id));
-	struct guest_identity who = { .machine_id = machine_id, .uid = (unsigned)geteuid(), .guest = guest->name };
+	struct guest_identity who = { .machine_id = machine_id,
+				      .uid = (unsigned)geteuid(),
+				      .guest = guest->name };
 	ports_complete(guest->port, guest->ports, &who);
 	rc = ports_validate(guest->port, guest->ports, cli_known(), err);
 	if (rc == 0 && guest->has_line)

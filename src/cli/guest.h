@@ -12,22 +12,22 @@
 #define GUEST_NAME 64
 
 struct guest_request {
-	const char *name;          /* --name, or NULL */
+	const char *name;	    /* --name, or NULL */
 	const char *nic[PORTS_MAX]; /* --nic */
-	unsigned nics;             /* 0: one port `auto` */
-	char *const *qemu;         /* words after "--"; qemu_argc 0: a plan without a line */
+	unsigned nics;		    /* 0: one port `auto` */
+	char *const *qemu;	    /* words after "--"; qemu_argc 0: a plan without a line */
 	int qemu_argc;
-	const char *qemu_program;  /* plan --qemu, or NULL: qemu[0] */
-	const char *qemu_version;  /* plan --qemu-version, or NULL: ask the program */
-	const char *place;         /* plan --place, or NULL */
+	const char *qemu_program; /* plan --qemu, or NULL: qemu[0] */
+	const char *qemu_version; /* plan --qemu-version, or NULL: ask the program */
+	const char *place;	  /* plan --place, or NULL */
 };
 
 struct guest {
 	char name[GUEST_NAME];
 	struct port_spec port[PORTS_MAX];
 	unsigned ports;
-	bool has_line;             /* line is filled */
-	struct qemu_line line;     /* borrows request->qemu */
+	bool has_line;	       /* line is filled */
+	struct qemu_line line; /* borrows request->qemu */
 	bool has_program;
 	struct qemu_program program;
 };

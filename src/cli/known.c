@@ -6,7 +6,8 @@
 #include "backend/backend.h"
 #include "nic/nic.h"
 
-_Static_assert(sizeof(((struct nic_ops *)0)->revs) == sizeof(((struct known_model *)0)->revs), "revs are copied whole");
+_Static_assert(sizeof(((struct nic_ops *)0)->revs) == sizeof(((struct known_model *)0)->revs),
+	       "revs are copied whole");
 
 static void fill_model(struct known_model *to, const struct nic_ops *from)
 {
@@ -36,7 +37,8 @@ const struct known *cli_known(void)
 	for (unsigned i = 0; i < nic_model_count; i++)
 		fill_model(&models[i], nic_models[i]);
 	for (unsigned i = 0; i < backend_count; i++)
-		list[i] = (struct known_backend){ .name = backends[i]->name, .summary = backends[i]->summary };
+		list[i] = (struct known_backend){ .name = backends[i]->name,
+						  .summary = backends[i]->summary };
 	known = (struct known){ models, nic_model_count, list, backend_count };
 	return &known;
 }

@@ -10,7 +10,8 @@
 
 static json_object *model_as_json(const struct known_model *m)
 {
-	json_object *o = json_object_new_object(), *roles = json_object_new_array(), *revs = json_object_new_array();
+	json_object *o = json_object_new_object(), *roles = json_object_new_array(),
+		    *revs = json_object_new_array();
 
 	json_object_array_add(roles, json_object_new_string("single"));
 	if (m->legacy)
@@ -31,10 +32,10 @@ static json_object *model_as_json(const struct known_model *m)
 
 static void print_model(const struct known_model *m)
 {
-	const char *role = m->legacy && m->performant ? "legacy, performant" :
-			   m->legacy		      ? "legacy" :
-			   m->performant	      ? "performant" :
-							"single only";
+	const char *role = m->legacy && m->performant ? "legacy, performant"
+			   : m->legacy		      ? "legacy"
+			   : m->performant	      ? "performant"
+						      : "single only";
 
 	printf("%-12s %-20s %s\n", m->name, role, m->summary);
 }
@@ -61,7 +62,8 @@ int verb_models(int argc, char **argv)
 			print_model(&known->models[i]);
 	}
 	if (json)
-		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY |
+								  JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(list);
 	return EXIT_OK;
 }

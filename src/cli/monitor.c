@@ -22,12 +22,10 @@ struct options {
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = {
-		{"json",		  no_argument, NULL, 'j' },
-		{ "timeout",		     required_argument, NULL, 't' },
-		{ "until",		   required_argument, NULL, 'u' },
-		{ 0}
-	};
+	static const struct option longs[] = { { "json", no_argument, NULL, 'j' },
+					       { "timeout", required_argument, NULL, 't' },
+					       { "until", required_argument, NULL, 'u' },
+					       { 0 } };
 	char *end;
 	int c;
 

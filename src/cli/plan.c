@@ -115,7 +115,8 @@ static json_object *program_as_json(const struct guest *g)
 	json_object *o = json_object_new_object();
 	char version[40];
 
-	snprintf(version, sizeof(version), "%u.%u.%u", g->program.major, g->program.minor, g->program.micro);
+	snprintf(version, sizeof(version), "%u.%u.%u", g->program.major, g->program.minor,
+		 g->program.micro);
 	if (g->program.path[0])
 		add_text(o, "program", g->program.path);
 	add_text(o, "version", version);
@@ -125,7 +126,8 @@ static json_object *program_as_json(const struct guest *g)
 
 static void print_json(const struct guest *g, const struct qemu_arguments *a)
 {
-	json_object *o = json_object_new_object(), *ports = json_object_new_array(), *command = json_object_new_array();
+	json_object *o = json_object_new_object(), *ports = json_object_new_array(),
+		    *command = json_object_new_array();
 
 	add_text(o, "name", g->name);
 	json_object_object_add(o, "qemu", g->has_program ? program_as_json(g) : NULL);
@@ -146,7 +148,8 @@ static void print_json(const struct guest *g, const struct qemu_arguments *a)
 /* A word as a shell reads it. */
 static void print_word(const char *word)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,=:+@%";
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,=:+@%";
 
 	if (word[0] && strspn(word, plain) == strlen(word)) {
 		fputs(word, stdout);
@@ -166,15 +169,17 @@ static void print_port(const struct port_spec *port)
 {
 	char mac[MAC_TEXT];
 
-	printf("port %s: %s, mac %s, backend %s", port->id, name_of(policy_names, POLICY_KIND_COUNT, port->policy),
-	       mac_format(port->mac, mac), port->backend.type);
+	printf("port %s: %s, mac %s, backend %s", port->id,
+	       name_of(policy_names, POLICY_KIND_COUNT, port->policy), mac_format(port->mac, mac),
+	       port->backend.type);
 	if (port->policy == POLICY_SWITCH)
 		printf(", legacy after %u ms", port->legacy_delay_ms);
 	putchar('\n');
 	for (unsigned i = 0; i < port->nics; i++) {
 		const struct nic_spec *nic = &port->nic[i];
 
-		printf("  %-20s %-11s %-11s %s, %s\n", nic->id, nic->model, name_of(role_names, NIC_ROLE_COUNT, nic->role),
+		printf("  %-20s %-11s %-11s %s, %s\n", nic->id, nic->model,
+		       name_of(role_names, NIC_ROLE_COUNT, nic->role),
 		       name_of(place_names, NIC_PLACE_COUNT, nic->place),
 		       name_of(transport_names, NIC_TRANSPORT_COUNT, nic->transport));
 	}
@@ -186,7 +191,8 @@ static void print_actions(const struct qemu_arguments *a)
 		json_object *action = json_object_array_get_idx(a->actions, i);
 		const char *nic = text_of(action, "nic");
 
-		printf("  %-15s %s%s%s\n", text_of(action, "action"), nic, nic[0] ? ": " : "", text_of(action, "why"));
+		printf("  %-15s %s%s%s\n", text_of(action, "action"), nic, nic[0] ? ": " : "",
+		       text_of(action, "why"));
 	}
 }
 
@@ -194,7 +200,8 @@ static void print_text(const struct guest *g, const struct qemu_arguments *a)
 {
 	printf("guest %s", g->name);
 	if (g->has_program)
-		printf(", QEMU %u.%u.%u %s", g->program.major, g->program.minor, g->program.micro, g->program.path);
+		printf(", QEMU %u.%u.%u %s", g->program.major, g->program.minor, g->program.micro,
+		       g->program.path);
 	putchar('\n');
 	for (unsigned i = 0; i < g->ports; i++)
 		print_port(&g->port[i]);
@@ -225,7 +232,16 @@ static int check_assume(const char *text)
 	return 0;
 }
 
-enum plan_option { OPT_NAME = 256, OPT_NIC, OPT_INTERFACES, OPT_NETWORKS, OPT_QEMU, OPT_VERSION, OPT_PLACE, OPT_ASSUME };
+enum plan_option {
+	OPT_NAME = 256,
+	OPT_NIC,
+	OPT_INTERFACES,
+	OPT_NETWORKS,
+	OPT_QEMU,
+	OPT_VERSION,
+	OPT_PLACE,
+	OPT_ASSUME
+};
 
 /* 0, or an exit code that was explained. */
 static int read_options(int argc, char **argv, struct guest_request *r, bool *json)
@@ -256,7 +272,8 @@ static int read_options(int argc, char **argv, struct guest_request *r, bool *js
 			break;
 		case OPT_INTERFACES:
 		case OPT_NETWORKS:
-			fprintf(stderr, "anynic plan: XML is not in this version; describe the ports with --nic\n");
+			fprintf(stderr, "anynic plan: XML is not in this version; describe the "
+					"ports with --nic\n");
 			return EXIT_MISSING;
 		case OPT_QEMU:
 			r->qemu_program = optarg;
@@ -269,7 +286,10 @@ static int read_options(int argc, char **argv, struct guest_request *r, bool *js
 			break;
 		case OPT_ASSUME:
 			if (check_assume(optarg) < 0)
-				return fail_usage("plan", "--assume %s is not legal; it takes kvm, vhost, vfio", optarg);
+				return fail_usage(
+					"plan",
+					"--assume %s is not legal; it takes kvm, vhost, vfio",
+					optarg);
 			break;
 		case 'j':
 			*json = true;
@@ -304,15 +324,17 @@ int verb_plan(int argc, char **argv)
 	if (rc == 0 && !guest.has_line) {
 		/* no line: the shortest that there is */
 		static char *shortest[1];
-		shortest[0] = (char *)(request.qemu_program ? request.qemu_program : "qemu-system-x86_64");
+		shortest[0] = (char *)(request.qemu_program ? request.qemu_program
+							    : "qemu-system-x86_64");
 		rc = qemu_line_parse(&guest.line, shortest, 1, &err);
 	}
 	place_nics_path(sockets, sizeof(sockets), guest.name);
-	struct qemu_setup setup = {
-		.program = guest.has_program ? &guest.program : NULL, .socket_dir = sockets, .qmp_fd = -1
-	};
+	struct qemu_setup setup = { .program = guest.has_program ? &guest.program : NULL,
+				    .socket_dir = sockets,
+				    .qmp_fd = -1 };
 	if (rc == 0)
-		rc = qemu_arguments_build(&arguments, &guest.line, guest.port, guest.ports, &setup, &err);
+		rc = qemu_arguments_build(&arguments, &guest.line, guest.port, guest.ports, &setup,
+					  &err);
 	if (rc < 0)
 		return fail(&err);
 	if (json)

@@ -22,14 +22,10 @@ struct options {
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-		{"name",		  required_argument, NULL, 'n' },
-		    { "nic",		     required_argument, NULL, 'N' },
-		{ "socket",		    required_argument, NULL, 's' },
-		    { "cpu",required_argument, NULL, 'c' },
-		{ "qmp",		 required_argument, NULL, 'q' },
-		    { "json",	      no_argument, NULL, 'j' },
-		{ "verbose",		     no_argument, NULL, 'v' },
-		    { 0		}
+		{ "name", required_argument, NULL, 'n' },   { "nic", required_argument, NULL, 'N' },
+		{ "socket", required_argument, NULL, 's' }, { "cpu", required_argument, NULL, 'c' },
+		{ "qmp", required_argument, NULL, 'q' },    { "json", no_argument, NULL, 'j' },
+		{ "verbose", no_argument, NULL, 'v' },	    { 0 }
 	};
 	uint64_t cpu;
 	int c;

@@ -33,10 +33,7 @@ static int stop(struct client *c, uint64_t seconds)
 
 int verb_stop(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"timeout", required_argument, NULL, 't' },
-		     { 0	 }
-	};
+	static const struct option longs[] = { { "timeout", required_argument, NULL, 't' }, { 0 } };
 	uint64_t seconds = STOP_TIMEOUT_S;
 	int o, code;
 

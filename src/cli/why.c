@@ -46,10 +46,7 @@ static int ask(const char *name, const char *port, bool json)
 
 int verb_why(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"json", no_argument, NULL, 'j' },
-		    { 0 }
-	};
+	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
 	bool json = false;
 	int c;
 

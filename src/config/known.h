@@ -12,13 +12,13 @@
 struct known_model {
 	const char *name;
 	const char *summary;
-	bool legacy;               /* may be the legacy card of a switch port */
-	bool performant;           /* may be the performant card */
-	bool express;              /* a PCI Express card */
-	bool packed;               /* takes packed=on */
-	uint16_t queues_max;       /* queue pairs; 1 = takes no other number */
-	uint16_t mtu_max;          /* 0 = takes no mtu= */
-	uint8_t revs[KNOWN_REVS];  /* what rev= may be, ends with 0; none = takes no rev= */
+	bool legacy;		  /* may be the legacy card of a switch port */
+	bool performant;	  /* may be the performant card */
+	bool express;		  /* a PCI Express card */
+	bool packed;		  /* takes packed=on */
+	uint16_t queues_max;	  /* queue pairs; 1 = takes no other number */
+	uint16_t mtu_max;	  /* 0 = takes no mtu= */
+	uint8_t revs[KNOWN_REVS]; /* what rev= may be, ends with 0; none = takes no rev= */
 };
 
 struct known_backend {

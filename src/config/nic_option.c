@@ -13,7 +13,7 @@ enum key_place {
 	TO_PORT,
 	TO_BACKEND,
 	TO_ALL_NICS,
-	TO_OLD,  /* the card that old software knows: legacy of a switch port; of a team the transient card; or the only one */
+	TO_OLD, /* the card that old software knows: legacy of a switch port; of a team the transient card; or the only one */
 	TO_FAST, /* the performant card; of a team the persistent virtio card; or the only one */
 };
 
@@ -37,10 +37,10 @@ typedef int key_read(const struct key *key, struct reading *r, void *field, cons
 struct key {
 	const char *name;
 	enum key_place place;
-	unsigned kinds;            /* which ports have it */
-	size_t offset, size;       /* the field */
+	unsigned kinds;	     /* which ports have it */
+	size_t offset, size; /* the field */
 	key_read *read;
-	const char *legal;         /* for the message; NULL: made of names[] */
+	const char *legal; /* for the message; NULL: made of names[] */
 	const char *const *names;
 	unsigned name_count;
 	uint64_t min, max;
@@ -51,10 +51,12 @@ static int read_id(const struct key *key, struct reading *r, void *field, const 
 {
 	size_t len = strlen(value);
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	static const char rest[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	static const char rest[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
 	(void)r;
-	if (len < 1 || len > PORT_ID_LONGEST || strspn(value, letters) == 0 || strspn(value, rest) != len)
+	if (len < 1 || len > PORT_ID_LONGEST || strspn(value, letters) == 0 ||
+	    strspn(value, rest) != len)
 		return -EINVAL;
 	if (strncmp(value, "anynic-", 7) == 0) /* ours: root ports, memory, monitor */
 		return -EINVAL;
@@ -73,7 +75,8 @@ static int read_text(const struct key *key, struct reading *r, void *field, cons
 /* The name of a network interface, as the kernel takes it. */
 static int read_ifname(const struct key *key, struct reading *r, void *field, const char *value)
 {
-	if (strcspn(value, "/ :\t\n") != strlen(value) || strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
+	if (strcspn(value, "/ :\t\n") != strlen(value) || strcmp(value, ".") == 0 ||
+	    strcmp(value, "..") == 0)
 		return -EINVAL;
 	return read_text(key, r, field, value);
 }
@@ -127,7 +130,8 @@ static int read_mac(const struct key *key, struct reading *r, void *field, const
 		return -EINVAL;
 	if (mac_is_multicast(mac)) {
 		error_set(r->err, -EINVAL,
-			  "mac=%s is a multicast address; a card needs a unicast MAC: an even first byte, as in 52:54:00:12:34:56",
+			  "mac=%s is a multicast address; a card needs a unicast MAC: an even "
+			  "first byte, as in 52:54:00:12:34:56",
 			  value);
 		return 1;
 	}
@@ -240,7 +244,8 @@ static int read_hostfwd(const struct key *key, struct reading *r, void *field, c
 	if (strncmp(value, "tcp:", 4) != 0 && strncmp(value, "udp:", 4) != 0)
 		return -EINVAL;
 	const char *dash = strchr(rest, '-');
-	if (!dash || !is_endpoint(rest, (size_t)(dash - rest)) || !is_endpoint(dash + 1, strlen(dash + 1)))
+	if (!dash || !is_endpoint(rest, (size_t)(dash - rest)) ||
+	    !is_endpoint(dash + 1, strlen(dash + 1)))
 		return -EINVAL;
 	if (b->hostfwds == HOSTFWD_MAX)
 		return -ERANGE;
@@ -250,61 +255,76 @@ static int read_hostfwd(const struct key *key, struct reading *r, void *field, c
 	return 0;
 }
 
-#define PORT(f)    TO_PORT, .offset = offsetof(struct port_spec, f), .size = sizeof(((struct port_spec *)0)->f)
-#define BACKEND(f) TO_BACKEND, .offset = offsetof(struct backend_spec, f), .size = sizeof(((struct backend_spec *)0)->f)
-#define NIC(f)     .offset = offsetof(struct nic_spec, f), .size = sizeof(((struct nic_spec *)0)->f)
-#define NAMES(t)   .names = t, .name_count = ARRAY_SIZE(t)
+#define PORT(f)                                                                                    \
+	TO_PORT, .offset = offsetof(struct port_spec, f), .size = sizeof(((struct port_spec *)0)->f)
+#define BACKEND(f)                                                                                 \
+	TO_BACKEND, .offset = offsetof(struct backend_spec, f),                                    \
+		    .size = sizeof(((struct backend_spec *)0)->f)
+#define NIC(f)	 .offset = offsetof(struct nic_spec, f), .size = sizeof(((struct nic_spec *)0)->f)
+#define NAMES(t) .names = t, .name_count = ARRAY_SIZE(t)
 
-#define MODEL_LEGAL   "the name of a model, see `anynic models`"
-#define IFNAME_LEGAL  "the name of a network interface, at most 15 characters"
-#define PATH_LEGAL    "a path of at most 255 characters"
+#define MODEL_LEGAL  "the name of a model, see `anynic models`"
+#define IFNAME_LEGAL "the name of a network interface, at most 15 characters"
+#define PATH_LEGAL   "a path of at most 255 characters"
 
 _Static_assert(sizeof(enum link_wish) == 4, "read_name writes four bytes");
 
 static const struct key keys[] = {
 	{ "id", PORT(id), .kinds = ANY, .read = read_id,
-	  .legal = "a letter, then letters, digits, '.', '_' or '-', at most 28, not beginning with 'anynic-'" },
+	  .legal = "a letter, then letters, digits, '.', '_' or '-', at most 28, not beginning "
+		   "with 'anynic-'" },
 	{ "model", TO_OLD, NIC(model), .kinds = SINGLE, .read = read_model, .legal = MODEL_LEGAL },
 	{ "legacy", TO_OLD, NIC(model), .kinds = SWITCH, .read = read_model, .legal = MODEL_LEGAL },
-	{ "performant", TO_FAST, NIC(model), .kinds = SWITCH, .read = read_model, .legal = MODEL_LEGAL },
-	{ "transient", TO_OLD, NIC(model), .kinds = TEAM, .read = read_model, .legal = MODEL_LEGAL " or hostdev" },
+	{ "performant", TO_FAST, NIC(model), .kinds = SWITCH, .read = read_model,
+	  .legal = MODEL_LEGAL },
+	{ "transient", TO_OLD, NIC(model), .kinds = TEAM, .read = read_model,
+	  .legal = MODEL_LEGAL " or hostdev" },
 	{ "place", TO_ALL_NICS, NIC(place), .kinds = ANY, .read = read_name, NAMES(place_names) },
-	{ "transport", TO_FAST, NIC(transport), .kinds = ANY, .read = read_name, NAMES(transport_names) },
-	{ "backend", BACKEND(type), .kinds = ANY, .read = read_text, .legal = "the name of a backend, see `anynic backends`" },
+	{ "transport", TO_FAST, NIC(transport), .kinds = ANY, .read = read_name,
+	  NAMES(transport_names) },
+	{ "backend", BACKEND(type), .kinds = ANY, .read = read_text,
+	  .legal = "the name of a backend, see `anynic backends`" },
 	{ "driver", BACKEND(driver), .kinds = ANY, .read = read_name, NAMES(backend_driver_names) },
-	{ "mac", PORT(mac), .kinds = ANY, .read = read_mac, .legal = "a unicast MAC such as 52:54:00:12:34:56" },
+	{ "mac", PORT(mac), .kinds = ANY, .read = read_mac,
+	  .legal = "a unicast MAC such as 52:54:00:12:34:56" },
 	{ "link", PORT(link), .kinds = ANY, .read = read_name, NAMES(link_wish_names) },
-	{ "legacy-delay", PORT(legacy_delay_ms), .kinds = SWITCH, .read = read_number, .max = LEGACY_DELAY_MAX_MS,
-	  .legal = "milliseconds, 0 to 600000" },
+	{ "legacy-delay", PORT(legacy_delay_ms), .kinds = SWITCH, .read = read_number,
+	  .max = LEGACY_DELAY_MAX_MS, .legal = "milliseconds, 0 to 600000" },
 	{ "hold", PORT(hold_count), .kinds = SWITCH | TEAM, .read = read_hold,
 	  .legal = "off, or N/SECONDS with N 1 to 64 and SECONDS 1 to 86400, as in 6/60" },
-	{ "queues", TO_FAST, NIC(queues), .kinds = ANY, .read = read_number, .min = 1, .max = QUEUES_MAX,
-	  .legal = "queue pairs, 1 to 8" },
+	{ "queues", TO_FAST, NIC(queues), .kinds = ANY, .read = read_number, .min = 1,
+	  .max = QUEUES_MAX, .legal = "queue pairs, 1 to 8" },
 	{ "packed", TO_FAST, NIC(packed), .kinds = ANY, .read = read_on_off, .legal = "on, off" },
-	{ "mtu", TO_FAST, NIC(mtu), .kinds = ANY, .read = read_number, .min = 68, .max = 65535, .legal = "bytes, 68 to 65535" },
-	{ "rev", TO_OLD, NIC(rev), .kinds = ANY, .read = read_number, .max = 255, .legal = "a PCI revision, 0 to 0xff" },
-	{ "bootindex", TO_OLD, NIC(bootindex), .kinds = ANY, .read = read_number, .max = 65535, .legal = "0 to 65535" },
+	{ "mtu", TO_FAST, NIC(mtu), .kinds = ANY, .read = read_number, .min = 68, .max = 65535,
+	  .legal = "bytes, 68 to 65535" },
+	{ "rev", TO_OLD, NIC(rev), .kinds = ANY, .read = read_number, .max = 255,
+	  .legal = "a PCI revision, 0 to 0xff" },
+	{ "bootindex", TO_OLD, NIC(bootindex), .kinds = ANY, .read = read_number, .max = 65535,
+	  .legal = "0 to 65535" },
 	{ "romfile", TO_OLD, NIC(romfile), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
 	{ "ifname", BACKEND(ifname), .kinds = ANY, .read = read_ifname, .legal = IFNAME_LEGAL },
 	{ "fd", BACKEND(fds), .kinds = ANY, .read = read_fds,
-	  .legal = "the number of an open descriptor above 2, or several (one for each queue pair, at most 8) as 7:8:9" },
+	  .legal = "the number of an open descriptor above 2, or several (one for each queue pair, "
+		   "at most 8) as 7:8:9" },
 	{ "br", BACKEND(br), .kinds = ANY, .read = read_ifname, .legal = IFNAME_LEGAL },
 	{ "dev", BACKEND(dev), .kinds = ANY, .read = read_text, .legal = "the name of a device" },
 	{ "mode", BACKEND(mode), .kinds = ANY, .read = read_text,
 	  .legal = "client or server (stream); vepa, bridge, private or passthrough (direct)" },
 	{ "path", BACKEND(path), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
-	{ "net", BACKEND(net), .kinds = ANY, .read = read_net, .legal = "an IPv4 network such as 10.0.2.0/24, with /8 to /29" },
+	{ "net", BACKEND(net), .kinds = ANY, .read = read_net,
+	  .legal = "an IPv4 network such as 10.0.2.0/24, with /8 to /29" },
 	{ "hostfwd", BACKEND(hostfwd), .kinds = ANY, .read = read_hostfwd, .repeats = true,
-	  .legal = "tcp or udp:[HOST-ADDRESS]:PORT-[GUEST-ADDRESS]:PORT, as in tcp:127.0.0.1:2222-:22, at most 8 of them" },
+	  .legal = "tcp or udp:[HOST-ADDRESS]:PORT-[GUEST-ADDRESS]:PORT, as in "
+		   "tcp:127.0.0.1:2222-:22, at most 8 of them" },
 	{ "tftp", BACKEND(tftp), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
 	{ "bootfile", BACKEND(bootfile), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
 	{ "capture", BACKEND(capture), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
 };
 _Static_assert(ARRAY_SIZE(keys) <= 64, "one bit each in reading.seen");
 
-static const char *const kind_words[] = {
-	[POLICY_SINGLE] = "a single card", [POLICY_SWITCH] = "an auto port", [POLICY_TEAM] = "a team"
-};
+static const char *const kind_words[] = { [POLICY_SINGLE] = "a single card",
+					  [POLICY_SWITCH] = "an auto port",
+					  [POLICY_TEAM] = "a team" };
 NAMES_MATCH(kind_words, POLICY_KIND_COUNT);
 
 static struct nic_spec *nic_for(struct port_spec *port, enum key_place place)
@@ -366,8 +386,9 @@ static int bad_value(const struct key *key, struct reading *r, const char *value
 	} else {
 		str_copy(legal, sizeof(legal), key->legal);
 	}
-	return error_set(r->err, -EINVAL, "%s=%.80s is not legal%s%s%s; %s= takes %s", key->name, value,
-			 meant ? " (did you mean " : "", meant ? meant : "", meant ? "?)" : "", key->name, legal);
+	return error_set(r->err, -EINVAL, "%s=%.80s is not legal%s%s%s; %s= takes %s", key->name,
+			 value, meant ? " (did you mean " : "", meant ? meant : "",
+			 meant ? "?)" : "", key->name, legal);
 }
 
 static int unknown_key(struct reading *r, const char *name)
@@ -381,8 +402,9 @@ static int unknown_key(struct reading *r, const char *name)
 			names[count++] = keys[i].name;
 	list_names(list, sizeof(list), names, count);
 	const char *meant = nearest_name(name, names, count);
-	return error_set(r->err, -EINVAL, "unknown key '%.40s'%s%s%s; keys are %s", name, meant ? ", did you mean " : "",
-			 meant ? meant : "", meant ? "?" : "", list);
+	return error_set(r->err, -EINVAL, "unknown key '%.40s'%s%s%s; keys are %s", name,
+			 meant ? ", did you mean " : "", meant ? meant : "", meant ? "?" : "",
+			 list);
 }
 
 static int read_key(struct reading *r, const char *name, const char *value)
@@ -397,7 +419,8 @@ static int read_key(struct reading *r, const char *name, const char *value)
 
 	const struct key *key = &keys[i];
 	if (!(key->kinds & BIT(r->port->policy)))
-		return error_set(r->err, -EINVAL, "%s= does not belong to %s", name, kind_words[r->port->policy]);
+		return error_set(r->err, -EINVAL, "%s= does not belong to %s", name,
+				 kind_words[r->port->policy]);
 	if ((r->seen & (1ull << i)) && !key->repeats)
 		return error_set(r->err, -EINVAL, "%s= is given twice", name);
 	r->seen |= 1ull << i;
@@ -483,7 +506,9 @@ static int read_kind(struct reading *r, const char *word, const char *text)
 		if (!str_copy(r->port->nic[0].model, MODEL_MAX, word) || word[0] == '\0') {
 			char names[160];
 			known_model_names(r->known, names, sizeof(names));
-			return error_set(r->err, -EINVAL, "'%.40s' is no kind of port; the first word is auto, team or a model: %s",
+			return error_set(r->err, -EINVAL,
+					 "'%.40s' is no kind of port; the first word is auto, team "
+					 "or a model: %s",
 					 word, names);
 		}
 	}
@@ -495,12 +520,15 @@ static int read_piece(struct reading *r, char *piece)
 	char *equals = strchr(piece, '=');
 
 	if (!equals)
-		return error_set(r->err, -EINVAL, "'%.60s' is no key=value; a comma inside a value is written twice", piece);
+		return error_set(r->err, -EINVAL,
+				 "'%.60s' is no key=value; a comma inside a value is written twice",
+				 piece);
 	*equals = '\0';
 	return read_key(r, piece, equals + 1);
 }
 
-int nic_option_parse(struct port_spec *port, const char *text, const struct known *known, struct error *err)
+int nic_option_parse(struct port_spec *port, const char *text, const struct known *known,
+		     struct error *err)
 {
 	struct reading r = { .port = port, .known = known, .err = err };
 	char piece[PATH_ROOM + 40];
@@ -523,7 +551,8 @@ int nic_option_parse(struct port_spec *port, const char *text, const struct know
 		}
 	}
 	if (rc < 0 && err)
-		snprintf(err->where, sizeof(err->where), "--nic %.50s%s", text, strlen(text) > 50 ? "..." : "");
+		snprintf(err->where, sizeof(err->where), "--nic %.50s%s", text,
+			 strlen(text) > 50 ? "..." : "");
 	return rc < 0 ? rc : 0;
 }
 

@@ -11,13 +11,14 @@
 #include "config/spec.h"
 
 /* Reads one SPEC; err->where is the option. Ids and MACs that were not given stay empty: ports_complete fills them. */
-int nic_option_parse(struct port_spec *port, const char *text, const struct known *known, struct error *err);
+int nic_option_parse(struct port_spec *port, const char *text, const struct known *known,
+		     struct error *err);
 
 /* Who the guest is, for MACs that stay the same from one start to the next. */
 struct guest_identity {
 	const char *machine_id; /* of /etc/machine-id; "" when there is none */
 	unsigned uid;
-	const char *guest;      /* its name */
+	const char *guest; /* its name */
 };
 
 /* Gives all ports of a guest their ids (net0, net1, ...), NIC ids and MACs. */

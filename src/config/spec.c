@@ -6,8 +6,9 @@ const char *const policy_names[] = {
 NAMES_MATCH(policy_names, POLICY_KIND_COUNT);
 
 const char *const role_names[] = {
-	[ROLE_SINGLE] = "single",         [ROLE_LEGACY] = "legacy",       [ROLE_PERFORMANT] = "performant",
-	[ROLE_PERSISTENT] = "persistent", [ROLE_TRANSIENT] = "transient",
+	[ROLE_SINGLE] = "single",	  [ROLE_LEGACY] = "legacy",
+	[ROLE_PERFORMANT] = "performant", [ROLE_PERSISTENT] = "persistent",
+	[ROLE_TRANSIENT] = "transient",
 };
 NAMES_MATCH(role_names, NIC_ROLE_COUNT);
 
@@ -21,7 +22,9 @@ const char *const transport_names[] = {
 };
 NAMES_MATCH(transport_names, NIC_TRANSPORT_COUNT);
 
-const char *const link_wish_names[] = { [LINK_AUTO] = "auto", [LINK_UP] = "up", [LINK_DOWN] = "down" };
+const char *const link_wish_names[] = {
+	[LINK_AUTO] = "auto", [LINK_UP] = "up", [LINK_DOWN] = "down"
+};
 NAMES_MATCH(link_wish_names, LINK_WISH_COUNT);
 
 const char *const backend_driver_names[] = {

@@ -6,28 +6,35 @@
 
 #include "base/mac.h"
 
-#define ID_MAX     40  /* port or NIC id with its NUL */
-#define MODEL_MAX  16
-#define PATH_ROOM  256
-#define QUEUES_MAX 8   /* queue pairs of one NIC or backend */
-#define PORT_NICS  2   /* NICs of one port, at most */
-#define HOLD_COUNT_MAX 64 /* switches that the hold-down can remember */
-#define HOSTFWD_MAX 8
+#define ID_MAX		    40 /* port or NIC id with its NUL */
+#define MODEL_MAX	    16
+#define PATH_ROOM	    256
+#define QUEUES_MAX	    8  /* queue pairs of one NIC or backend */
+#define PORT_NICS	    2  /* NICs of one port, at most */
+#define HOLD_COUNT_MAX	    64 /* switches that the hold-down can remember */
+#define HOSTFWD_MAX	    8
 #define LEGACY_DELAY_MAX_MS 600000
-#define PORTS_MAX  16  /* ports of one guest */
+#define PORTS_MAX	    16 /* ports of one guest */
 
 enum policy_kind { POLICY_SINGLE, POLICY_SWITCH, POLICY_TEAM, POLICY_KIND_COUNT };
-enum nic_role { ROLE_SINGLE, ROLE_LEGACY, ROLE_PERFORMANT, ROLE_PERSISTENT, ROLE_TRANSIENT, NIC_ROLE_COUNT };
+enum nic_role {
+	ROLE_SINGLE,
+	ROLE_LEGACY,
+	ROLE_PERFORMANT,
+	ROLE_PERSISTENT,
+	ROLE_TRANSIENT,
+	NIC_ROLE_COUNT
+};
 enum nic_place { PLACE_AUTO, PLACE_HOSTED, PLACE_QEMU, NIC_PLACE_COUNT };
 enum nic_transport { TRANSPORT_VFIO_USER, TRANSPORT_VHOST_USER, NIC_TRANSPORT_COUNT };
 enum link_wish { LINK_AUTO, LINK_UP, LINK_DOWN, LINK_WISH_COUNT };
 enum backend_driver { DRIVER_DEFAULT, DRIVER_VHOST, DRIVER_QEMU, BACKEND_DRIVER_COUNT };
 
-extern const char *const policy_names[POLICY_KIND_COUNT];  /* single, switch, team */
+extern const char *const policy_names[POLICY_KIND_COUNT]; /* single, switch, team */
 extern const char *const role_names[NIC_ROLE_COUNT];
 extern const char *const place_names[NIC_PLACE_COUNT];
 extern const char *const transport_names[NIC_TRANSPORT_COUNT]; /* vfio-user, vhost-user */
-extern const char *const link_wish_names[LINK_WISH_COUNT]; /* auto, up, down */
+extern const char *const link_wish_names[LINK_WISH_COUNT];     /* auto, up, down */
 extern const char *const backend_driver_names[BACKEND_DRIVER_COUNT];
 
 struct nic_spec {
@@ -37,33 +44,34 @@ struct nic_spec {
 	enum nic_place place;
 	enum nic_transport transport;
 	uint8_t mac[MAC_LEN];
-	uint16_t queues;          /* queue pairs; 0 = the model's own */
-	uint16_t mtu;             /* 0 = the model's own */
-	int rev;                  /* PCI revision; -1 = the model's own */
-	int bootindex;            /* -1 = none */
-	bool packed;              /* virtio: offer packed rings */
-	bool standby;             /* virtio: offer VIRTIO_NET_F_STANDBY */
-	char romfile[PATH_ROOM];  /* empty = no option ROM */
-	uint32_t offloads;        /* enum frame_offload that the port's backend takes; set by datapath, not by users */
+	uint16_t queues;	 /* queue pairs; 0 = the model's own */
+	uint16_t mtu;		 /* 0 = the model's own */
+	int rev;		 /* PCI revision; -1 = the model's own */
+	int bootindex;		 /* -1 = none */
+	bool packed;		 /* virtio: offer packed rings */
+	bool standby;		 /* virtio: offer VIRTIO_NET_F_STANDBY */
+	char romfile[PATH_ROOM]; /* empty = no option ROM */
+	uint32_t
+		offloads; /* enum frame_offload that the port's backend takes; set by datapath, not by users */
 };
 
 struct backend_spec {
-	char type[MODEL_MAX];     /* "user", "tap", ... */
+	char type[MODEL_MAX]; /* "user", "tap", ... */
 	enum backend_driver driver;
 	char ifname[16];
 	char br[16];
 	char dev[16];
 	char mode[16];
-	char path[PATH_ROOM];     /* stream: UNIX socket */
-	char net[64];             /* user: a.b.c.d/p */
+	char path[PATH_ROOM]; /* stream: UNIX socket */
+	char net[64];	      /* user: a.b.c.d/p */
 	char hostfwd[HOSTFWD_MAX][96];
 	unsigned hostfwds;
-	char tftp[PATH_ROOM];     /* user: folder that its TFTP server offers */
+	char tftp[PATH_ROOM];	  /* user: folder that its TFTP server offers */
 	char bootfile[PATH_ROOM]; /* user: what DHCP tells firmware to load */
 	char capture[PATH_ROOM];
-	bool server;              /* stream: mode=server listens, else it connects */
+	bool server; /* stream: mode=server listens, else it connects */
 	uint16_t mtu;
-	int fds[QUEUES_MAX];      /* open descriptors; numbers of the process that holds the struct */
+	int fds[QUEUES_MAX]; /* open descriptors; numbers of the process that holds the struct */
 	unsigned nfds;
 };
 
@@ -71,10 +79,10 @@ struct port_spec {
 	char id[ID_MAX];
 	enum policy_kind policy;
 	uint8_t mac[MAC_LEN];
-	bool mac_given;           /* false: control makes a stable one */
+	bool mac_given; /* false: control makes a stable one */
 	enum link_wish link;
 	unsigned legacy_delay_ms;
-	unsigned hold_count;      /* 0 = hold is off */
+	unsigned hold_count; /* 0 = hold is off */
 	unsigned hold_seconds;
 	struct nic_spec nic[PORT_NICS];
 	unsigned nics;

@@ -18,14 +18,17 @@ static int check_model_name(const char *model, const struct known *known, struct
 		return 0;
 	known_model_names(known, list, sizeof(list));
 	if (name_find(later_models, ARRAY_SIZE(later_models), model) >= 0)
-		return error_set(err, -ENOTSUP, "model %s is not in this version; it has %s", model, list);
+		return error_set(err, -ENOTSUP, "model %s is not in this version; it has %s", model,
+				 list);
 	for (unsigned i = 0; i < known->model_count && count < ARRAY_SIZE(names) - 2; i++)
 		names[count++] = known->models[i].name;
 	names[count++] = "auto";
 	names[count++] = "team";
 	const char *meant = nearest_name(model, names, count);
-	return error_set(err, -EINVAL, "unknown model '%s'%s%s%s; models are %s; auto makes a port with two cards", model,
-			 meant ? ", did you mean " : "", meant ? meant : "", meant ? "?" : "", list);
+	return error_set(
+		err, -EINVAL,
+		"unknown model '%s'%s%s%s; models are %s; auto makes a port with two cards", model,
+		meant ? ", did you mean " : "", meant ? meant : "", meant ? "?" : "", list);
 }
 
 static int check_backend_name(const char *type, const struct known *known, struct error *err)
@@ -38,12 +41,14 @@ static int check_backend_name(const char *type, const struct known *known, struc
 		return 0;
 	known_backend_names(known, list, sizeof(list));
 	if (name_find(later_backends, ARRAY_SIZE(later_backends), type) >= 0)
-		return error_set(err, -ENOTSUP, "backend=%s is not in this version; it has %s", type, list);
+		return error_set(err, -ENOTSUP, "backend=%s is not in this version; it has %s",
+				 type, list);
 	for (unsigned i = 0; i < known->backend_count && count < ARRAY_SIZE(names); i++)
 		names[count++] = known->backends[i].name;
 	const char *meant = nearest_name(type, names, count);
-	return error_set(err, -EINVAL, "unknown backend '%s'%s%s%s; backend= takes %s", type, meant ? ", did you mean " : "",
-			 meant ? meant : "", meant ? "?" : "", list);
+	return error_set(err, -EINVAL, "unknown backend '%s'%s%s%s; backend= takes %s", type,
+			 meant ? ", did you mean " : "", meant ? meant : "", meant ? "?" : "",
+			 list);
 }
 
 /* Which backends have a use for a text that was given. */
@@ -64,7 +69,7 @@ static const struct backend_key backend_keys[] = {
 	{ "bootfile", offsetof(struct backend_spec, bootfile), " user " },
 };
 
-#define FD_BACKENDS      " tap direct stream "
+#define FD_BACKENDS	 " tap direct stream "
 #define HOSTFWD_BACKENDS " user passt "
 
 static bool listed(const char *list, const char *name)
@@ -75,10 +80,11 @@ static bool listed(const char *list, const char *name)
 	return strstr(list, word) != NULL;
 }
 
-static int useless_key(const struct backend_spec *b, const char *key, const char *list, struct error *err)
+static int useless_key(const struct backend_spec *b, const char *key, const char *list,
+		       struct error *err)
 {
-	return error_set(err, -EINVAL, "%s= has no meaning for backend=%s; it belongs to%.*s", key, b->type,
-			 (int)strlen(list) - 1, list);
+	return error_set(err, -EINVAL, "%s= has no meaning for backend=%s; it belongs to%.*s", key,
+			 b->type, (int)strlen(list) - 1, list);
 }
 
 static int check_backend_keys(const struct backend_spec *b, struct error *err)
@@ -101,13 +107,18 @@ static int check_stream(const struct backend_spec *b, struct error *err)
 	if (b->nfds > 1)
 		return error_set(err, -EINVAL, "fd= of backend=stream takes one descriptor");
 	if (b->nfds == 0 && b->path[0] == '\0')
-		return error_set(err, -EINVAL, "backend=stream needs path= of a UNIX socket (or fd= of a connected one)");
+		return error_set(
+			err, -EINVAL,
+			"backend=stream needs path= of a UNIX socket (or fd= of a connected one)");
 	if (b->nfds > 0 && b->path[0] != '\0')
 		return error_set(err, -EINVAL, "fd= and path= exclude each other");
 	if (strlen(b->path) > 107) /* sun_path */
 		return error_set(err, -EINVAL, "path= of a UNIX socket has at most 107 characters");
 	if (b->mode[0] != '\0' && strcmp(b->mode, "client") != 0 && strcmp(b->mode, "server") != 0)
-		return error_set(err, -EINVAL, "mode=%s is not legal; mode= of backend=stream takes client, server", b->mode);
+		return error_set(
+			err, -EINVAL,
+			"mode=%s is not legal; mode= of backend=stream takes client, server",
+			b->mode);
 	return 0;
 }
 
@@ -116,10 +127,14 @@ static int check_tap(const struct port_spec *port, struct error *err)
 	const struct backend_spec *b = &port->backend;
 
 	if (b->nfds > 0 && b->ifname[0] != '\0')
-		return error_set(err, -EINVAL, "fd= and ifname= exclude each other: an open tap has its name already");
+		return error_set(
+			err, -EINVAL,
+			"fd= and ifname= exclude each other: an open tap has its name already");
 	for (unsigned i = 0; i < port->nics; i++)
 		if (b->nfds > 1 && port->nic[i].queues > b->nfds)
-			return error_set(err, -EINVAL, "queues=%u needs as many descriptors in fd=, or one", port->nic[i].queues);
+			return error_set(err, -EINVAL,
+					 "queues=%u needs as many descriptors in fd=, or one",
+					 port->nic[i].queues);
 	return 0;
 }
 
@@ -136,7 +151,9 @@ static int check_driver(const struct port_spec *port, struct error *err)
 	if (port->backend.driver != DRIVER_VHOST)
 		return 0;
 	if (!has_model(port, "virtio-net"))
-		return error_set(err, -EINVAL, "driver=vhost needs a virtio-net card; use driver=qemu or default");
+		return error_set(
+			err, -EINVAL,
+			"driver=vhost needs a virtio-net card; use driver=qemu or default");
 	return error_set(err, -ENOTSUP, "driver=vhost is not in this version; use driver=default");
 }
 
@@ -152,15 +169,19 @@ static int check_backend(const struct port_spec *port, const struct known *known
 	if (rc == 0 && strcmp(b->type, "tap") == 0)
 		rc = check_tap(port, err);
 	if (rc == 0 && b->capture[0] != '\0')
-		rc = error_set(err, -ENOTSUP, "capture= is not in this version; on backend=tap use tcpdump on the tap");
+		rc = error_set(
+			err, -ENOTSUP,
+			"capture= is not in this version; on backend=tap use tcpdump on the tap");
 	return rc == 0 ? check_driver(port, err) : rc;
 }
 
-static int check_role(const struct nic_spec *nic, const struct known_model *model, const struct known *known, struct error *err)
+static int check_role(const struct nic_spec *nic, const struct known_model *model,
+		      const struct known *known, struct error *err)
 {
 	char fitting[160] = "";
 
-	if ((nic->role == ROLE_LEGACY && model->legacy) || (nic->role == ROLE_PERFORMANT && model->performant) ||
+	if ((nic->role == ROLE_LEGACY && model->legacy) ||
+	    (nic->role == ROLE_PERFORMANT && model->performant) ||
 	    (nic->role != ROLE_LEGACY && nic->role != ROLE_PERFORMANT))
 		return 0;
 	for (unsigned i = 0; i < known->model_count; i++) {
@@ -168,10 +189,12 @@ static int check_role(const struct nic_spec *nic, const struct known_model *mode
 		size_t at = strlen(fitting);
 
 		if (nic->role == ROLE_LEGACY ? m->legacy : m->performant)
-			snprintf(fitting + at, sizeof(fitting) - at, "%s%s", at ? ", " : "", m->name);
+			snprintf(fitting + at, sizeof(fitting) - at, "%s%s", at ? ", " : "",
+				 m->name);
 	}
-	return error_set(err, -EINVAL, "%s=%s: this card cannot be the %s one; %s= takes %s", role_names[nic->role], nic->model,
-			 role_names[nic->role], role_names[nic->role], fitting);
+	return error_set(err, -EINVAL, "%s=%s: this card cannot be the %s one; %s= takes %s",
+			 role_names[nic->role], nic->model, role_names[nic->role],
+			 role_names[nic->role], fitting);
 }
 
 static int check_rev(const struct nic_spec *nic, const struct known_model *model, struct error *err)
@@ -188,32 +211,45 @@ static int check_rev(const struct nic_spec *nic, const struct known_model *model
 		snprintf(list + at, sizeof(list) - at, "%s0x%02x", at ? ", " : "", model->revs[i]);
 	}
 	if (list[0] == '\0')
-		return error_set(err, -EINVAL, "rev= has no meaning for %s: it has one revision", model->name);
-	return error_set(err, -EINVAL, "rev=0x%02x is not legal; rev= of %s takes %s", nic->rev, model->name, list);
+		return error_set(err, -EINVAL, "rev= has no meaning for %s: it has one revision",
+				 model->name);
+	return error_set(err, -EINVAL, "rev=0x%02x is not legal; rev= of %s takes %s", nic->rev,
+			 model->name, list);
 }
 
-static int check_card(const struct nic_spec *nic, const struct known_model *model, struct error *err)
+static int check_card(const struct nic_spec *nic, const struct known_model *model,
+		      struct error *err)
 {
 	if (nic->queues > MAX(model->queues_max, 1))
-		return error_set(err, -EINVAL, "queues=%u is too many; %s has at most %u", nic->queues, model->name,
-				 MAX(model->queues_max, 1));
+		return error_set(err, -EINVAL, "queues=%u is too many; %s has at most %u",
+				 nic->queues, model->name, MAX(model->queues_max, 1));
 	if (nic->packed && !model->packed)
-		return error_set(err, -EINVAL, "packed= has no meaning for %s: only virtio-net has packed rings", model->name);
+		return error_set(err, -EINVAL,
+				 "packed= has no meaning for %s: only virtio-net has packed rings",
+				 model->name);
 	if (nic->mtu && model->mtu_max == 0)
-		return error_set(err, -EINVAL, "mtu= has no meaning for %s: its driver chooses the MTU", model->name);
+		return error_set(err, -EINVAL,
+				 "mtu= has no meaning for %s: its driver chooses the MTU",
+				 model->name);
 	if (nic->mtu > model->mtu_max)
-		return error_set(err, -EINVAL, "mtu=%u is out of range; %s takes 68 to %u", nic->mtu, model->name, model->mtu_max);
+		return error_set(err, -EINVAL, "mtu=%u is out of range; %s takes 68 to %u",
+				 nic->mtu, model->name, model->mtu_max);
 	return check_rev(nic, model, err);
 }
 
 static int check_place(const struct nic_spec *nic, struct error *err)
 {
 	if (nic->transport == TRANSPORT_VHOST_USER && strcmp(nic->model, "virtio-net") != 0)
-		return error_set(err, -EINVAL, "transport=vhost-user is for virtio-net only; %s takes vfio-user", nic->model);
+		return error_set(err, -EINVAL,
+				 "transport=vhost-user is for virtio-net only; %s takes vfio-user",
+				 nic->model);
 	if (nic->transport == TRANSPORT_VHOST_USER)
-		return error_set(err, -ENOTSUP, "transport=vhost-user is not in this version; use vfio-user");
+		return error_set(err, -ENOTSUP,
+				 "transport=vhost-user is not in this version; use vfio-user");
 	if (nic->place == PLACE_QEMU)
-		return error_set(err, -ENOTSUP, "place=qemu is not in this version; use place=hosted with QEMU 10.1 or newer");
+		return error_set(err, -ENOTSUP,
+				 "place=qemu is not in this version; use place=hosted with QEMU "
+				 "10.1 or newer");
 	return 0;
 }
 
@@ -222,7 +258,8 @@ static int check_port(const struct port_spec *port, const struct known *known, s
 	int rc = 0;
 
 	if (port->policy == POLICY_TEAM)
-		return error_set(err, -ENOTSUP, "team ports are not in this version; use auto, or two ports");
+		return error_set(err, -ENOTSUP,
+				 "team ports are not in this version; use auto, or two ports");
 	for (unsigned i = 0; i < port->nics && rc == 0; i++) {
 		const struct nic_spec *nic = &port->nic[i];
 
@@ -237,8 +274,10 @@ static int check_port(const struct port_spec *port, const struct known *known, s
 			rc = check_card(nic, model, err);
 	}
 	if (rc == 0 && port->nics == 2 && strcmp(port->nic[0].model, port->nic[1].model) == 0)
-		rc = error_set(err, -EINVAL, "legacy= and performant= are both %s; a switch needs two different cards",
-			       port->nic[0].model);
+		rc = error_set(
+			err, -EINVAL,
+			"legacy= and performant= are both %s; a switch needs two different cards",
+			port->nic[0].model);
 	return rc == 0 ? check_backend(port, known, err) : rc;
 }
 
@@ -257,22 +296,30 @@ static int check_pair(const struct port_spec *a, const struct port_spec *b, stru
 	char mac[MAC_TEXT];
 
 	if (strcmp(a->id, b->id) == 0)
-		return error_set(err, -EINVAL, "id=%s is used by two ports; each port needs an id of its own", b->id);
+		return error_set(err, -EINVAL,
+				 "id=%s is used by two ports; each port needs an id of its own",
+				 b->id);
 	if (memcmp(a->mac, b->mac, MAC_LEN) == 0)
-		return error_set(err, -EINVAL, "mac=%s is used by two ports, %s and %s; each port needs a MAC of its own",
-				 mac_format(b->mac, mac), a->id, b->id);
+		return error_set(
+			err, -EINVAL,
+			"mac=%s is used by two ports, %s and %s; each port needs a MAC of its own",
+			mac_format(b->mac, mac), a->id, b->id);
 	if (names_card(a, b->id) || names_card(b, a->id))
-		return error_set(err, -EINVAL, "id=%s is also the id of a card of port %s; choose another id",
-				 names_card(a, b->id) ? b->id : a->id, names_card(a, b->id) ? a->id : b->id);
+		return error_set(err, -EINVAL,
+				 "id=%s is also the id of a card of port %s; choose another id",
+				 names_card(a, b->id) ? b->id : a->id,
+				 names_card(a, b->id) ? a->id : b->id);
 	for (unsigned i = 0; i < a->nics; i++)
 		for (unsigned j = 0; j < b->nics; j++)
 			if (a->nic[i].bootindex >= 0 && a->nic[i].bootindex == b->nic[j].bootindex)
-				return error_set(err, -EINVAL, "bootindex=%d is used by two ports, %s and %s", b->nic[j].bootindex,
-						 a->id, b->id);
+				return error_set(err, -EINVAL,
+						 "bootindex=%d is used by two ports, %s and %s",
+						 b->nic[j].bootindex, a->id, b->id);
 	return 0;
 }
 
-int ports_validate(const struct port_spec *ports, unsigned count, const struct known *known, struct error *err)
+int ports_validate(const struct port_spec *ports, unsigned count, const struct known *known,
+		   struct error *err)
 {
 	for (unsigned i = 0; i < count; i++) {
 		int rc = check_port(&ports[i], known, err);
@@ -290,8 +337,10 @@ int ports_validate(const struct port_spec *ports, unsigned count, const struct k
 
 bool guest_name_is_legal(const char *name)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 	size_t len = strlen(name);
 
-	return len > 0 && len <= 63 && name[0] != '.' && name[0] != '-' && strspn(name, letters) == len;
+	return len > 0 && len <= 63 && name[0] != '.' && name[0] != '-' &&
+	       strspn(name, letters) == len;
 }

@@ -10,7 +10,8 @@
 #include "config/spec.h"
 
 /* All ports of one guest, after ports_complete. */
-int ports_validate(const struct port_spec *ports, unsigned count, const struct known *known, struct error *err);
+int ports_validate(const struct port_spec *ports, unsigned count, const struct known *known,
+		   struct error *err);
 
 /* A guest's name becomes a file name: letters, digits and . _ -, no leading dot or dash, at most 63. */
 bool guest_name_is_legal(const char *name);

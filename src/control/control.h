@@ -81,7 +81,7 @@ struct control_port {
 	bool backend_up;
 	char backend_reason[120];
 	struct msg_counters counters;
-	uint64_t switches;           /* PORT_LINK_SWITCHED told so far */
+	uint64_t switches; /* PORT_LINK_SWITCHED told so far */
 };
 
 struct control {

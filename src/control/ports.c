@@ -20,8 +20,8 @@ static const struct {
 	enum nic_role role;
 	enum switch_event ready, lost;
 } parts[] = {
-	[SWITCH_LEGACY] = {ROLE_LEGACY,	 LEGACY_READY,     LEGACY_LOST	   },
-	[SWITCH_PERFORMANT] = { ROLE_PERFORMANT, PERFORMANT_READY, PERFORMANT_LOST},
+	[SWITCH_LEGACY] = { ROLE_LEGACY, LEGACY_READY, LEGACY_LOST },
+	[SWITCH_PERFORMANT] = { ROLE_PERFORMANT, PERFORMANT_READY, PERFORMANT_LOST },
 };
 
 int control_port_nic_of(const struct control_port *p, enum switch_nic which)

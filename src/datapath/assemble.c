@@ -33,8 +33,8 @@ static int load_rom(struct hosted_nic *hn, int fd, struct error *err)
 	return 0;
 }
 
-static struct nic *make_nic(struct hosted_port *hp, unsigned i, const struct nic_spec *spec, int rom_fd,
-			    struct error *err)
+static struct nic *make_nic(struct hosted_port *hp, unsigned i, const struct nic_spec *spec,
+			    int rom_fd, struct error *err)
 {
 	struct hosted_nic *hn = &hp->nic[i];
 
@@ -47,7 +47,8 @@ static struct nic *make_nic(struct hosted_port *hp, unsigned i, const struct nic
 	return hn->nic;
 }
 
-static int check_message(const struct message *m, const struct msg_port_add **add, struct error *err)
+static int check_message(const struct message *m, const struct msg_port_add **add,
+			 struct error *err)
 {
 	const struct msg_port_add *a = message_body(m, sizeof(*a));
 
@@ -58,8 +59,8 @@ static int check_message(const struct message *m, const struct msg_port_add **ad
 }
 
 /* Backend and NICs; what was made is in *backend and hp->nic[], also on failure. */
-static int make_parts(struct hosted_port *hp, struct message *m, const struct msg_port_add *add, struct backend **backend,
-		      struct nic **nics, struct error *err)
+static int make_parts(struct hosted_port *hp, struct message *m, const struct msg_port_add *add,
+		      struct backend **backend, struct nic **nics, struct error *err)
 {
 	struct backend_spec spec = add->spec.backend;
 	unsigned next = 0;
@@ -72,7 +73,8 @@ static int make_parts(struct hosted_port *hp, struct message *m, const struct ms
 	for (unsigned i = 0; i < add->spec.nics; i++) {
 		hp->nic[i].listen_fd = take_fd(m, &next);
 		if (hp->nic[i].listen_fd < 0)
-			return error_set(err, -EPROTO, "the message that adds a port lacks a socket");
+			return error_set(err, -EPROTO,
+					 "the message that adds a port lacks a socket");
 		int rom_fd = add->rom[i] ? take_fd(m, &next) : -1;
 		nics[i] = make_nic(hp, i, &add->spec.nic[i], rom_fd, err);
 		fd_close(&rom_fd);
@@ -139,7 +141,8 @@ int hosted_port_attach(struct hosted_port *hp, struct worker *w, struct error *e
 		int fd = hn->listen_fd;
 		hn->listen_fd = -1;
 		hn->timer = (struct loop_timer){ .kind = TIMER_NIC, .owner = hn };
-		hn->server = vfio_user_create(hn->nic, fd, &w->loop, FD_VFIO_LISTEN, FD_VFIO_CONNECTION, err);
+		hn->server = vfio_user_create(hn->nic, fd, &w->loop, FD_VFIO_LISTEN,
+					      FD_VFIO_CONNECTION, err);
 		if (!hn->server)
 			return err->code ? err->code : -EIO;
 	}
@@ -187,7 +190,9 @@ void hosted_port_watch_backend(struct hosted_port *hp)
 	if (b->listen_fd < 0) /* one peer is there: the next one waits in the socket's queue */
 		loop_unwatch(loop, &hp->backend_listen);
 	if (b->listen_fd >= 0 && !hp->backend_listen.events) {
-		hp->backend_listen = (struct loop_source){ .fd = b->listen_fd, .kind = FD_BACKEND_LISTEN, .owner = hp };
+		hp->backend_listen = (struct loop_source){ .fd = b->listen_fd,
+							   .kind = FD_BACKEND_LISTEN,
+							   .owner = hp };
 		if (loop_watch(loop, &hp->backend_listen, EPOLLIN) < 0)
 			log_error("port %s: its socket cannot be watched", hp->port.spec.id);
 	}

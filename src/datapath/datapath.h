@@ -23,10 +23,10 @@ struct hosted_port;
 
 /* What a worker's loop watches. One switch in worker.c tells them apart. */
 enum fd_kind {
-	FD_COMMAND,          /* worker's eventfd */
+	FD_COMMAND, /* worker's eventfd */
 	FD_VFIO_LISTEN,
 	FD_VFIO_CONNECTION,
-	FD_BACKEND,          /* index = queue */
+	FD_BACKEND, /* index = queue */
 	FD_BACKEND_LISTEN,
 	TIMER_NIC,
 };
@@ -34,16 +34,16 @@ enum fd_kind {
 /* A NIC with the socket that a VMM reaches it by. */
 struct hosted_nic {
 	struct hosted_port *port;
-	struct nic *nic;               /* owned by port->port */
+	struct nic *nic; /* owned by port->port */
 	struct vfio_user *server;
 	struct loop_timer timer;
-	uint64_t armed_ns;             /* nic->notes.deadline_ns that the timer stands for */
+	uint64_t armed_ns; /* nic->notes.deadline_ns that the timer stands for */
 	uint32_t bus_resets_told;
 	bool attached_told;
 	char problem_told[200];
-	void *rom;                     /* mapping of the option ROM */
+	void *rom; /* mapping of the option ROM */
 	size_t rom_size;
-	int listen_fd;                 /* until the server takes it */
+	int listen_fd; /* until the server takes it */
 };
 
 struct hosted_port {
@@ -51,20 +51,20 @@ struct hosted_port {
 	struct clock clock;
 	struct hosted_nic nic[PORT_NICS];
 	struct worker *worker;
-	struct hosted_port *next;      /* in its worker's list */
+	struct hosted_port *next; /* in its worker's list */
 	struct loop_source backend_source[QUEUES_MAX];
 	struct loop_source backend_listen;
-	bool more_rx;                  /* a queue of the backend had a full batch */
+	bool more_rx; /* a queue of the backend had a full batch */
 	struct port_scratch *scratch;
 };
 
 /* What main hands to a worker. The worker answers with MSG_REPLY; a command to all workers is answered by the last one. */
 struct worker_command {
 	struct worker_command *next;
-	atomic_uint *left;             /* workers that have not finished yet; NULL = this is the only one */
+	atomic_uint *left; /* workers that have not finished yet; NULL = this is the only one */
 	enum message_type type;
 	uint32_t seq;
-	struct hosted_port *port;      /* MSG_PORT_ADD */
+	struct hosted_port *port; /* MSG_PORT_ADD */
 	union {
 		struct msg_port_name name;
 		struct msg_port_links links;
@@ -76,14 +76,14 @@ struct worker {
 	struct loop loop;
 	pthread_t thread;
 	bool running;
-	int control_fd;                /* borrowed: reports go out here */
+	int control_fd; /* borrowed: reports go out here */
 	struct loop_source wake;
-	pthread_mutex_t lock;          /* guards `commands` alone */
+	pthread_mutex_t lock; /* guards `commands` alone */
 	struct worker_command *commands, **commands_end;
 	struct hosted_port *ports;
 	struct port_scratch scratch;
-	struct frame *batch;           /* FRAME_BATCH frames for transmit */
-	uint64_t poll_ns;              /* how long to look for work before sleeping; 0 = not at all */
+	struct frame *batch; /* FRAME_BATCH frames for transmit */
+	uint64_t poll_ns;    /* how long to look for work before sleeping; 0 = not at all */
 	bool quit;
 	unsigned number;
 };
@@ -93,11 +93,12 @@ int worker_init(struct worker *w, unsigned number, int control_fd, struct error 
 void worker_finish(struct worker *w);
 int worker_start(struct worker *w, struct error *err);
 void worker_send(struct worker *w, struct worker_command *c); /* takes a malloced command */
-void worker_stop(struct worker *w);                           /* from main: ends the thread and joins it */
+void worker_stop(struct worker *w); /* from main: ends the thread and joins it */
 
 /* assemble.c. Takes all descriptors of the message, also on failure. The port belongs to no worker yet, but uses its scratch room. */
 struct hosted_port *hosted_port_create(struct message *m, struct worker *w, struct error *err);
-int hosted_port_attach(struct hosted_port *hp, struct worker *w, struct error *err); /* worker: starts the sockets */
+int hosted_port_attach(struct hosted_port *hp, struct worker *w,
+		       struct error *err);	  /* worker: starts the sockets */
 void hosted_port_destroy(struct hosted_port *hp); /* after hosted_port_detach, or never attached */
 void hosted_port_detach(struct hosted_port *hp);
 void hosted_port_watch_backend(struct hosted_port *hp);
@@ -111,6 +112,8 @@ void report_reply(int control_fd, uint32_t seq, int code, const struct error *er
 
 /* sandbox.c */
 int sandbox_before_threads(struct error *err);
-int sandbox_lock(struct error *err); /* all threads: the system call filter. Nothing of a guest before this */
+int sandbox_lock(
+	struct error
+		*err); /* all threads: the system call filter. Nothing of a guest before this */
 
 #endif

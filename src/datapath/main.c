@@ -17,11 +17,11 @@
 
 #define CONTROL_FD  3
 #define WORKERS_MAX 64u
-#define POLL_NS     50000u
+#define POLL_NS	    50000u
 
 struct datapath {
 	struct worker worker[WORKERS_MAX];
-	unsigned workers;      /* initialised; running after MSG_START */
+	unsigned workers; /* initialised; running after MSG_START */
 	unsigned next_worker;
 	bool started;
 	bool quit;
@@ -29,7 +29,7 @@ struct datapath {
 	struct {
 		char id[ID_MAX];
 		unsigned worker;
-	} *ports;
+	} * ports;
 	unsigned port_count, port_room;
 };
 
@@ -48,7 +48,8 @@ static void lost_page(int signo, siginfo_t *info, void *context)
 
 	(void)signo;
 	(void)context;
-	if (mmap((void *)page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+	if (mmap((void *)page, 4096, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		_exit(1);
 }
 
@@ -155,9 +156,12 @@ static int start_workers(struct datapath *d, const struct msg_start *start, stru
 		cpu_set_t set;
 		CPU_ZERO(&set);
 		CPU_SET(start->cpu, &set);
-		int rc = start->cpu < CPU_SETSIZE ? pthread_setaffinity_np(d->worker[0].thread, sizeof(set), &set) : EINVAL;
+		int rc = start->cpu < CPU_SETSIZE
+				 ? pthread_setaffinity_np(d->worker[0].thread, sizeof(set), &set)
+				 : EINVAL;
 		if (rc)
-			return error_set(err, -rc, "cannot use CPU %d: %s", start->cpu, strerror(rc));
+			return error_set(err, -rc, "cannot use CPU %d: %s", start->cpu,
+					 strerror(rc));
 	}
 	return 0;
 }
@@ -202,7 +206,8 @@ static int handle(struct datapath *d, struct message *m, struct error *err)
 		d->quit = true;
 		return 0;
 	default:
-		return error_set(err, -EPROTO, "the datapath process takes no message %s", message_type_name(m->type));
+		return error_set(err, -EPROTO, "the datapath process takes no message %s",
+				 message_type_name(m->type));
 	}
 }
 
@@ -252,8 +257,9 @@ int main(int argc, char **argv)
 	uint64_t workers = 1;
 
 	if (argc != 2 || parse_u64(argv[1], 1, WORKERS_MAX, &workers) < 0) {
-		static const char text[] = "anynic-datapath is started by anynic; it takes a number of workers and "
-					   "a socket as descriptor 3\n";
+		static const char text[] =
+			"anynic-datapath is started by anynic; it takes a number of workers and "
+			"a socket as descriptor 3\n";
 		return write(STDERR_FILENO, text, sizeof(text) - 1) < 0 ? 1 : 2;
 	}
 	log_set_sink(sink_control);

@@ -41,7 +41,8 @@ void report_attached(struct hosted_nic *hn)
 	const char *problem = vfio_user_memory_problem(hn->server);
 
 	/* asked after every message of the VMM: mostly there is nothing new */
-	if (attached == hn->attached_told && strncmp(problem, hn->problem_told, sizeof(hn->problem_told) - 1) == 0)
+	if (attached == hn->attached_told &&
+	    strncmp(problem, hn->problem_told, sizeof(hn->problem_told) - 1) == 0)
 		return;
 	hn->attached_told = attached;
 	str_copy(hn->problem_told, sizeof(hn->problem_told), problem);

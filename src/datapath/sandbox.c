@@ -47,9 +47,11 @@ static int empty_root(void)
 {
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -errno;
-	if (mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,nr_inodes=2,mode=555") < 0)
+	if (mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  "size=4k,nr_inodes=2,mode=555") < 0)
 		return -errno;
-	if (chdir("/tmp") < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+	if (chdir("/tmp") < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return -errno;
 	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
 		return -errno;
@@ -63,12 +65,14 @@ static void empty_namespaces(void)
 	if (geteuid() != 0)
 		flags |= CLONE_NEWUSER;
 	if (unshare(flags) < 0) {
-		log_warning("sandbox: no namespaces of its own: %s (the other steps still hold)", strerror(errno));
+		log_warning("sandbox: no namespaces of its own: %s (the other steps still hold)",
+			    strerror(errno));
 		return;
 	}
 	int rc = empty_root();
 	if (rc < 0)
-		log_warning("sandbox: no empty file system: %s (the other steps still hold)", strerror(-rc));
+		log_warning("sandbox: no empty file system: %s (the other steps still hold)",
+			    strerror(-rc));
 }
 
 static int drop_capabilities(struct error *err)
@@ -77,22 +81,27 @@ static int drop_capabilities(struct error *err)
 	struct __user_cap_data_struct none[2] = { 0 };
 
 	for (int cap = 0; cap < 64; cap++)
-		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* fails for those that do not exist, or that we never had */
+		prctl(PR_CAPBSET_DROP, cap, 0, 0,
+		      0); /* fails for those that do not exist, or that we never had */
 	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
 			       setresuid(NOBODY, NOBODY, NOBODY) < 0))
 		log_warning("sandbox: stays root, without capabilities: %s", strerror(errno));
 	if (syscall(SYS_capset, &header, none) < 0)
-		return error_set(err, -errno, "sandbox: capabilities cannot be dropped: %s", strerror(errno));
+		return error_set(err, -errno, "sandbox: capabilities cannot be dropped: %s",
+				 strerror(errno));
 	return 0;
 }
 
 static void no_files(void)
 {
-	struct landlock_ruleset_attr all = { .handled_access_fs = (1ull << 13) - 1 }; /* all rights of ABI 1 */
+	struct landlock_ruleset_attr all = { .handled_access_fs =
+						     (1ull << 13) - 1 }; /* all rights of ABI 1 */
 	int fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
 
 	if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
-		log_info("sandbox: no Landlock in this kernel: %s (seccomp forbids files all the same)", strerror(errno));
+		log_info("sandbox: no Landlock in this kernel: %s (seccomp forbids files all the "
+			 "same)",
+			 strerror(errno));
 	fd_close(&fd);
 }
 
@@ -115,19 +124,48 @@ int sandbox_before_threads(struct error *err)
 /* What the packet path and later hand-overs need. Sorted by purpose. */
 static const int allowed[] = {
 	/* descriptors that it has */
-	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
-	SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(close), SCMP_SYS(fstat),
-	SCMP_SYS(lseek), SCMP_SYS(shutdown),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(readv),
+	SCMP_SYS(writev),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(recvmmsg),
+	SCMP_SYS(sendmmsg),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(sendto),
+	SCMP_SYS(close),
+	SCMP_SYS(fstat),
+	SCMP_SYS(lseek),
+	SCMP_SYS(shutdown),
 	/* a VMM connects */
 	SCMP_SYS(accept4),
 	/* waiting */
-	SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(eventfd2),
-	SCMP_SYS(timerfd_settime), SCMP_SYS(futex), SCMP_SYS(restart_syscall), SCMP_SYS(clock_gettime),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_pwait2),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(timerfd_settime),
+	SCMP_SYS(futex),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(clock_gettime),
 	/* memory; mmap and mprotect have rules of their own below */
-	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(brk),
 	/* threads that just began or end, signals that return */
-	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(sched_yield), SCMP_SYS(getrandom), SCMP_SYS(set_robust_list),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getpid),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(set_robust_list),
 	SCMP_SYS(rseq),
 };
 
@@ -140,9 +178,22 @@ static const int allowed_fcntls[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };
 #if defined(__SANITIZE_ADDRESS__)
 /* The named, wider filter of sanitizer builds: their runtime reports through files, threads and signals. */
 static const int sanitizer_allowed[] = {
-	SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(sigaltstack), SCMP_SYS(openat), SCMP_SYS(readlink), SCMP_SYS(newfstatat),
-	SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(prctl), SCMP_SYS(tgkill), SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(getrlimit), SCMP_SYS(prlimit64), SCMP_SYS(wait4), SCMP_SYS(pipe2), SCMP_SYS(getuid),
+	SCMP_SYS(mmap),
+	SCMP_SYS(mprotect),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(openat),
+	SCMP_SYS(readlink),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(clone),
+	SCMP_SYS(clone3),
+	SCMP_SYS(prctl),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(getrlimit),
+	SCMP_SYS(prlimit64),
+	SCMP_SYS(wait4),
+	SCMP_SYS(pipe2),
+	SCMP_SYS(getuid),
 };
 
 /* The leak checker stops all threads with ptrace, which the sandbox forbids; unit tests check for leaks. */
@@ -160,7 +211,8 @@ static int add_lists(scmp_filter_ctx ctx)
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed) && rc == 0; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed_ioctls) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i]));
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				      SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i]));
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed_fcntls) && rc == 0; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
 				      SCMP_A1(SCMP_CMP_EQ, (unsigned)allowed_fcntls[i]));
@@ -176,13 +228,15 @@ static int add_memory_rules(scmp_filter_ctx ctx)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, sanitizer_allowed[i], 0);
 #else
 	/* guest memory, the heap: never executable */
-	rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+			      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	/* glibc's fstat; with any other flag it would take a path */
 	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1, SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+				      SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
 #endif
 	return rc;
 }
@@ -202,6 +256,7 @@ int sandbox_lock(struct error *err)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);
 	if (rc < 0)
-		return error_set(err, rc, "sandbox: the system call filter cannot be set: %s", strerror(-rc));
+		return error_set(err, rc, "sandbox: the system call filter cannot be set: %s",
+				 strerror(-rc));
 	return 0;
 }

@@ -60,7 +60,8 @@ static void settle_port(struct hosted_port *hp)
 static struct hosted_nic *nic_of_server(struct vfio_user *v)
 {
 	const struct nic *nic = vfio_user_nic(v);
-	struct hosted_port *hp = (struct hosted_port *)nic->sink; /* struct port begins with its sink */
+	struct hosted_port *hp =
+		(struct hosted_port *)nic->sink; /* struct port begins with its sink */
 
 	for (unsigned i = 0; i < hp->port.nics; i++)
 		if (hp->nic[i].nic == nic)
@@ -85,9 +86,13 @@ static void serve_backend(struct hosted_port *hp, const struct loop_event *event
 	struct backend *b = hp->port.backend;
 
 	if (event->events & EPOLLOUT)
-		b->ops->send(b, NULL, 0); /* the rest of a frame that it took; settle_port unblocks the port */
-	if ((event->events & (EPOLLIN | EPOLLERR | EPOLLHUP)) && port_receive(&hp->port, event->index))
-		hp->more_rx = true; /* frames may wait inside the backend, where the descriptor does not show them */
+		b->ops->send(
+			b, NULL,
+			0); /* the rest of a frame that it took; settle_port unblocks the port */
+	if ((event->events & (EPOLLIN | EPOLLERR | EPOLLHUP)) &&
+	    port_receive(&hp->port, event->index))
+		hp->more_rx =
+			true; /* frames may wait inside the backend, where the descriptor does not show them */
 	settle_port(hp);
 }
 
@@ -201,7 +206,8 @@ static void run_command(struct worker *w, struct worker_command *c)
 		w->quit = true;
 		return;
 	default:
-		rc = error_set(&err, -EPROTO, "a worker has no command %s", message_type_name(c->type));
+		rc = error_set(&err, -EPROTO, "a worker has no command %s",
+			       message_type_name(c->type));
 		break;
 	}
 	if (c->left && atomic_fetch_sub(c->left, 1) > 1)
@@ -332,7 +338,8 @@ int worker_init(struct worker *w, unsigned number, int control_fd, struct error 
 		rc = error_set(err, -ENOMEM, "worker %u: out of memory", number);
 		goto fail;
 	}
-	w->wake = (struct loop_source){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .kind = FD_COMMAND };
+	w->wake = (struct loop_source){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+					.kind = FD_COMMAND };
 	rc = w->wake.fd < 0 ? -errno : loop_watch(&w->loop, &w->wake, EPOLLIN);
 	if (rc < 0) {
 		error_set(err, rc, "worker %u: no eventfd: %s", number, strerror(-rc));

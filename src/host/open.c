@@ -11,8 +11,8 @@
 #include "host/tap.h"
 #include "host/user.h"
 
-static int open_nothing(const struct backend_spec *spec, const char *port_id, unsigned queues, struct opened_backend *out,
-			struct error *err)
+static int open_nothing(const struct backend_spec *spec, const char *port_id, unsigned queues,
+			struct opened_backend *out, struct error *err)
 {
 	(void)spec;
 	(void)port_id;
@@ -24,14 +24,11 @@ static int open_nothing(const struct backend_spec *spec, const char *port_id, un
 
 static const struct {
 	const char *type;
-	int (*open)(const struct backend_spec *spec, const char *port_id, unsigned queues, struct opened_backend *out,
-		    struct error *err);
+	int (*open)(const struct backend_spec *spec, const char *port_id, unsigned queues,
+		    struct opened_backend *out, struct error *err);
 } openers[] = {
-	{ "user", host_user_open },
-	{ "tap", host_tap_open },
-	{ "stream", host_stream_open },
-	{ "null", open_nothing },
-	{ "loop", open_nothing },
+	{ "user", host_user_open }, { "tap", host_tap_open }, { "stream", host_stream_open },
+	{ "null", open_nothing },   { "loop", open_nothing },
 };
 
 /* Whatever the opener did not take over into `out`. */
@@ -48,8 +45,8 @@ static void close_rest(const struct backend_spec *spec, const struct opened_back
 	}
 }
 
-int host_backend_open(const struct backend_spec *spec, const char *port_id, unsigned queues, struct opened_backend *out,
-		      struct error *err)
+int host_backend_open(const struct backend_spec *spec, const char *port_id, unsigned queues,
+		      struct opened_backend *out, struct error *err)
 {
 	*out = (struct opened_backend){ .pidfd = -1 };
 	int rc = -ENOENT;
@@ -58,9 +55,11 @@ int host_backend_open(const struct backend_spec *spec, const char *port_id, unsi
 	for (i = 0; i < ARRAY_SIZE(openers) && strcmp(openers[i].type, spec->type) != 0; i++)
 		;
 	if (i < ARRAY_SIZE(openers))
-		rc = openers[i].open(spec, port_id, MAX(1u, MIN(queues, (unsigned)QUEUES_MAX)), out, err);
+		rc = openers[i].open(spec, port_id, MAX(1u, MIN(queues, (unsigned)QUEUES_MAX)), out,
+				     err);
 	else
-		error_set(err, rc, "this anynic has no backend %s; see: anynic backends", spec->type);
+		error_set(err, rc, "this anynic has no backend %s; see: anynic backends",
+			  spec->type);
 	close_rest(spec, out);
 	if (rc < 0)
 		opened_backend_close(out);

@@ -14,18 +14,18 @@
 struct opened_backend {
 	int fds[QUEUES_MAX];
 	unsigned nfds;
-	pid_t pid;               /* the process behind it; 0 = none. The caller reaps it when pidfd is readable. */
-	int pidfd;               /* -1 = none */
-	char ifname[16];         /* tap: the interface in use */
-	uint16_t mtu;            /* of the interface; 0 = unknown */
-	bool made;               /* the interface was made for us and goes with its descriptors */
+	pid_t pid; /* the process behind it; 0 = none. The caller reaps it when pidfd is readable. */
+	int pidfd;	 /* -1 = none */
+	char ifname[16]; /* tap: the interface in use */
+	uint16_t mtu;	 /* of the interface; 0 = unknown */
+	bool made;	 /* the interface was made for us and goes with its descriptors */
 	char unlink_path[PATH_ROOM]; /* stream server: its socket; empty = none */
 };
 
 /* `queues` is how many queue pairs the port's NICs could use; fewer may come out. Takes spec->fds (fd=), also on failure.
  * On failure `out` is closed and `err` says what, why and the next step. */
-int host_backend_open(const struct backend_spec *spec, const char *port_id, unsigned queues, struct opened_backend *out,
-		      struct error *err);
+int host_backend_open(const struct backend_spec *spec, const char *port_id, unsigned queues,
+		      struct opened_backend *out, struct error *err);
 
 /* The datapath has its copies. */
 void opened_backend_close_fds(struct opened_backend *o);

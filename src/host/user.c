@@ -35,7 +35,8 @@ static void add_argument(struct command_line *c, const char *key, const char *va
 	c->count++;
 }
 
-static void make_command_line(struct command_line *c, const struct backend_spec *spec, const char *port_id)
+static void make_command_line(struct command_line *c, const struct backend_spec *spec,
+			      const char *port_id)
 {
 	char mtu[8] = "";
 
@@ -76,8 +77,10 @@ static int explain_end(pid_t pid, struct error *err)
 
 	waitpid(pid, &status, 0);
 	if (WIFSIGNALED(status))
-		return error_set(err, -ECHILD, "anynic-user ended before it was ready: signal %d", WTERMSIG(status));
-	return error_set(err, -ECHILD, "anynic-user ended before it was ready: exit status %d", WEXITSTATUS(status));
+		return error_set(err, -ECHILD, "anynic-user ended before it was ready: signal %d",
+				 WTERMSIG(status));
+	return error_set(err, -ECHILD, "anynic-user ended before it was ready: exit status %d",
+			 WEXITSTATUS(status));
 }
 
 /* Its first packet is a struct error: code 0 means ready. */
@@ -91,7 +94,8 @@ static int wait_ready(int sock, struct opened_backend *out, struct error *err)
 		rc = poll(&p, 1, READY_MS);
 	while (rc < 0 && errno == EINTR);
 	if (rc <= 0)
-		return error_set(err, -ETIMEDOUT, "anynic-user did not become ready in %d seconds", READY_MS / 1000);
+		return error_set(err, -ETIMEDOUT, "anynic-user did not become ready in %d seconds",
+				 READY_MS / 1000);
 	ssize_t n = recv(sock, &first, sizeof(first), 0);
 	if (n != (ssize_t)sizeof(first)) {
 		pid_t pid = out->pid;
@@ -106,8 +110,8 @@ static int wait_ready(int sock, struct opened_backend *out, struct error *err)
 	return error_set(err, first.code < 0 ? first.code : -EPROTO, "%s", first.text);
 }
 
-int host_user_open(const struct backend_spec *spec, const char *port_id, unsigned queues, struct opened_backend *out,
-		   struct error *err)
+int host_user_open(const struct backend_spec *spec, const char *port_id, unsigned queues,
+		   struct opened_backend *out, struct error *err)
 {
 	struct command_line line = { 0 };
 	char path[4096];
@@ -130,6 +134,7 @@ int host_user_open(const struct backend_spec *spec, const char *port_id, unsigne
 	out->pid = pid;
 	out->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (out->pidfd < 0)
-		return error_set(err, -errno, "backend user: its process cannot be watched: %s", strerror(errno));
+		return error_set(err, -errno, "backend user: its process cannot be watched: %s",
+				 strerror(errno));
 	return wait_ready(pair[0], out, err);
 }

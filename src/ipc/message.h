@@ -14,19 +14,19 @@
 
 enum message_type {
 	/* control -> datapath */
-	MSG_START,          /* start workers, lock down; nothing of a guest before this */
-	MSG_PORT_ADD,       /* fds: backend's, then per NIC: listening socket, then its ROM if rom[i] */
+	MSG_START,    /* start workers, lock down; nothing of a guest before this */
+	MSG_PORT_ADD, /* fds: backend's, then per NIC: listening socket, then its ROM if rom[i] */
 	MSG_PORT_REMOVE,
-	MSG_PORT_LINKS,     /* one step: links of all NICs and the active one */
-	MSG_GUEST_RUN,      /* the guest was stopped or goes on */
-	MSG_COUNTERS_GET,   /* answered by MSG_COUNTERS per port (same seq), then MSG_REPLY */
-	MSG_NIC_SAVE,       /* reserved for the migration issue */
+	MSG_PORT_LINKS,	  /* one step: links of all NICs and the active one */
+	MSG_GUEST_RUN,	  /* the guest was stopped or goes on */
+	MSG_COUNTERS_GET, /* answered by MSG_COUNTERS per port (same seq), then MSG_REPLY */
+	MSG_NIC_SAVE,	  /* reserved for the migration issue */
 	MSG_QUIT,
 	/* datapath -> control */
 	MSG_REPLY,
 	MSG_STARTED,
 	MSG_NIC_STATUS,
-	MSG_NIC_ATTACHED,   /* a VMM connected to, or left, a NIC's socket */
+	MSG_NIC_ATTACHED, /* a VMM connected to, or left, a NIC's socket */
 	MSG_BACKEND_STATUS,
 	MSG_LINKS_APPLIED,
 	MSG_COUNTERS,
@@ -43,14 +43,14 @@ struct message_header {
 
 /* The program is started as `anynic-datapath WORKERS` with the socket as descriptor 3. */
 struct msg_start {
-	uint32_t vcpus;      /* of the guest, for the decision to poll; 0 = unknown */
-	int32_t cpu;         /* pin the first worker here; -1 = do not pin */
-	uint8_t sandbox;     /* 0 only in tests that need a debugger */
+	uint32_t vcpus;	 /* of the guest, for the decision to poll; 0 = unknown */
+	int32_t cpu;	 /* pin the first worker here; -1 = do not pin */
+	uint8_t sandbox; /* 0 only in tests that need a debugger */
 };
 
 struct msg_port_add {
 	struct port_spec spec;
-	uint8_t rom[PORT_NICS];   /* a descriptor of the ROM file follows the NIC's socket */
+	uint8_t rom[PORT_NICS]; /* a descriptor of the ROM file follows the NIC's socket */
 };
 
 struct msg_port_name {
@@ -60,8 +60,8 @@ struct msg_port_name {
 struct msg_port_links {
 	char port[ID_MAX];
 	uint8_t up[PORT_NICS];
-	int8_t active;       /* index of the NIC, -1 = none */
-	uint64_t cause_ns;   /* monotonic time of the register write that caused it; 0 = none */
+	int8_t active;	   /* index of the NIC, -1 = none */
+	uint64_t cause_ns; /* monotonic time of the register write that caused it; 0 = none */
 };
 
 struct msg_guest_run {
@@ -69,7 +69,7 @@ struct msg_guest_run {
 };
 
 struct msg_reply {
-	int32_t code;        /* 0 or negative errno */
+	int32_t code; /* 0 or negative errno */
 	struct error error;
 };
 
@@ -78,16 +78,16 @@ struct msg_nic_status {
 	char port[ID_MAX];
 	uint32_t state, previous, phase; /* enums of driver_status.h */
 	char evidence[120];
-	uint64_t since_ns;   /* CLOCK_MONOTONIC of the change */
+	uint64_t since_ns; /* CLOCK_MONOTONIC of the change */
 	uint32_t resets, bus_resets, ready_edges;
-	uint8_t bus_reset;   /* this change is a PCI reset or FLR: "DEVICE_RESET clears one NIC" */
+	uint8_t bus_reset; /* this change is a PCI reset or FLR: "DEVICE_RESET clears one NIC" */
 };
 
 struct msg_nic_attached {
 	char nic[ID_MAX];
 	char port[ID_MAX];
 	uint8_t attached;
-	char problem[200];   /* memory that cannot be used, ...; empty = fine */
+	char problem[200]; /* memory that cannot be used, ...; empty = fine */
 };
 
 struct msg_backend_status {
@@ -99,23 +99,24 @@ struct msg_backend_status {
 struct msg_links_applied {
 	char port[ID_MAX];
 	int8_t active;
-	uint64_t duration_ns;  /* from cause_ns to the moment the links were set; 0 when there was no cause */
-	uint64_t moved;        /* frames that waited for the old NIC and went to the new one */
+	uint64_t
+		duration_ns; /* from cause_ns to the moment the links were set; 0 when there was no cause */
+	uint64_t moved; /* frames that waited for the old NIC and went to the new one */
 };
 
 #define MSG_DROPS_MAX 16
 
 struct msg_counters {
 	char port[ID_MAX];
-	uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes;   /* guest's view */
-	uint64_t drop[MSG_DROPS_MAX];                         /* enum drop_reason */
+	uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes; /* guest's view */
+	uint64_t drop[MSG_DROPS_MAX];			   /* enum drop_reason */
 	struct {
 		char nic[ID_MAX];
 		uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes;
 		uint64_t interrupts, reads, writes;
 	} nic[PORT_NICS];
 	uint32_t nics;
-	uint64_t wakeups;    /* of the port's worker */
+	uint64_t wakeups; /* of the port's worker */
 };
 
 struct msg_log {
@@ -126,7 +127,8 @@ struct msg_log {
 #define MESSAGE_MAX 8192
 
 /* Sends one message. Safe from several threads (one packet each). 0 or negative errno. */
-int message_send(int sock, enum message_type type, uint32_t seq, const void *body, size_t len, const int *fds, unsigned nfds);
+int message_send(int sock, enum message_type type, uint32_t seq, const void *body, size_t len,
+		 const int *fds, unsigned nfds);
 
 /* A received message; `body` is `length` bytes. The receiver owns the descriptors. */
 struct message {

@@ -12,7 +12,8 @@ int loop_init(struct loop *loop, struct error *err)
 {
 	*loop = (struct loop){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
 	if (loop->epoll_fd < 0)
-		return error_set(err, -errno, "cannot make an epoll descriptor: raise the limit of open files");
+		return error_set(err, -errno,
+				 "cannot make an epoll descriptor: raise the limit of open files");
 	return 0;
 }
 

@@ -15,8 +15,8 @@
 
 struct loop_source {
 	int fd;
-	unsigned kind;   /* the owner's enum; comes back in the event */
-	unsigned index;  /* for the owner: which queue, client ... */
+	unsigned kind;	/* the owner's enum; comes back in the event */
+	unsigned index; /* for the owner: which queue, client ... */
 	void *owner;
 	uint32_t events; /* EPOLLIN...; 0 = not watched */
 };
@@ -25,7 +25,7 @@ struct loop_timer {
 	unsigned kind;
 	void *owner;
 	uint64_t deadline_ns;
-	unsigned slot;   /* place in the heap + 1; 0 = not armed */
+	unsigned slot; /* place in the heap + 1; 0 = not armed */
 };
 
 struct loop_event {

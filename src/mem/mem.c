@@ -12,8 +12,8 @@ struct mem_region {
 	struct mem_region *left, *right;
 	uint64_t iova;
 	uint64_t size;
-	uint8_t *host;       /* NULL: known but unreachable */
-	void *mapping;       /* what munmap gets: whole pages of the file */
+	uint8_t *host; /* NULL: known but unreachable */
+	void *mapping; /* what munmap gets: whole pages of the file */
 	size_t mapping_size;
 	unsigned access;
 	uint32_t weight;
@@ -32,7 +32,8 @@ static uint32_t next_weight(void)
 }
 
 /* All regions below `iova` go to *low, the others to *high. */
-static void treap_split(struct mem_region *t, uint64_t iova, struct mem_region **low, struct mem_region **high)
+static void treap_split(struct mem_region *t, uint64_t iova, struct mem_region **low,
+			struct mem_region **high)
 {
 	if (!t) {
 		*low = *high = NULL;
@@ -119,7 +120,8 @@ static uint64_t mapping_unit(const struct stat *st)
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t block = st->st_blksize > 0 ? (uint64_t)st->st_blksize : page;
 
-	return block > page && block <= MAPPING_UNIT_MAX && (block & (block - 1)) == 0 ? block : page;
+	return block > page && block <= MAPPING_UNIT_MAX && (block & (block - 1)) == 0 ? block
+										       : page;
 }
 
 /* A mapping past the end of its file would be a SIGBUS on first touch. */
@@ -133,14 +135,17 @@ static int check_file(int fd, uint64_t offset, uint64_t size, uint64_t *unit, st
 	if (!S_ISREG(st.st_mode))
 		return 0; /* a device (hugetlbfs is a regular file): mmap decides */
 	if (offset > (uint64_t)st.st_size || size > (uint64_t)st.st_size - offset)
-		return error_set(err, -EINVAL, "guest memory: the file is smaller than the map that was asked for");
+		return error_set(
+			err, -EINVAL,
+			"guest memory: the file is smaller than the map that was asked for");
 	return 0;
 }
 
 static int region_open(struct mem_region *r, int fd, uint64_t offset, struct error *err)
 {
 	uint64_t unit = 1;
-	int prot = ((r->access & MEM_READ) ? PROT_READ : 0) | ((r->access & MEM_WRITE) ? PROT_WRITE : 0);
+	int prot = ((r->access & MEM_READ) ? PROT_READ : 0) |
+		   ((r->access & MEM_WRITE) ? PROT_WRITE : 0);
 
 	if (fd < 0)
 		return 0;
@@ -151,7 +156,8 @@ static int region_open(struct mem_region *r, int fd, uint64_t offset, struct err
 	if (r->size > SIZE_MAX - skip - unit || offset - skip > INT64_MAX)
 		return error_set(err, -EINVAL, "guest memory: the map is too large");
 	r->mapping_size = (size_t)((r->size + skip + unit - 1) / unit * unit);
-	r->mapping = mmap(NULL, r->mapping_size, prot, MAP_SHARED | MAP_NORESERVE, fd, (off_t)(offset - skip));
+	r->mapping = mmap(NULL, r->mapping_size, prot, MAP_SHARED | MAP_NORESERVE, fd,
+			  (off_t)(offset - skip));
 	if (r->mapping == MAP_FAILED) {
 		r->mapping = NULL;
 		return error_set(err, -errno, "guest memory: cannot map %llu bytes: %s",
@@ -168,16 +174,19 @@ static void region_free(struct mem_region *r)
 	free(r);
 }
 
-int mem_map(struct guest_mem *m, uint64_t iova, uint64_t size, int fd, uint64_t offset, unsigned access,
-	    struct error *err)
+int mem_map(struct guest_mem *m, uint64_t iova, uint64_t size, int fd, uint64_t offset,
+	    unsigned access, struct error *err)
 {
-	if (size == 0 || iova + (size - 1) < iova || offset + size < offset || (access & ~(MEM_READ | MEM_WRITE)))
-		return error_set(err, -EINVAL, "guest memory: the range wraps, is empty or has unknown flags");
+	if (size == 0 || iova + (size - 1) < iova || offset + size < offset ||
+	    (access & ~(MEM_READ | MEM_WRITE)))
+		return error_set(err, -EINVAL,
+				 "guest memory: the range wraps, is empty or has unknown flags");
 	if (m->regions >= MEM_REGIONS_MAX)
 		return error_set(err, -ENOSPC, "guest memory: more than %d maps", MEM_REGIONS_MAX);
 	struct mem_region *next = region_from(m->root, iova);
 	if (next && next->iova <= iova + (size - 1))
-		return error_set(err, -EEXIST, "guest memory: the range overlaps one that is mapped");
+		return error_set(err, -EEXIST,
+				 "guest memory: the range overlaps one that is mapped");
 
 	struct mem_region *r = calloc(1, sizeof(*r));
 	if (!r)
@@ -300,7 +309,8 @@ void *mem_pointer(struct guest_mem *m, uint64_t addr, size_t len, unsigned acces
 	return p && n == len ? p : NULL;
 }
 
-int mem_iov(struct guest_mem *m, uint64_t addr, size_t len, unsigned access, struct iovec *iov, unsigned max)
+int mem_iov(struct guest_mem *m, uint64_t addr, size_t len, unsigned access, struct iovec *iov,
+	    unsigned max)
 {
 	unsigned count = 0;
 
@@ -319,7 +329,8 @@ int mem_iov(struct guest_mem *m, uint64_t addr, size_t len, unsigned access, str
 }
 
 /* Moves `len` bytes between pieces (from byte `skip`) and a buffer; `out` tells the direction. */
-static size_t iov_copy(const struct iovec *iov, unsigned count, size_t skip, void *buffer, size_t len, bool out)
+static size_t iov_copy(const struct iovec *iov, unsigned count, size_t skip, void *buffer,
+		       size_t len, bool out)
 {
 	uint8_t *b = buffer;
 	size_t done = 0;
@@ -346,7 +357,8 @@ size_t iov_to_buffer(const struct iovec *iov, unsigned count, size_t skip, void 
 	return iov_copy(iov, count, skip, to, len, true);
 }
 
-size_t iov_from_buffer(const struct iovec *iov, unsigned count, size_t skip, const void *from, size_t len)
+size_t iov_from_buffer(const struct iovec *iov, unsigned count, size_t skip, const void *from,
+		       size_t len)
 {
 	return iov_copy(iov, count, skip, (void *)(uintptr_t)from, len, false);
 }

@@ -17,12 +17,12 @@ enum mem_access { MEM_READ = 1, MEM_WRITE = 2 };
 struct mem_region;
 
 struct guest_mem {
-	struct mem_region *root;  /* tree by address */
-	struct mem_region *last;  /* one-entry cache */
+	struct mem_region *root; /* tree by address */
+	struct mem_region *last; /* one-entry cache */
 	unsigned regions;
-	bool bus_master;          /* COMMAND.BME: off = every access fails */
-	uint64_t generation;      /* changes whenever kept pointers became invalid */
-	uint64_t faults;          /* accesses outside memory */
+	bool bus_master;     /* COMMAND.BME: off = every access fails */
+	uint64_t generation; /* changes whenever kept pointers became invalid */
+	uint64_t faults;     /* accesses outside memory */
 };
 
 #define MEM_REGIONS_MAX 65535
@@ -33,8 +33,8 @@ void mem_finish(struct guest_mem *m); /* accepts a zeroed one */
 /* Maps `size` bytes of `fd` from `offset` at `iova`. `access` is a set of enum mem_access. With fd -1 the range is known
  * but unreachable (ROM). The descriptor stays the caller's and may be closed afterwards.
  * -EEXIST on overlap, -EINVAL for a range that wraps or is not page-aligned where it must be, -ENOSPC, mmap's errors. */
-int mem_map(struct guest_mem *m, uint64_t iova, uint64_t size, int fd, uint64_t offset, unsigned access,
-	    struct error *err);
+int mem_map(struct guest_mem *m, uint64_t iova, uint64_t size, int fd, uint64_t offset,
+	    unsigned access, struct error *err);
 
 /* Unmaps every region inside [iova, iova + size). -ENOENT when there is none, -EINVAL when one is only partly inside. */
 int mem_unmap(struct guest_mem *m, uint64_t iova, uint64_t size);
@@ -50,11 +50,13 @@ bool mem_write(struct guest_mem *m, uint64_t addr, const void *from, size_t len)
 void *mem_pointer(struct guest_mem *m, uint64_t addr, size_t len, unsigned access);
 
 /* Pieces of [addr, addr + len), at most `max`. Returns how many, -EFAULT outside memory, -E2BIG when max is too few. */
-int mem_iov(struct guest_mem *m, uint64_t addr, size_t len, unsigned access, struct iovec *iov, unsigned max);
+int mem_iov(struct guest_mem *m, uint64_t addr, size_t len, unsigned access, struct iovec *iov,
+	    unsigned max);
 
 /* Copies between pieces and a buffer, from byte `skip` of the pieces on. Returns how many bytes were copied. */
 size_t iov_to_buffer(const struct iovec *iov, unsigned count, size_t skip, void *to, size_t len);
-size_t iov_from_buffer(const struct iovec *iov, unsigned count, size_t skip, const void *from, size_t len);
+size_t iov_from_buffer(const struct iovec *iov, unsigned count, size_t skip, const void *from,
+		       size_t len);
 size_t iov_length(const struct iovec *iov, unsigned count);
 
 #endif

@@ -49,7 +49,8 @@ uint32_t csum_add(uint32_t sum, const void *data, size_t len, bool odd)
 	size_t blocks = len & ~(size_t)31;
 	uint64_t wide = sum_blocks(p, blocks), word = 0;
 
-	for (p += blocks, len -= blocks; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+	for (p += blocks, len -= blocks; len >= sizeof(word);
+	     p += sizeof(word), len -= sizeof(word)) {
 		memcpy(&word, p, sizeof(word));
 		wide = add_carry(wide, word);
 	}

@@ -12,13 +12,13 @@
 
 #include "base/util.h"
 
-#define ETH_HEADER      14u
-#define VLAN_TAG        4u
-#define FRAME_MIN       60u        /* shortest frame without FCS */
-#define FRAME_MAX       (65535u + ETH_HEADER + VLAN_TAG)
-#define FRAME_IOV_MAX   48u
-#define FRAME_HEAD      192u       /* room for headers that a model rewrites (VLAN tag, segment headers) */
-#define FRAME_BATCH     64u
+#define ETH_HEADER    14u
+#define VLAN_TAG      4u
+#define FRAME_MIN     60u /* shortest frame without FCS */
+#define FRAME_MAX     (65535u + ETH_HEADER + VLAN_TAG)
+#define FRAME_IOV_MAX 48u
+#define FRAME_HEAD    192u /* room for headers that a model rewrites (VLAN tag, segment headers) */
+#define FRAME_BATCH   64u
 
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4 /* kernel headers before 6.2 */
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
@@ -26,39 +26,39 @@
 
 /* What a backend or a guest driver takes as it is (backend_ops.offloads, nic->rx_offloads). */
 enum frame_offload {
-	FRAME_CSUM = BIT(0),  /* VIRTIO_NET_HDR_F_NEEDS_CSUM */
+	FRAME_CSUM = BIT(0), /* VIRTIO_NET_HDR_F_NEEDS_CSUM */
 	FRAME_TSO4 = BIT(1),
 	FRAME_TSO6 = BIT(2),
-	FRAME_USO = BIT(3),   /* VIRTIO_NET_HDR_GSO_UDP_L4 */
-	FRAME_ECN = BIT(4),   /* TSO with ECN */
+	FRAME_USO = BIT(3), /* VIRTIO_NET_HDR_GSO_UDP_L4 */
+	FRAME_ECN = BIT(4), /* TSO with ECN */
 };
 
 /* The 12 bytes in front of a frame are virtio's own struct, little-endian as on the wire of virtio 1.x
  * (all supported hosts are little-endian); num_buffers belongs to the receive ring alone. */
 struct frame {
 	struct virtio_net_hdr_v1 hdr;
-	uint32_t length;              /* bytes of all pieces, FCS not included */
+	uint32_t length; /* bytes of all pieces, FCS not included */
 	uint16_t iovs;
-	uint16_t queue;               /* which queue pair it came from, or should go to */
+	uint16_t queue; /* which queue pair it came from, or should go to */
 	struct iovec iov[FRAME_IOV_MAX];
-	uint8_t head[FRAME_HEAD];     /* scratch that a piece may point into */
+	uint8_t head[FRAME_HEAD]; /* scratch that a piece may point into */
 };
 
 /* Why a frame did not get through. One counter each, in every port. */
 enum drop_reason {
 	DROP_NONE,
-	DROP_LINK_DOWN,       /* the guest sent on a NIC whose link is down */
-	DROP_INACTIVE,        /* the guest sent on the NIC that is not active */
-	DROP_NO_ACTIVE_NIC,   /* from the backend while no NIC is active */
-	DROP_NO_BUFFER,       /* the guest gave no receive buffer in time */
-	DROP_FILTERED,        /* the NIC's receive filter does not want it (not an error) */
+	DROP_LINK_DOWN,	    /* the guest sent on a NIC whose link is down */
+	DROP_INACTIVE,	    /* the guest sent on the NIC that is not active */
+	DROP_NO_ACTIVE_NIC, /* from the backend while no NIC is active */
+	DROP_NO_BUFFER,	    /* the guest gave no receive buffer in time */
+	DROP_FILTERED,	    /* the NIC's receive filter does not want it (not an error) */
 	DROP_OVERSIZE,
-	DROP_RUNT,            /* shorter than an Ethernet header */
+	DROP_RUNT, /* shorter than an Ethernet header */
 	DROP_BAD_DESCRIPTOR,
-	DROP_BAD_ADDRESS,     /* a descriptor points outside guest memory */
-	DROP_BAD_OFFLOAD,     /* offload fields that fit no frame */
-	DROP_RX_DISABLED,     /* the driver has reception switched off */
-	DROP_BACKEND,         /* the backend refused it for good */
+	DROP_BAD_ADDRESS, /* a descriptor points outside guest memory */
+	DROP_BAD_OFFLOAD, /* offload fields that fit no frame */
+	DROP_RX_DISABLED, /* the driver has reception switched off */
+	DROP_BACKEND,	  /* the backend refused it for good */
 	DROP_REASON_COUNT
 };
 

@@ -13,24 +13,24 @@
 #define VLAN_TAGS_MAX  2u
 
 #define IPV4_HEADER_MIN 20u
-#define IPV4_LENGTH     2u
-#define IPV4_ID         4u
-#define IPV4_FRAGMENT   6u
-#define IPV4_PROTOCOL   9u
-#define IPV4_CSUM       10u
-#define IPV4_ADDRESSES  12u
-#define IPV6_HEADER     40u
-#define IPV6_LENGTH     4u
-#define IPV6_NEXT       6u
-#define IPV6_ADDRESSES  8u
+#define IPV4_LENGTH	2u
+#define IPV4_ID		4u
+#define IPV4_FRAGMENT	6u
+#define IPV4_PROTOCOL	9u
+#define IPV4_CSUM	10u
+#define IPV4_ADDRESSES	12u
+#define IPV6_HEADER	40u
+#define IPV6_LENGTH	4u
+#define IPV6_NEXT	6u
+#define IPV6_ADDRESSES	8u
 
 #define TCP_HEADER_MIN 20u
-#define TCP_SEQ        4u
+#define TCP_SEQ	       4u
 #define TCP_DATA_AT    12u
 #define TCP_FLAGS      13u
-#define TCP_FIN        0x01u
-#define TCP_PSH        0x08u
-#define TCP_CWR        0x80u
+#define TCP_FIN	       0x01u
+#define TCP_PSH	       0x08u
+#define TCP_CWR	       0x80u
 #define TCP_CSUM       16u
 #define UDP_HEADER     8u
 #define UDP_LENGTH     4u
@@ -65,7 +65,8 @@ uint32_t frame_needs(const struct frame *f)
 
 static int check_gso(const struct frame *f)
 {
-	uint32_t start = f->hdr.csum_start, l4_min = TCP_HEADER_MIN, csum_at = TCP_CSUM, l3_min = IPV4_HEADER_MIN;
+	uint32_t start = f->hdr.csum_start, l4_min = TCP_HEADER_MIN, csum_at = TCP_CSUM,
+		 l3_min = IPV4_HEADER_MIN;
 
 	switch (gso_kind(f)) {
 	case VIRTIO_NET_HDR_GSO_TCPV4:
@@ -125,7 +126,8 @@ static int parse_ipv4(struct offload_walk *w, uint8_t protocol)
 	if (w->l3 + IPV4_HEADER_MIN > w->headers || ip[0] >> 4 != 4)
 		return -EINVAL;
 	uint32_t ip_length = (ip[0] & 15u) * 4;
-	if (ip_length < IPV4_HEADER_MIN || w->l3 + ip_length != w->l4 || ip[IPV4_PROTOCOL] != protocol)
+	if (ip_length < IPV4_HEADER_MIN || w->l3 + ip_length != w->l4 ||
+	    ip[IPV4_PROTOCOL] != protocol)
 		return -EINVAL;
 	if (get_be16(ip + IPV4_FRAGMENT) & 0x3fff) /* a fragment cannot be segmented again */
 		return -EINVAL;
@@ -156,7 +158,8 @@ static int parse_ipv6(struct offload_walk *w, uint8_t protocol)
 static int parse_headers(struct offload_walk *w)
 {
 	const struct frame *f = w->source;
-	uint32_t have = (uint32_t)frame_copy_out(f, 0, w->head, MIN(f->length, (uint32_t)sizeof(w->head)));
+	uint32_t have =
+		(uint32_t)frame_copy_out(f, 0, w->head, MIN(f->length, (uint32_t)sizeof(w->head)));
 	uint16_t ethertype = 0;
 
 	w->headers = have; /* as far as we can see */
@@ -182,7 +185,8 @@ static int parse_headers(struct offload_walk *w)
 	return !w->ipv6 && w->headers - w->l3 + chunk > UINT16_MAX ? -EINVAL : 0;
 }
 
-int offload_walk_begin(struct offload_walk *w, const struct frame *f, uint32_t offloads, uint8_t *room, size_t room_size)
+int offload_walk_begin(struct offload_walk *w, const struct frame *f, uint32_t offloads,
+		       uint8_t *room, size_t room_size)
 {
 	uint32_t missing = frame_needs(f) & ~offloads;
 
@@ -236,7 +240,8 @@ static uint16_t csum_not_zero(uint32_t sum)
 {
 	uint16_t c = csum_fold(sum);
 
-	return c ? c : 0xffff; /* 0 means "no checksum" in UDP (RFC 768), and both are the same number in TCP */
+	return c ? c
+		 : 0xffff; /* 0 means "no checksum" in UDP (RFC 768), and both are the same number in TCP */
 }
 
 static bool make_checksummed(struct offload_walk *w, struct frame *out)
@@ -251,7 +256,8 @@ static bool make_checksummed(struct offload_walk *w, struct frame *out)
 	if (frame_copy_out(f, 0, data, f->length) != f->length)
 		return false;
 	/* the field holds the sum of the pseudo header */
-	put_be16(data + start + f->hdr.csum_offset, csum_not_zero(csum_add(0, data + start, f->length - start, false)));
+	put_be16(data + start + f->hdr.csum_offset,
+		 csum_not_zero(csum_add(0, data + start, f->length - start, false)));
 	finish_frame(w, out, data, f->length);
 	w->room_used += f->length;
 	return true;
@@ -269,7 +275,8 @@ static void write_ip_header(const struct offload_walk *w, uint8_t *ip, uint32_t 
 	put_be16(ip + IPV4_CSUM, csum_fold(csum_add(0, ip, w->l4 - w->l3, false)));
 }
 
-static void write_l4_header(const struct offload_walk *w, uint8_t *l4, uint32_t l4_length, bool last)
+static void write_l4_header(const struct offload_walk *w, uint8_t *l4, uint32_t l4_length,
+			    bool last)
 {
 	uint8_t *field = l4 + (w->udp ? UDP_CSUM : TCP_CSUM);
 
@@ -278,7 +285,7 @@ static void write_l4_header(const struct offload_walk *w, uint8_t *l4, uint32_t 
 	} else {
 		put_be32(l4 + TCP_SEQ, get_be32(l4 + TCP_SEQ) + w->at);
 		if (!last)
-			l4[TCP_FLAGS] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+			l4[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 		if (w->segment)
 			l4[TCP_FLAGS] &= (uint8_t)~TCP_CWR; /* said once (RFC 3168, 6.1.2) */
 	}

@@ -28,22 +28,23 @@ struct offload_walk {
 	uint32_t offloads;
 	uint8_t *room;
 	size_t room_size;
-	size_t room_used;       /* bytes of room that the frames of the last call take; the rest is free for another walk */
-	uint32_t at;            /* payload bytes already sent */
+	size_t room_used; /* bytes of room that the frames of the last call take; the rest is free for another walk */
+	uint32_t at; /* payload bytes already sent */
 	unsigned segment;
 	/* what is to be done, found once */
 	enum offload_work { OFFLOAD_PASS, OFFLOAD_CSUM, OFFLOAD_SEGMENT, OFFLOAD_DONE } work;
 	struct frame_cursor payload;
-	uint32_t l3, l4;        /* where the IP and the TCP or UDP header begin */
-	uint32_t headers;       /* bytes of all headers */
-	uint32_t pseudo;        /* partial sum of the pseudo header without its length */
+	uint32_t l3, l4;  /* where the IP and the TCP or UDP header begin */
+	uint32_t headers; /* bytes of all headers */
+	uint32_t pseudo;  /* partial sum of the pseudo header without its length */
 	bool ipv6, udp;
 	uint8_t head[FRAME_HEAD]; /* the headers, copied once from the frame */
 };
 
 /* 0, or -EINVAL when the headers are not what the offload fields say, or `room` cannot hold one frame (room_size of
  * FRAME_MAX always does). A frame that needs nothing is handed on as it is, without a copy. */
-int offload_walk_begin(struct offload_walk *w, const struct frame *f, uint32_t offloads, uint8_t *room, size_t room_size);
+int offload_walk_begin(struct offload_walk *w, const struct frame *f, uint32_t offloads,
+		       uint8_t *room, size_t room_size);
 
 /* Next frame to hand on, or false at the end. */
 bool offload_walk_next(struct offload_walk *w, struct frame *out);

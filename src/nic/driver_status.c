@@ -19,7 +19,8 @@ const char *const driver_phase_names[] = {
 };
 NAMES_MATCH(driver_phase_names, DRIVER_PHASE_COUNT);
 
-void report_set(struct driver_report *r, enum driver_state state, enum driver_phase phase, const char *fmt, ...)
+void report_set(struct driver_report *r, enum driver_state state, enum driver_phase phase,
+		const char *fmt, ...)
 {
 	va_list args;
 

@@ -4,7 +4,13 @@
 
 #include "base/clock.h"
 
-enum driver_state { DRIVER_NONE, DRIVER_INITIALIZING, DRIVER_READY, DRIVER_FAILED, DRIVER_STATE_COUNT };
+enum driver_state {
+	DRIVER_NONE,
+	DRIVER_INITIALIZING,
+	DRIVER_READY,
+	DRIVER_FAILED,
+	DRIVER_STATE_COUNT
+};
 enum driver_phase { PHASE_UNKNOWN, PHASE_FIRMWARE, PHASE_OS, DRIVER_PHASE_COUNT };
 
 extern const char *const driver_state_names[DRIVER_STATE_COUNT];
@@ -22,14 +28,15 @@ struct driver_report {
 struct driver_status {
 	struct driver_report now;
 	enum driver_state previous;
-	uint64_t since_ns;       /* when `now.state` began (the NIC's clock) */
-	uint32_t resets;         /* device resets asked by the driver */
-	uint32_t bus_resets;     /* power-on, PCI reset, FLR */
-	uint32_t ready_edges;    /* how often it became ready */
-	bool changed;            /* state or phase changed and nobody has told it yet; the owner clears it */
+	uint64_t since_ns;    /* when `now.state` began (the NIC's clock) */
+	uint32_t resets;      /* device resets asked by the driver */
+	uint32_t bus_resets;  /* power-on, PCI reset, FLR */
+	uint32_t ready_edges; /* how often it became ready */
+	bool changed; /* state or phase changed and nobody has told it yet; the owner clears it */
 };
 
-void report_set(struct driver_report *r, enum driver_state state, enum driver_phase phase, const char *fmt, ...) PRINTF(4, 5);
+void report_set(struct driver_report *r, enum driver_state state, enum driver_phase phase,
+		const char *fmt, ...) PRINTF(4, 5);
 
 /* Takes over a report. `changed` is set when state or phase differ; evidence alone is stored quietly. */
 void driver_status_update(struct driver_status *s, const struct driver_report *r, uint64_t now_ns);

@@ -41,7 +41,8 @@ void nic_reset(struct nic *nic, enum reset_kind kind)
 	nic->ops->reset(nic, kind);
 }
 
-struct nic *nic_create(const struct nic_spec *spec, struct clock *clock, struct frame *batch, struct error *err)
+struct nic *nic_create(const struct nic_spec *spec, struct clock *clock, struct frame *batch,
+		       struct error *err)
 {
 	const struct nic_ops *ops = nic_model_find(spec->model);
 
@@ -170,7 +171,9 @@ static int load_section(struct nic *nic, uint32_t tag, struct reader *body, stru
 	switch (tag) {
 	case TAG_MODEL_NAME:
 		if (body->length != name || memcmp(body->data, nic->ops->name, name))
-			return error_set(err, -EINVAL, "the saved state is of another model than %s", nic->ops->name);
+			return error_set(err, -EINVAL,
+					 "the saved state is of another model than %s",
+					 nic->ops->name);
 		return 0;
 	case TAG_PCI:
 		return pci_load(&nic->pci, body, err);
@@ -181,7 +184,9 @@ static int load_section(struct nic *nic, uint32_t tag, struct reader *body, stru
 	case TAG_MODEL:
 		return nic->ops->load(nic, body->data, body->length, err);
 	default:
-		return error_set(err, -EINVAL, "the saved state has an unknown section %u: it is of a newer version", tag);
+		return error_set(
+			err, -EINVAL,
+			"the saved state has an unknown section %u: it is of a newer version", tag);
 	}
 }
 
@@ -196,7 +201,8 @@ int nic_load(struct nic *nic, const void *data, size_t len, struct error *err)
 	while (reader_section(&r, &tag, &body)) {
 		/* in the order in which they are written, each once: the model relies on what came before */
 		if (tag != seen + 1)
-			return error_set(err, -EINVAL, "the saved state has its sections in a wrong order");
+			return error_set(err, -EINVAL,
+					 "the saved state has its sections in a wrong order");
 		seen = tag;
 		int rc = load_section(nic, tag, &body, err);
 		if (rc < 0) {

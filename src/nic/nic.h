@@ -19,51 +19,60 @@
 struct nic;
 
 enum reset_kind {
-	RESET_POWER_ON,   /* init */
-	RESET_PCI,        /* vfio-user DEVICE_RESET: bus reset, or the guest's reboot */
-	RESET_FUNCTION,   /* FLR, D3hot -> D0 */
+	RESET_POWER_ON, /* init */
+	RESET_PCI,	/* vfio-user DEVICE_RESET: bus reset, or the guest's reboot */
+	RESET_FUNCTION, /* FLR, D3hot -> D0 */
 };
 
 struct nic_ops {
-	const char *name;     /* "igc", as users write it */
-	const char *summary;  /* one line for `anynic models` */
-	size_t size;          /* bytes of the model's struct, which begins with struct nic */
-	bool performant;      /* may be the performant card of a switch port */
+	const char *name;    /* "igc", as users write it */
+	const char *summary; /* one line for `anynic models` */
+	size_t size;	     /* bytes of the model's struct, which begins with struct nic */
+	bool performant;     /* may be the performant card of a switch port */
 	bool legacy;
-	bool express;         /* PCI Express card: wants a root port on q35 */
-	uint16_t queues_max;  /* queue pairs */
-	struct reg_space *const *spaces; /* register maps of all BARs, NULL at the end; nic_models_prepare builds them */
-	uint16_t mtu_max;     /* what `mtu=` may be; 0 = the card takes no mtu= */
-	bool packed;          /* takes packed=on */
-	uint8_t revs[4];      /* what `rev=` may be, ends with 0; none = the card takes no rev= */
+	bool express;	     /* PCI Express card: wants a root port on q35 */
+	uint16_t queues_max; /* queue pairs */
+	struct reg_space *const *
+		spaces; /* register maps of all BARs, NULL at the end; nic_models_prepare builds them */
+	uint16_t mtu_max; /* what `mtu=` may be; 0 = the card takes no mtu= */
+	bool packed;	  /* takes packed=on */
+	uint8_t revs[4];  /* what `rev=` may be, ends with 0; none = the card takes no rev= */
 
 	/* nic->spec, clock, mem and mac are set; adds identity, BARs, capabilities. Allocates everything that will ever be needed. */
 	int (*init)(struct nic *nic, const struct nic_spec *spec, struct error *err);
-	void (*finish)(struct nic *nic);                           /* accepts a zeroed nic */
-	void (*reset)(struct nic *nic, enum reset_kind kind);      /* model state; pci was reset before */
-	bool (*transmit)(struct nic *nic, unsigned queue);         /* one bounded batch; true: more waits. A queue that does not exist: false */
+	void (*finish)(struct nic *nic); /* accepts a zeroed nic */
+	void (*reset)(struct nic *nic,
+		      enum reset_kind kind); /* model state; pci was reset before */
+	bool (*transmit)(
+		struct nic *nic,
+		unsigned
+			queue); /* one bounded batch; true: more waits. A queue that does not exist: false */
 	/* Frames for the guest. Returns how many were taken (also those that a filter dropped); fewer = no buffers, try the rest
 	 * when nic->notes.rx_ready. Publishes and interrupts once per call. */
 	unsigned (*receive)(struct nic *nic, const struct frame *frames, unsigned n);
-	void (*link_changed)(struct nic *nic);                     /* nic->link_up is the new value */
-	void (*timer)(struct nic *nic);                            /* nic->notes.deadline_ns has come (it was cleared) */
-	void (*judge)(const struct nic *nic, struct driver_report *out); /* driver status from state and latches; no side effect */
-	int (*save)(const struct nic *nic, struct buffer *out);    /* model sections only; nic_save does the rest */
+	void (*link_changed)(struct nic *nic); /* nic->link_up is the new value */
+	void (*timer)(struct nic *nic); /* nic->notes.deadline_ns has come (it was cleared) */
+	void (*judge)(const struct nic *nic,
+		      struct driver_report
+			      *out); /* driver status from state and latches; no side effect */
+	int (*save)(const struct nic *nic,
+		    struct buffer *out); /* model sections only; nic_save does the rest */
 	int (*load)(struct nic *nic, const void *data, size_t len, struct error *err);
 };
 
 /* Left by the model, read and cleared by the owner after each entry. */
 struct nic_notes {
-	uint32_t runnable;     /* transmit (and control) queues that were kicked: bit = queue */
-	bool rx_ready;         /* the guest gave receive buffers */
-	bool status_dirty;     /* judge again */
-	uint64_t deadline_ns;  /* nic->clock time of the model's next timer; 0 = none. Not cleared by reading. */
+	uint32_t runnable; /* transmit (and control) queues that were kicked: bit = queue */
+	bool rx_ready;	   /* the guest gave receive buffers */
+	bool status_dirty; /* judge again */
+	uint64_t
+		deadline_ns; /* nic->clock time of the model's next timer; 0 = none. Not cleared by reading. */
 };
 
 struct nic_counters {
 	uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes;
 	uint64_t drop[DROP_REASON_COUNT];
-	uint64_t bad_access;   /* descriptors or ring addresses outside guest memory */
+	uint64_t bad_access; /* descriptors or ring addresses outside guest memory */
 };
 
 /* Where a NIC's frames go. Returns how many were taken; fewer = backpressure: the model leaves the rest in the ring, and is
@@ -73,21 +82,22 @@ struct nic_sink {
 };
 
 struct nic {
-	struct pci_device pci;       /* first: register callbacks get this pointer */
+	struct pci_device pci; /* first: register callbacks get this pointer */
 	const struct nic_ops *ops;
 	struct nic_spec spec;
 	struct guest_mem mem;
-	struct clock *clock;         /* borrowed */
-	struct nic_sink *sink;       /* borrowed; NULL = frames are dropped as DROP_INACTIVE */
-	uint8_t mac[MAC_LEN];        /* permanent address */
+	struct clock *clock;   /* borrowed */
+	struct nic_sink *sink; /* borrowed; NULL = frames are dropped as DROP_INACTIVE */
+	uint8_t mac[MAC_LEN];  /* permanent address */
 	bool link_up;
-	bool stopped;                /* the guest is stopped: no ring may be touched */
-	uint32_t rx_offloads;        /* enum frame_offload that the driver takes now, set by the model; FRAME_CSUM here means that a
+	bool stopped; /* the guest is stopped: no ring may be touched */
+	uint32_t
+		rx_offloads; /* enum frame_offload that the driver takes now, set by the model; FRAME_CSUM here means that a
 	                              * frame may come with NEEDS_CSUM. The port mends whatever else the backend gives. */
 	struct nic_notes notes;
 	struct nic_counters counters;
 	struct driver_status status;
-	struct frame *batch;         /* FRAME_BATCH frames of the worker's, for transmit; borrowed */
+	struct frame *batch; /* FRAME_BATCH frames of the worker's, for transmit; borrowed */
 };
 
 /* Model by name, or NULL. models.c is the only place that names them all. */
@@ -99,7 +109,8 @@ extern const unsigned nic_model_count;
 int nic_models_prepare(struct error *err);
 
 /* Makes a NIC and resets it (power-on). `clock` and `batch` are borrowed. */
-struct nic *nic_create(const struct nic_spec *spec, struct clock *clock, struct frame *batch, struct error *err);
+struct nic *nic_create(const struct nic_spec *spec, struct clock *clock, struct frame *batch,
+		       struct error *err);
 void nic_destroy(struct nic *nic); /* NULL is fine */
 
 /* PCI reset as the bus does it: pci_reset, model reset, status none. */

@@ -11,7 +11,8 @@ uint64_t pci_bar_read(struct pci_device *dev, unsigned bar, uint64_t offset, uns
 	return reg_space_read(dev->bar[bar].space, dev, offset, size);
 }
 
-void pci_bar_write(struct pci_device *dev, unsigned bar, uint64_t offset, unsigned size, uint64_t value)
+void pci_bar_write(struct pci_device *dev, unsigned bar, uint64_t offset, unsigned size,
+		   uint64_t value)
 {
 	if (bar >= PCI_BARS || !dev->bar[bar].space) {
 		dev->unknown_accesses++;

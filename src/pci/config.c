@@ -10,13 +10,13 @@
 #include "base/bytes.h"
 #include "pci/pci.h"
 
-#define EXT_CONFIG      256u
-#define EXPRESS_CONFIG  4096u
-#define COMMAND_BITS                                                                                                   \
-	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INVALIDATE | PCI_COMMAND_PARITY |      \
-	 PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
+#define EXT_CONFIG     256u
+#define EXPRESS_CONFIG 4096u
+#define COMMAND_BITS                                                                               \
+	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INVALIDATE |       \
+	 PCI_COMMAND_PARITY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
 #define STATUS_CLEAR_BITS 0xf900u
-#define PCIE_LENGTH       0x3c
+#define PCIE_LENGTH	  0x3c
 
 static uint32_t get_width(const uint8_t *p, unsigned width)
 {
@@ -33,11 +33,14 @@ static void put_width(uint8_t *p, unsigned width, uint32_t value)
 		put_le32(p, value);
 }
 
-void pci_init(struct pci_device *dev, const struct pci_identity *id, const struct pci_hooks *hooks, void *state)
+void pci_init(struct pci_device *dev, const struct pci_identity *id, const struct pci_hooks *hooks,
+	      void *state)
 {
 	uint8_t *c = dev->config;
 
-	*dev = (struct pci_device){ .hooks = hooks, .state = state, .express = id->express, .cap_end = 0x40 };
+	*dev = (struct pci_device){
+		.hooks = hooks, .state = state, .express = id->express, .cap_end = 0x40
+	};
 	for (unsigned i = 0; i < PCI_IRQ_INDEXES; i++)
 		for (unsigned k = 0; k < PCI_VECTORS_MAX; k++)
 			dev->irq_fd[i][k] = -1;
@@ -74,14 +77,16 @@ void pci_reset(struct pci_device *dev)
 	memset(dev->pending, 0, sizeof(dev->pending));
 }
 
-void pci_add_field(struct pci_device *dev, uint16_t offset, uint8_t width, uint32_t writable, uint32_t write_1_clear)
+void pci_add_field(struct pci_device *dev, uint16_t offset, uint8_t width, uint32_t writable,
+		   uint32_t write_1_clear)
 {
 	assert(dev->fields < PCI_FIELDS_MAX && offset + width <= PCI_CONFIG_ROOM);
-	dev->field[dev->fields++] = (struct pci_field){ .offset = offset,
-							.width = width,
-							.writable = writable,
-							.write_1_clear = write_1_clear,
-							.reset = get_width(dev->config + offset, width) };
+	dev->field[dev->fields++] =
+		(struct pci_field){ .offset = offset,
+				    .width = width,
+				    .writable = writable,
+				    .write_1_clear = write_1_clear,
+				    .reset = get_width(dev->config + offset, width) };
 }
 
 uint16_t pci_add_capability(struct pci_device *dev, uint8_t id, uint16_t at, uint8_t length)
@@ -99,7 +104,8 @@ uint16_t pci_add_capability(struct pci_device *dev, uint8_t id, uint16_t at, uin
 	return at;
 }
 
-uint16_t pci_add_ext_capability(struct pci_device *dev, uint16_t id, uint8_t version, uint16_t at, uint16_t length)
+uint16_t pci_add_ext_capability(struct pci_device *dev, uint16_t id, uint8_t version, uint16_t at,
+				uint16_t length)
 {
 	/* the list begins at 0x100; later entries say where they are */
 	assert(dev->express && at % 4 == 0 && at + length <= PCI_CONFIG_ROOM);
@@ -117,9 +123,10 @@ void pci_add_pm(struct pci_device *dev, uint16_t at)
 {
 	dev->pm = pci_add_capability(dev, PCI_CAP_ID_PM, at, PCI_PM_SIZEOF);
 	/* version 2 (PCI PM 1.1); PME from D0, D3hot and D3cold, as the cards here say */
-	put_le16(dev->config + dev->pm + PCI_PM_PMC, 2 | PCI_PM_CAP_PME_D0 | PCI_PM_CAP_PME_D3hot | PCI_PM_CAP_PME_D3cold);
-	pci_add_field(dev, (uint16_t)(dev->pm + PCI_PM_CTRL), 2, PCI_PM_CTRL_STATE_MASK | PCI_PM_CTRL_PME_ENABLE,
-		      PCI_PM_CTRL_PME_STATUS);
+	put_le16(dev->config + dev->pm + PCI_PM_PMC,
+		 2 | PCI_PM_CAP_PME_D0 | PCI_PM_CAP_PME_D3hot | PCI_PM_CAP_PME_D3cold);
+	pci_add_field(dev, (uint16_t)(dev->pm + PCI_PM_CTRL), 2,
+		      PCI_PM_CTRL_STATE_MASK | PCI_PM_CTRL_PME_ENABLE, PCI_PM_CTRL_PME_STATUS);
 }
 
 void pci_add_msi(struct pci_device *dev, uint16_t at, unsigned vectors, bool maskable)
@@ -132,7 +139,8 @@ void pci_add_msi(struct pci_device *dev, uint16_t at, unsigned vectors, bool mas
 		flags |= PCI_MSI_FLAGS_MASKBIT;
 	dev->msi = pci_add_capability(dev, PCI_CAP_ID_MSI, at, maskable ? 24 : 14);
 	put_le16(dev->config + dev->msi + PCI_MSI_FLAGS, flags);
-	pci_add_field(dev, (uint16_t)(dev->msi + PCI_MSI_FLAGS), 2, PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE, 0);
+	pci_add_field(dev, (uint16_t)(dev->msi + PCI_MSI_FLAGS), 2,
+		      PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE, 0);
 	pci_add_field(dev, (uint16_t)(dev->msi + PCI_MSI_ADDRESS_LO), 4, 0xfffffffcu, 0);
 	pci_add_field(dev, (uint16_t)(dev->msi + PCI_MSI_ADDRESS_HI), 4, 0xffffffffu, 0);
 	pci_add_field(dev, (uint16_t)(dev->msi + PCI_MSI_DATA_64), 2, 0xffff, 0);
@@ -141,14 +149,16 @@ void pci_add_msi(struct pci_device *dev, uint16_t at, unsigned vectors, bool mas
 			      vectors >= 32 ? 0xffffffffu : (1u << vectors) - 1, 0);
 }
 
-void pci_add_msix(struct pci_device *dev, uint16_t at, unsigned vectors, unsigned bar, uint32_t table, uint32_t pba)
+void pci_add_msix(struct pci_device *dev, uint16_t at, unsigned vectors, unsigned bar,
+		  uint32_t table, uint32_t pba)
 {
 	assert(vectors >= 1 && vectors <= PCI_VECTORS_MAX);
 	dev->msix = pci_add_capability(dev, PCI_CAP_ID_MSIX, at, PCI_CAP_MSIX_SIZEOF);
 	put_le16(dev->config + dev->msix + PCI_MSIX_FLAGS, (uint16_t)(vectors - 1));
 	put_le32(dev->config + dev->msix + PCI_MSIX_TABLE, table | bar);
 	put_le32(dev->config + dev->msix + PCI_MSIX_PBA, pba | bar);
-	pci_add_field(dev, (uint16_t)(dev->msix + PCI_MSIX_FLAGS), 2, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL, 0);
+	pci_add_field(dev, (uint16_t)(dev->msix + PCI_MSIX_FLAGS), 2,
+		      PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL, 0);
 }
 
 void pci_add_pcie(struct pci_device *dev, uint16_t at, bool flr)
@@ -161,7 +171,8 @@ void pci_add_pcie(struct pci_device *dev, uint16_t at, bool flr)
 	put_le32(c + e + PCI_EXP_DEVCAP, PCI_EXP_DEVCAP_RBER | (flr ? PCI_EXP_DEVCAP_FLR : 0));
 	put_le32(c + e + PCI_EXP_LNKCAP, PCI_EXP_LNKCAP_SLS_2_5GB | 1u << 4);
 	put_le16(c + e + PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_CLS_2_5GB | PCI_EXP_LNKSTA_NLW_X1);
-	put_le16(c + e + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_RELAX_EN | PCI_EXP_DEVCTL_NOSNOOP_EN | PCI_EXP_DEVCTL_READRQ_512B);
+	put_le16(c + e + PCI_EXP_DEVCTL,
+		 PCI_EXP_DEVCTL_RELAX_EN | PCI_EXP_DEVCTL_NOSNOOP_EN | PCI_EXP_DEVCTL_READRQ_512B);
 	pci_add_field(dev, (uint16_t)(e + PCI_EXP_DEVCTL), 2, 0x7fff, 0);
 	pci_add_field(dev, (uint16_t)(e + PCI_EXP_DEVSTA), 2, 0, 0x000f);
 	pci_add_field(dev, (uint16_t)(e + PCI_EXP_LNKCTL), 2, 0x01fb, 0);
@@ -208,8 +219,8 @@ uint32_t pci_config_read(struct pci_device *dev, uint32_t offset, unsigned size)
 }
 
 /* The part of a write at [offset, offset+size) that touches the field: value and enabled bits, both at the field's place. */
-static bool overlap(const struct pci_field *f, uint32_t offset, unsigned size, uint32_t value, uint32_t *bits,
-		    uint32_t *enable)
+static bool overlap(const struct pci_field *f, uint32_t offset, unsigned size, uint32_t value,
+		    uint32_t *bits, uint32_t *enable)
 {
 	*bits = *enable = 0;
 	for (unsigned i = 0; i < f->width; i++) {
@@ -240,10 +251,13 @@ void pci_config_write(struct pci_device *dev, uint32_t offset, unsigned size, ui
 		uint32_t now = (get_width(p, f->width) & ~writable) | (bits & writable);
 		put_width(p, f->width, now & ~(bits & f->write_1_clear));
 		/* initiate FLR: reads as 0 (PCI Express 7.5.3.4) */
-		if (dev->pcie && f->offset == dev->pcie + PCI_EXP_DEVCTL && (bits & PCI_EXP_DEVCTL_BCR_FLR))
-			reset = get_le32(dev->config + dev->pcie + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR;
+		if (dev->pcie && f->offset == dev->pcie + PCI_EXP_DEVCTL &&
+		    (bits & PCI_EXP_DEVCTL_BCR_FLR))
+			reset = get_le32(dev->config + dev->pcie + PCI_EXP_DEVCAP) &
+				PCI_EXP_DEVCAP_FLR;
 	}
-	if (dev->pm && power == 3 && (dev->config[dev->pm + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK) == 0)
+	if (dev->pm && power == 3 &&
+	    (dev->config[dev->pm + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK) == 0)
 		reset = true; /* No_Soft_Reset is 0: leaving D3hot resets the function */
 	if (reset) {
 		dev->hooks->function_reset(dev);
@@ -276,7 +290,8 @@ void pci_save(const struct pci_device *dev, struct buffer *out)
 	buffer_put_u32(out, dev->fields);
 	for (unsigned i = 0; i < dev->fields; i++) {
 		buffer_put_u16(out, dev->field[i].offset);
-		buffer_put_u32(out, get_width(dev->config + dev->field[i].offset, dev->field[i].width));
+		buffer_put_u32(out,
+			       get_width(dev->config + dev->field[i].offset, dev->field[i].width));
 	}
 	for (unsigned i = 0; i < PCI_IRQ_INDEXES; i++)
 		buffer_put_u32(out, dev->pending[i]);
@@ -294,7 +309,8 @@ int pci_load(struct pci_device *dev, struct reader *in, struct error *err)
 		uint16_t offset = reader_u16(in);
 		uint32_t value = reader_u32(in);
 		if (in->failed || offset != f->offset)
-			return error_set(err, -EINVAL, "saved PCI state is cut short or of another card");
+			return error_set(err, -EINVAL,
+					 "saved PCI state is cut short or of another card");
 		uint8_t *p = dev->config + f->offset;
 		uint32_t change = f->writable | f->write_1_clear;
 		put_width(p, f->width, (get_width(p, f->width) & ~change) | (value & change));

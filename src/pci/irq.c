@@ -23,9 +23,15 @@ unsigned pci_irq_count(const struct pci_device *dev, enum pci_irq_index index)
 	case PCI_INTX:
 		return dev->config[PCI_INTERRUPT_PIN] ? 1 : 0;
 	case PCI_MSI:
-		return dev->msi ? 1u << ((get_le16(dev->config + dev->msi + PCI_MSI_FLAGS) & PCI_MSI_FLAGS_QMASK) >> 1) : 0;
+		return dev->msi ? 1u << ((get_le16(dev->config + dev->msi + PCI_MSI_FLAGS) &
+					  PCI_MSI_FLAGS_QMASK) >>
+					 1)
+				: 0;
 	case PCI_MSIX:
-		return dev->msix ? (get_le16(dev->config + dev->msix + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_QSIZE) + 1u : 0;
+		return dev->msix ? (get_le16(dev->config + dev->msix + PCI_MSIX_FLAGS) &
+				    PCI_MSIX_FLAGS_QSIZE) +
+					   1u
+				 : 0;
 	default:
 		return 0;
 	}
@@ -33,8 +39,10 @@ unsigned pci_irq_count(const struct pci_device *dev, enum pci_irq_index index)
 
 enum pci_irq_mode pci_irq_mode(const struct pci_device *dev)
 {
-	bool msix = dev->msix && (get_le16(dev->config + dev->msix + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_ENABLE);
-	bool msi = dev->msi && (get_le16(dev->config + dev->msi + PCI_MSI_FLAGS) & PCI_MSI_FLAGS_ENABLE);
+	bool msix = dev->msix &&
+		    (get_le16(dev->config + dev->msix + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_ENABLE);
+	bool msi = dev->msi &&
+		   (get_le16(dev->config + dev->msi + PCI_MSI_FLAGS) & PCI_MSI_FLAGS_ENABLE);
 
 	/* a VMM that emulates the capabilities itself shows the mode by the eventfds that it gives */
 	if (msix || dev->irq_fds[PCI_MSIX])
@@ -95,7 +103,8 @@ void pci_msix_raise(struct pci_device *dev, unsigned vector)
 
 int pci_irq_set_fd(struct pci_device *dev, enum pci_irq_index index, unsigned vector, int fd)
 {
-	if ((unsigned)index >= PCI_IRQ_INDEXES || vector >= PCI_VECTORS_MAX || vector >= pci_irq_count(dev, index)) {
+	if ((unsigned)index >= PCI_IRQ_INDEXES || vector >= PCI_VECTORS_MAX ||
+	    vector >= pci_irq_count(dev, index)) {
 		fd_close(&fd);
 		return -EINVAL;
 	}

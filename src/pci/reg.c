@@ -32,15 +32,21 @@ static int check_row(const struct reg_space *space, const struct reg *row, struc
 	uint64_t end = row->offset + (uint64_t)row_stride(row) * (count - 1) + width;
 
 	if (!row->name)
-		return error_set(err, -EINVAL, "%s: the row at 0x%x has no name", space->name, row->offset);
-	if ((width != 1 && width != 2 && width != 4) || row_stride(row) < width || row->kind >= REG_KIND_COUNT)
-		return error_set(err, -EINVAL, "%s: %s has a bad width, stride or kind", space->name, row->name);
+		return error_set(err, -EINVAL, "%s: the row at 0x%x has no name", space->name,
+				 row->offset);
+	if ((width != 1 && width != 2 && width != 4) || row_stride(row) < width ||
+	    row->kind >= REG_KIND_COUNT)
+		return error_set(err, -EINVAL, "%s: %s has a bad width, stride or kind",
+				 space->name, row->name);
 	if (end > space->size || row->offset % space->granule || row_stride(row) % space->granule)
-		return error_set(err, -EINVAL, "%s: %s does not fit the space or its granule", space->name, row->name);
+		return error_set(err, -EINVAL, "%s: %s does not fit the space or its granule",
+				 space->name, row->name);
 	if ((row->mask | row->reset) & ~width_mask(width))
-		return error_set(err, -EINVAL, "%s: %s has bits beyond its width", space->name, row->name);
+		return error_set(err, -EINVAL, "%s: %s has bits beyond its width", space->name,
+				 row->name);
 	if (row->state && row->state_size < width * count)
-		return error_set(err, -EINVAL, "%s: %s is larger than its place in the state", space->name, row->name);
+		return error_set(err, -EINVAL, "%s: %s is larger than its place in the state",
+				 space->name, row->name);
 	return 0;
 }
 
@@ -53,15 +59,17 @@ static int place_row(struct reg_space *space, unsigned number, struct error *err
 		for (uint32_t at = start; at < start + row_width(row); at += space->granule) {
 			uint16_t *slot = &space->slot[at / space->granule];
 			if (*slot)
-				return error_set(err, -EINVAL, "%s: %s and %s share offset 0x%x", space->name,
-						 row->name, space->rows[*slot - 1].name, at);
+				return error_set(err, -EINVAL, "%s: %s and %s share offset 0x%x",
+						 space->name, row->name,
+						 space->rows[*slot - 1].name, at);
 			*slot = (uint16_t)(number + 1);
 		}
 	}
 	return 0;
 }
 
-static const struct reg *alias_target(const struct reg_space *space, const struct reg *row, unsigned *index)
+static const struct reg *alias_target(const struct reg_space *space, const struct reg *row,
+				      unsigned *index)
 {
 	unsigned first;
 	const struct reg *target = reg_find(space, row->of, &first);
@@ -77,7 +85,8 @@ static int check_alias(const struct reg_space *space, const struct reg *row, str
 	unsigned last = row_count(row) - 1;
 
 	if (row->kind == REG_ALIAS && !alias_target(space, row, &last))
-		return error_set(err, -EINVAL, "%s: %s is an alias of nothing", space->name, row->name);
+		return error_set(err, -EINVAL, "%s: %s is an alias of nothing", space->name,
+				 row->name);
 	return 0;
 }
 
@@ -177,7 +186,8 @@ static uint32_t row_read(struct pci_device *dev, const struct reg *row, unsigned
 }
 
 /* `enable`: the bits of those bytes that the guest wrote. */
-static void row_write(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t enable)
+static void row_write(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value,
+		      uint32_t enable)
 {
 	uint32_t old = reg_value(dev, row, index);
 	uint32_t keep = row->kind == REG_RW || row->kind == REG_RO ? old & ~enable : 0;
@@ -213,7 +223,8 @@ static bool find_at(const struct reg_space *space, uint32_t at, struct found *f)
 	return row != NULL;
 }
 
-uint64_t reg_space_read(const struct reg_space *space, struct pci_device *dev, uint64_t offset, unsigned size)
+uint64_t reg_space_read(const struct reg_space *space, struct pci_device *dev, uint64_t offset,
+			unsigned size)
 {
 	uint64_t out = 0;
 
@@ -238,8 +249,8 @@ uint64_t reg_space_read(const struct reg_space *space, struct pci_device *dev, u
 	return out;
 }
 
-void reg_space_write(const struct reg_space *space, struct pci_device *dev, uint64_t offset, unsigned size,
-		     uint64_t value)
+void reg_space_write(const struct reg_space *space, struct pci_device *dev, uint64_t offset,
+		     unsigned size, uint64_t value)
 {
 	if (offset >= space->size || size > 8) {
 		dev->unknown_accesses++;
@@ -256,7 +267,8 @@ void reg_space_write(const struct reg_space *space, struct pci_device *dev, uint
 		uint32_t stop = MIN(end, f.start + row_width(f.row));
 		unsigned shift = 8 * (at - f.start);
 		uint32_t enable = width_mask(stop - at) << shift;
-		row_write(dev, f.row, f.index, (uint32_t)(value >> (8 * (at - first))) << shift, enable);
+		row_write(dev, f.row, f.index, (uint32_t)(value >> (8 * (at - first))) << shift,
+			  enable);
 		at = stop;
 	}
 }
@@ -288,7 +300,8 @@ void reg_space_save(const struct reg_space *space, const struct pci_device *dev,
 	}
 }
 
-int reg_space_load(const struct reg_space *space, struct pci_device *dev, struct reader *in, struct error *err)
+int reg_space_load(const struct reg_space *space, struct pci_device *dev, struct reader *in,
+		   struct error *err)
 {
 	reg_space_reset(space, dev);
 	while (!reader_at_end(in)) {
@@ -296,12 +309,15 @@ int reg_space_load(const struct reg_space *space, struct pci_device *dev, struct
 		uint32_t value = reader_u32(in);
 		unsigned index;
 		if (in->failed)
-			return error_set(err, -EINVAL, "%s: the saved registers are cut short", space->name);
+			return error_set(err, -EINVAL, "%s: the saved registers are cut short",
+					 space->name);
 		const struct reg *row = reg_find(space, offset, &index);
 		if (!row || row->kind == REG_ALIAS || !row->state ||
-		    offset != row->offset + index * row_stride(row) || (value & ~width_mask(row_width(row))))
-			return error_set(err, -EINVAL, "%s: saved register 0x%x is not one of this card", space->name,
-					 offset);
+		    offset != row->offset + index * row_stride(row) ||
+		    (value & ~width_mask(row_width(row))))
+			return error_set(err, -EINVAL,
+					 "%s: saved register 0x%x is not one of this card",
+					 space->name, offset);
 		reg_store(dev, row, index, value);
 	}
 	return 0;

@@ -15,12 +15,12 @@ struct pci_device;
 struct reg;
 
 enum reg_kind {
-	REG_RW,       /* bits of `mask` can be written, the others keep their value */
+	REG_RW, /* bits of `mask` can be written, the others keep their value */
 	REG_RO,
-	REG_W1C,      /* bits of `mask` are cleared by writing 1 */
-	REG_CLEAR_R,  /* reading clears the bits of `mask`; writes are ignored */
-	REG_WO,       /* nothing is stored, reads give 0; `written` gets the raw value */
-	REG_ALIAS,    /* another address of the row at offset `of` (same element index) */
+	REG_W1C,     /* bits of `mask` are cleared by writing 1 */
+	REG_CLEAR_R, /* reading clears the bits of `mask`; writes are ignored */
+	REG_WO,	     /* nothing is stored, reads give 0; `written` gets the raw value */
+	REG_ALIAS,   /* another address of the row at offset `of` (same element index) */
 	REG_KIND_COUNT
 };
 
@@ -29,19 +29,21 @@ typedef uint32_t reg_read_fn(struct pci_device *dev, const struct reg *row, unsi
 
 /* Follows a write. `value`: what the guest wrote (bytes that it did not write: the old value for REG_RW and REG_RO, else 0).
  * `old`: the stored value before. The stored value has already changed as the kind says. */
-typedef void reg_written_fn(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old);
+typedef void reg_written_fn(struct pci_device *dev, const struct reg *row, unsigned index,
+			    uint32_t value, uint32_t old);
 
 struct reg {
 	const char *name;
 	uint32_t offset;
-	uint32_t stride;   /* bytes from one element to the next; 0: width */
-	uint16_t count;    /* elements; 0 counts as 1 */
-	uint8_t width;     /* bytes: 1, 2 or 4; 0 counts as 4 */
-	uint8_t kind;      /* enum reg_kind */
+	uint32_t stride; /* bytes from one element to the next; 0: width */
+	uint16_t count;	 /* elements; 0 counts as 1 */
+	uint8_t width;	 /* bytes: 1, 2 or 4; 0 counts as 4 */
+	uint8_t kind;	 /* enum reg_kind */
 	uint32_t mask;
 	uint32_t reset;
-	uint32_t of;       /* REG_ALIAS */
-	uint16_t state;    /* where the value lives in the state struct, + 1; 0 = nowhere. Use REG_STATE */
+	uint32_t of; /* REG_ALIAS */
+	uint16_t
+		state; /* where the value lives in the state struct, + 1; 0 = nowhere. Use REG_STATE */
 	uint16_t state_size;
 	reg_read_fn *read;
 	reg_written_fn *written;
@@ -56,9 +58,9 @@ struct reg_space {
 	const char *name;
 	const struct reg *rows;
 	unsigned count;
-	uint32_t size;     /* bytes of the BAR that the rows cover */
-	uint32_t granule;  /* smallest distance of two registers: 1, 2 or 4 */
-	uint16_t *slot;    /* (offset / granule) -> row + 1 */
+	uint32_t size;	  /* bytes of the BAR that the rows cover */
+	uint32_t granule; /* smallest distance of two registers: 1, 2 or 4 */
+	uint16_t *slot;	  /* (offset / granule) -> row + 1 */
 };
 
 /* Builds `slot`. Returns 0, -EINVAL when rows overlap, stick out, or an alias points nowhere (the error names the row), -ENOMEM. */
@@ -69,8 +71,10 @@ void reg_space_finish(struct reg_space *space);
 const struct reg *reg_find(const struct reg_space *space, uint32_t offset, unsigned *index);
 
 /* Guest access of 1, 2, 4 or 8 bytes. Holes read 0 and ignore writes; both count in dev->unknown_accesses. */
-uint64_t reg_space_read(const struct reg_space *space, struct pci_device *dev, uint64_t offset, unsigned size);
-void reg_space_write(const struct reg_space *space, struct pci_device *dev, uint64_t offset, unsigned size, uint64_t value);
+uint64_t reg_space_read(const struct reg_space *space, struct pci_device *dev, uint64_t offset,
+			unsigned size);
+void reg_space_write(const struct reg_space *space, struct pci_device *dev, uint64_t offset,
+		     unsigned size, uint64_t value);
 
 /* Stored value without side effects (alias followed). */
 uint32_t reg_value(const struct pci_device *dev, const struct reg *row, unsigned index);
@@ -81,7 +85,9 @@ void reg_space_reset(const struct reg_space *space, struct pci_device *dev);
 
 /* Stored values that differ from reset, as (u32 offset, u32 value) pairs; load puts all others to reset.
  * Load: -EINVAL for an offset that is no stored register. The model re-checks what its code relies on. */
-void reg_space_save(const struct reg_space *space, const struct pci_device *dev, struct buffer *out);
-int reg_space_load(const struct reg_space *space, struct pci_device *dev, struct reader *in, struct error *err);
+void reg_space_save(const struct reg_space *space, const struct pci_device *dev,
+		    struct buffer *out);
+int reg_space_load(const struct reg_space *space, struct pci_device *dev, struct reader *in,
+		   struct error *err);
 
 #endif

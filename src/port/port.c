@@ -4,14 +4,16 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define FRAME_ROOM 69632u /* FRAME_MAX rounded up to pages */
+#define FRAME_ROOM   69632u /* FRAME_MAX rounded up to pages */
 #define SCRATCH_ROOM (SCRATCH_SEGMENTS * FRAME_ROOM)
-#define DRAIN_ROUNDS 64   /* batches of one queue that a switch waits for: a whole ring of 1024 and more */
+#define DRAIN_ROUNDS                                                                               \
+	64 /* batches of one queue that a switch waits for: a whole ring of 1024 and more */
 
 static void *map_room(size_t size)
 {
 	/* pages that are never used cost nothing: an idle port stays small */
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
@@ -198,7 +200,8 @@ static bool deliver_to(struct port *p, struct nic *nic)
 {
 	while (port_rx_waits(p)) {
 		unsigned left = p->rx_count - p->rx_at;
-		unsigned run = p->rx_walking ? 0 : plain_run(&p->rx[p->rx_at], left, nic->rx_offloads);
+		unsigned run =
+			p->rx_walking ? 0 : plain_run(&p->rx[p->rx_at], left, nic->rx_offloads);
 		if (run) {
 			unsigned taken = nic->ops->receive(nic, &p->rx[p->rx_at], run);
 			p->rx_at += taken;
@@ -233,8 +236,9 @@ static void lay_out_rx(struct port *p)
 {
 	for (unsigned i = 0; i < PORT_RX_BATCH; i++) {
 		p->rx[i].iovs = 1;
-		p->rx[i].iov[0] = (struct iovec){ .iov_base = p->rx_room + (i + 1) * (size_t)FRAME_ROOM,
-						  .iov_len = FRAME_MAX };
+		p->rx[i].iov[0] =
+			(struct iovec){ .iov_base = p->rx_room + (i + 1) * (size_t)FRAME_ROOM,
+					.iov_len = FRAME_MAX };
 	}
 }
 
@@ -328,10 +332,15 @@ static int map_rx(struct port *p)
 	return 0;
 }
 
-int port_init(struct port *p, const struct port_spec *spec, struct backend *backend, struct nic *const *nics,
-	      unsigned count, struct port_scratch *scratch, struct error *err)
+int port_init(struct port *p, const struct port_spec *spec, struct backend *backend,
+	      struct nic *const *nics, unsigned count, struct port_scratch *scratch,
+	      struct error *err)
 {
-	*p = (struct port){ .sink.send = port_send, .spec = *spec, .backend = backend, .nics = count, .active = -1 };
+	*p = (struct port){ .sink.send = port_send,
+			    .spec = *spec,
+			    .backend = backend,
+			    .nics = count,
+			    .active = -1 };
 	p->scratch = scratch;
 	p->rx_offloads = UINT32_MAX; /* the backend was told nothing yet */
 	for (unsigned i = 0; i < count; i++) {

@@ -14,8 +14,8 @@
 
 /* Room of a worker for frames that software segmentation makes; used within one call. */
 struct port_scratch {
-	uint8_t *room;        /* SCRATCH_SEGMENTS times FRAME_MAX bytes */
-	struct frame *frame;  /* SCRATCH_SEGMENTS frames */
+	uint8_t *room;	     /* SCRATCH_SEGMENTS times FRAME_MAX bytes */
+	struct frame *frame; /* SCRATCH_SEGMENTS frames */
 };
 
 #define SCRATCH_SEGMENTS 16u
@@ -30,35 +30,36 @@ struct port_counters {
 };
 
 struct port {
-	struct nic_sink sink;         /* first: NICs send here */
+	struct nic_sink sink; /* first: NICs send here */
 	struct port_spec spec;
-	struct backend *backend;      /* owned */
-	struct nic *nic[PORT_NICS];   /* owned */
+	struct backend *backend;    /* owned */
+	struct nic *nic[PORT_NICS]; /* owned */
 	unsigned nics;
-	int active;                   /* index of the NIC whose link carries frames; -1 = none */
-	bool stopped;                 /* the guest is stopped */
+	int active;   /* index of the NIC whose link carries frames; -1 = none */
+	bool stopped; /* the guest is stopped */
 
 	/* wire -> guest: what was read and not yet taken by the guest */
-	struct frame *rx;             /* PORT_RX_BATCH frames with a buffer each; one mapping */
+	struct frame *rx; /* PORT_RX_BATCH frames with a buffer each; one mapping */
 	size_t rx_mapping;
 	unsigned rx_at, rx_count;
-	struct offload_walk rx_walk;  /* of rx[rx_at], while `rx_walking` */
-	struct frame rx_segment;      /* the segment that waits, while `rx_segment_waits` */
+	struct offload_walk rx_walk; /* of rx[rx_at], while `rx_walking` */
+	struct frame rx_segment;     /* the segment that waits, while `rx_segment_waits` */
 	uint8_t *rx_room;
 	bool rx_walking, rx_segment_waits;
-	uint32_t rx_offloads;         /* what the backend was told last */
+	uint32_t rx_offloads; /* what the backend was told last */
 
 	/* guest -> wire */
-	bool tx_blocked;              /* the backend took less than it was given */
-	unsigned tx_skip;             /* segments of the first frame that went out before it blocked */
+	bool tx_blocked;  /* the backend took less than it was given */
+	unsigned tx_skip; /* segments of the first frame that went out before it blocked */
 	struct port_scratch *scratch; /* borrowed */
 
 	struct port_counters counters;
 };
 
 /* Makes the port around a backend and NICs that exist; takes them, also on failure. */
-int port_init(struct port *p, const struct port_spec *spec, struct backend *backend, struct nic *const *nics,
-	      unsigned count, struct port_scratch *scratch, struct error *err);
+int port_init(struct port *p, const struct port_spec *spec, struct backend *backend,
+	      struct nic *const *nics, unsigned count, struct port_scratch *scratch,
+	      struct error *err);
 void port_finish(struct port *p); /* accepts a zeroed one */
 
 /* One step: links of all NICs and which one is active. Posted transmits of the old NIC go out first, frames that wait for it go

@@ -13,13 +13,13 @@ enum switch_nic { SWITCH_NONE, SWITCH_LEGACY, SWITCH_PERFORMANT, SWITCH_NIC_COUN
 
 enum switch_event {
 	LEGACY_READY,
-	LEGACY_LOST,        /* leaves ready: unload, reset, failure */
+	LEGACY_LOST, /* leaves ready: unload, reset, failure */
 	PERFORMANT_READY,
 	PERFORMANT_LOST,
-	SWITCH_TIMER,       /* legacy-delay has passed */
-	SWITCH_RESET,       /* the guest was reset */
-	HOLD_ENDED,         /* the hold-down is over: choose again */
-	MODE_AUTO,          /* an administrator gave the choice back */
+	SWITCH_TIMER, /* legacy-delay has passed */
+	SWITCH_RESET, /* the guest was reset */
+	HOLD_ENDED,   /* the hold-down is over: choose again */
+	MODE_AUTO,    /* an administrator gave the choice back */
 	SWITCH_EVENT_COUNT
 };
 
@@ -45,16 +45,16 @@ struct switch_state {
 	enum switch_nic active;
 	bool legacy_ready;
 	bool performant_ready;
-	bool waiting;         /* the legacy timer runs */
-	bool held;            /* keep the current choice while it works */
-	bool manual;          /* an administrator rules: only bookkeeping happens */
+	bool waiting; /* the legacy timer runs */
+	bool held;    /* keep the current choice while it works */
+	bool manual;  /* an administrator rules: only bookkeeping happens */
 };
 
 enum switch_timer { TIMER_KEEP, TIMER_START, TIMER_STOP };
 
 struct switch_step {
 	struct switch_state next;
-	bool switched;        /* next.active differs: set links so that only next.active is up */
+	bool switched; /* next.active differs: set links so that only next.active is up */
 	enum switch_timer timer;
 	enum switch_reason reason; /* why it switched */
 };
@@ -67,12 +67,12 @@ struct switch_step switch_next(struct switch_state now, enum switch_event event)
 #define HOLD_MAX_NS (300ull * 1000000000ull)
 
 struct switch_hold {
-	unsigned count;                      /* 0 = never hold */
+	unsigned count; /* 0 = never hold */
 	uint64_t window_ns;
-	uint64_t when[HOLD_COUNT_MAX + 1];   /* times of the last switches, a ring */
-	unsigned switches;                   /* all so far */
-	uint64_t last_hold_ns;               /* length of the last hold; 0 = none yet */
-	uint64_t held_until_ns;              /* 0 = not held */
+	uint64_t when[HOLD_COUNT_MAX + 1]; /* times of the last switches, a ring */
+	unsigned switches;		   /* all so far */
+	uint64_t last_hold_ns;		   /* length of the last hold; 0 = none yet */
+	uint64_t held_until_ns;		   /* 0 = not held */
 };
 
 void switch_hold_init(struct switch_hold *h, unsigned count, unsigned seconds);

@@ -7,14 +7,14 @@
 #include <string.h>
 
 #define UNIX_PATH_LONGEST 107
-#define FIRST_CHASSIS     128 /* people number theirs from 1 */
+#define FIRST_CHASSIS	  128 /* people number theirs from 1 */
 
 /* Machines with PCI, by target. A name matches itself and its versions: "virt", "virt-9.2". */
 static const struct machine_row {
 	const char *target;
 	const char *machine; /* "" = when the line names none */
 	enum qemu_bus bus;
-	uint64_t memory;     /* without -m */
+	uint64_t memory; /* without -m */
 } machine_rows[] = {
 	{ "x86_64", "", QEMU_BUS_PCI, 128ull << 20 },
 	{ "x86_64", "pc-q35", QEMU_BUS_PCIE, 128ull << 20 },
@@ -32,9 +32,10 @@ static const struct machine_row {
 /* Targets that share the rows of another. */
 static const char *target_family(const char *target)
 {
-	static const char *const same[][2] = {
-		{ "i386", "x86_64" }, { "arm", "aarch64" }, { "riscv32", "riscv64" }, { "ppc64le", "ppc64" }
-	};
+	static const char *const same[][2] = { { "i386", "x86_64" },
+					       { "arm", "aarch64" },
+					       { "riscv32", "riscv64" },
+					       { "ppc64le", "ppc64" } };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(same); i++)
 		if (strcmp(same[i][0], target) == 0)
@@ -129,7 +130,8 @@ static void add_network(struct builder *b)
 {
 	if (b->line->network || b->line->nodefaults)
 		return;
-	begin_action(b, "no-default-nic", "the line names no network, and QEMU would add a NIC of its own");
+	begin_action(b, "no-default-nic",
+		     "the line names no network, and QEMU would add a NIC of its own");
 	add_word(b, "-nic");
 	add_word(b, "none");
 	end_action(b);
@@ -143,23 +145,25 @@ static const struct qemu_memory_object *find_object(const struct qemu_line *line
 	return NULL;
 }
 
-static int check_memory_use(const struct qemu_line *line, const struct qemu_memory_use *use, struct error *err)
+static int check_memory_use(const struct qemu_line *line, const struct qemu_memory_use *use,
+			    struct error *err)
 {
-	static const char *const with_fd[] = {
-		"memory-backend-memfd", "memory-backend-file", "memory-backend-shm", "memory-backend-ram"
-	};
+	static const char *const with_fd[] = { "memory-backend-memfd", "memory-backend-file",
+					       "memory-backend-shm", "memory-backend-ram" };
 	const struct qemu_memory_object *o = find_object(line, use->id);
 
 	if (!o) /* QEMU says it, or a -readconfig file has it */
 		return 0;
 	if (name_find(with_fd, ARRAY_SIZE(with_fd), o->type) < 0)
-		return error_set(err, -EINVAL,
-				 "guest memory '%s' (%s=) is a %s, which other processes cannot map; use "
-				 "memory-backend-memfd,id=%s,size=...,share=on, or place=qemu",
-				 o->id, use->option, o->type, o->id);
+		return error_set(
+			err, -EINVAL,
+			"guest memory '%s' (%s=) is a %s, which other processes cannot map; use "
+			"memory-backend-memfd,id=%s,size=...,share=on, or place=qemu",
+			o->id, use->option, o->type, o->id);
 	if (!o->share)
 		return error_set(err, -EINVAL,
-				 "guest memory '%s' (%s=) is private, so that anynic's cards could not reach it; add share=on to "
+				 "guest memory '%s' (%s=) is private, so that anynic's cards could "
+				 "not reach it; add share=on to "
 				 "-object %s,id=%s, or use place=qemu",
 				 o->id, use->option, o->type, o->id);
 	return 0;
@@ -173,11 +177,16 @@ static int check_memory(const struct qemu_line *line, struct error *err)
 			return rc;
 	}
 	if (line->numa_nodes > 0 && line->numa_memdevs == 0)
-		return error_set(err, -EINVAL, "-numa node without memdev=: give the nodes shared memory, as in -object "
-					       "memory-backend-memfd,id=m0,size=1G,share=on -numa node,memdev=m0");
+		return error_set(
+			err, -EINVAL,
+			"-numa node without memdev=: give the nodes shared memory, as in -object "
+			"memory-backend-memfd,id=m0,size=1G,share=on -numa node,memdev=m0");
 	if (line->mem_path)
-		return error_set(err, -EINVAL, "-mem-path makes private memory that anynic's cards cannot reach; write -object "
-					       "memory-backend-file,id=mem,size=...,mem-path=...,share=on -machine memory-backend=mem");
+		return error_set(err, -EINVAL,
+				 "-mem-path makes private memory that anynic's cards cannot reach; "
+				 "write -object "
+				 "memory-backend-file,id=mem,size=...,mem-path=...,share=on "
+				 "-machine memory-backend=mem");
 	return 0;
 }
 
@@ -198,7 +207,8 @@ static void add_memory(struct builder *b)
 	if (line->numa_memdevs > 0 || line->memory_backend[0] != '\0')
 		return;
 	format_size(size, sizeof(size), line->memory_given ? line->memory : b->machine->memory);
-	begin_action(b, "memory", "the cards are served by another process, which maps the guest's memory");
+	begin_action(b, "memory",
+		     "the cards are served by another process, which maps the guest's memory");
 	add_word(b, "-object");
 	add_word(b, "memory-backend-memfd,id=anynic-mem,size=%s,share=on", size);
 	add_word(b, "-machine");
@@ -213,7 +223,8 @@ static void keep_default_monitor(struct builder *b)
 
 	if (line->monitor || line->nodefaults)
 		return;
-	begin_action(b, "keep-monitor", "with a monitor option QEMU leaves out the one that it makes by itself");
+	begin_action(b, "keep-monitor",
+		     "with a monitor option QEMU leaves out the one that it makes by itself");
 	if (line->nographic && !line->serial) {
 		add_word(b, "-serial");
 		add_word(b, "mon:stdio");
@@ -232,7 +243,9 @@ static bool has_monitor_objects(const struct qemu_program *p)
 
 static void add_monitor(struct builder *b)
 {
-	begin_action(b, "monitor", "anynic follows reset, shutdown, stop and resume over a QMP monitor of its own");
+	begin_action(
+		b, "monitor",
+		"anynic follows reset, shutdown, stop and resume over a QMP monitor of its own");
 	add_word(b, "-chardev");
 	if (b->setup->qmp_fd >= 0)
 		add_word(b, "socket,id=anynic-qmp,fd=%d", b->setup->qmp_fd);
@@ -252,7 +265,9 @@ static void add_monitor(struct builder *b)
 static void add_device_words(struct builder *b, json_object *device)
 {
 	add_word(b, "-device");
-	add_word(b, "%s", json_object_to_json_string_ext(device, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	add_word(b, "%s",
+		 json_object_to_json_string_ext(device, JSON_C_TO_STRING_PLAIN |
+								JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 /* A chassis number that nobody has: two root ports with one number do not start. */
@@ -282,7 +297,8 @@ static void add_root_port(struct builder *b, const char *nic, char *id, size_t s
 	json_object_object_add(device, "id", json_object_new_string(id));
 	json_object_object_add(device, "bus", json_object_new_string("pcie.0"));
 	json_object_object_add(device, "chassis", json_object_new_int(next_chassis(b)));
-	json_object *action = begin_action(b, "root-port", "a card behind a root port can be plugged and unplugged");
+	json_object *action = begin_action(
+		b, "root-port", "a card behind a root port can be plugged and unplugged");
 	json_object_object_add(action, "nic", json_object_new_string(nic));
 	add_device_words(b, device);
 	end_action(b);
@@ -294,7 +310,9 @@ static int add_nic(struct builder *b, const struct nic_spec *nic, struct error *
 	char path[256], bus[24];
 
 	if (!qemu_socket_path(path, sizeof(path), b->setup->socket_dir, nic->id))
-		return error_set(err, -ENAMETOOLONG, "socket path %s/%s.sock is longer than %d bytes; choose a shorter --name or id=",
+		return error_set(err, -ENAMETOOLONG,
+				 "socket path %s/%s.sock is longer than %d bytes; choose a shorter "
+				 "--name or id=",
 				 b->setup->socket_dir, nic->id, UNIX_PATH_LONGEST);
 
 	json_object *listen = begin_action(b, "listen", "QEMU connects to the card here");
@@ -328,7 +346,9 @@ static void note_unread_file(struct builder *b)
 {
 	if (!b->line->readconfig)
 		return;
-	begin_action(b, "note", "the file of -readconfig was not read: what it says of memory, machine and network is not known here");
+	begin_action(b, "note",
+		     "the file of -readconfig was not read: what it says of memory, machine and "
+		     "network is not known here");
 	end_action(b);
 }
 
@@ -337,26 +357,36 @@ static int check_machine(const struct qemu_line *line, struct error *err)
 	if (machine_find(line->target, line->machine))
 		return 0;
 	if (line->machine[0] == '\0')
-		return error_set(err, -EINVAL, "qemu-system-%s has no default machine with PCI; add -machine virt", line->target);
-	return error_set(err, -EINVAL, "-machine %s: no PCI bus is known for it on %s; use pc, q35 or virt", line->machine, line->target);
+		return error_set(
+			err, -EINVAL,
+			"qemu-system-%s has no default machine with PCI; add -machine virt",
+			line->target);
+	return error_set(err, -EINVAL,
+			 "-machine %s: no PCI bus is known for it on %s; use pc, q35 or virt",
+			 line->machine, line->target);
 }
 
 static int check_ids(const struct qemu_line *line, const struct port_spec *port, struct error *err)
 {
 	for (unsigned i = 0; i < port->nics; i++)
 		if (qemu_line_has_id(line, "device", port->nic[i].id))
-			return error_set(err, -EINVAL, "the QEMU line has a device with id=%s already; choose another id= for the port",
+			return error_set(err, -EINVAL,
+					 "the QEMU line has a device with id=%s already; choose "
+					 "another id= for the port",
 					 port->nic[i].id);
 	return 0;
 }
 
-int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports, unsigned count, struct error *err)
+int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports, unsigned count,
+		    struct error *err)
 {
 	int rc = check_machine(line, err);
 
 	if (rc == 0 && line->incoming)
-		rc = error_set(err, -ENOTSUP, "-incoming and -loadvm need the state of the guest's cards, which QEMU does not carry for "
-					      "hosted cards; start the guest afresh");
+		rc = error_set(err, -ENOTSUP,
+			       "-incoming and -loadvm need the state of the guest's cards, which "
+			       "QEMU does not carry for "
+			       "hosted cards; start the guest afresh");
 	if (rc == 0)
 		rc = check_memory(line, err);
 	for (unsigned i = 0; i < count && rc == 0; i++)
@@ -364,8 +394,9 @@ int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports,
 	return rc;
 }
 
-int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line, const struct port_spec *ports,
-			 unsigned count, const struct qemu_setup *setup, struct error *err)
+int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
+			 const struct port_spec *ports, unsigned count,
+			 const struct qemu_setup *setup, struct error *err)
 {
 	struct builder b = { .out = a, .line = line, .setup = setup };
 	int rc = qemu_line_check(line, ports, count, err);

@@ -21,26 +21,29 @@ enum qemu_bus qemu_machine_bus(const char *target, const char *machine);
 struct qemu_setup {
 	const struct qemu_program *program; /* borrowed; NULL = version not known */
 	const char *socket_dir; /* of the NICs' vfio-user sockets: socket_dir/NIC.sock */
-	int qmp_fd;             /* connected socket that QEMU inherits as its monitor; -1 = only a plan: shown as <fd> */
+	int qmp_fd; /* connected socket that QEMU inherits as its monitor; -1 = only a plan: shown as <fd> */
 };
 
 /* The vfio-user socket of a NIC. False when the path is too long for a UNIX socket. */
 bool qemu_socket_path(char *to, size_t size, const char *socket_dir, const char *nic);
 
 struct qemu_arguments {
-	char **argv;          /* ends with NULL; argv[0] = the user's program */
+	char **argv; /* ends with NULL; argv[0] = the user's program */
 	int argc;
-	int user_argc;        /* argv[0..user_argc) are the user's words */
+	int user_argc;	      /* argv[0..user_argc) are the user's words */
 	json_object *devices; /* array: the NICs' -device objects */
-	json_object *actions; /* array of {"action": ..., "why": ..., ...}: everything else that is added */
+	json_object *
+		actions; /* array of {"action": ..., "why": ..., ...}: everything else that is added */
 };
 
 /* Whether hosted cards can work with this line at all: what qemu_arguments_build refuses, before anything is opened. */
-int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports, unsigned count, struct error *err);
+int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports, unsigned count,
+		    struct error *err);
 
 /* `ports` are valid and complete. On failure nothing is left to free. */
-int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line, const struct port_spec *ports,
-			 unsigned count, const struct qemu_setup *setup, struct error *err);
+int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
+			 const struct port_spec *ports, unsigned count,
+			 const struct qemu_setup *setup, struct error *err);
 void qemu_arguments_finish(struct qemu_arguments *a); /* accepts a zeroed one */
 
 #endif

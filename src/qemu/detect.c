@@ -65,11 +65,14 @@ int qemu_find(const char *name, char *path, size_t size, struct error *err)
 		rc = search_path(name, path, size);
 	}
 	if (rc == -ENOENT || rc == -ENOTDIR)
-		return error_set(err, -ENOENT, "QEMU program '%.100s' is not there%s; install it (Debian: qemu-system-x86) or write its path "
-					       "after --",
+		return error_set(err, -ENOENT,
+				 "QEMU program '%.100s' is not there%s; install it (Debian: "
+				 "qemu-system-x86) or write its path "
+				 "after --",
 				 name, strchr(name, '/') ? "" : " on $PATH");
 	if (rc < 0)
-		return error_set(err, rc, "QEMU program '%.100s' cannot be run: %s", name, strerror(-rc));
+		return error_set(err, rc, "QEMU program '%.100s' cannot be run: %s", name,
+				 strerror(-rc));
 	return 0;
 }
 
@@ -137,7 +140,8 @@ static int ask(const char *path, char *const *argv, char *answer, size_t size, s
 			;
 	}
 	if (rc == -ETIMEDOUT)
-		return error_set(err, rc, "%s %s gave no answer within %d seconds", path, argv[1], ANSWER_SECONDS);
+		return error_set(err, rc, "%s %s gave no answer within %d seconds", path, argv[1],
+				 ANSWER_SECONDS);
 	if (rc < 0)
 		return error_set(err, rc, "%s cannot be run: %s", path, strerror(-rc));
 	return 0;
@@ -159,8 +163,10 @@ int qemu_detect(struct qemu_program *program, const char *name, struct error *er
 	const char *at = strstr(answer, "version ");
 	if (!strstr(answer, "QEMU") || !at ||
 	    sscanf(at, "version %u.%u.%u", &program->major, &program->minor, &program->micro) < 2)
-		return error_set(err, -ENOEXEC, "%s is no QEMU: it does not answer --version as QEMU does; write the program "
-						"qemu-system-... after --",
+		return error_set(err, -ENOEXEC,
+				 "%s is no QEMU: it does not answer --version as QEMU does; write "
+				 "the program "
+				 "qemu-system-... after --",
 				 program->path);
 	if (program->major < QEMU_VFIO_USER_MAJOR ||
 	    (program->major == QEMU_VFIO_USER_MAJOR && program->minor < QEMU_VFIO_USER_MINOR))
@@ -177,11 +183,15 @@ int qemu_assume_version(struct qemu_program *program, const char *version, struc
 	char rest;
 
 	*program = (struct qemu_program){ 0 };
-	int n = sscanf(version, "%3u.%3u.%3u%c", &program->major, &program->minor, &program->micro, &rest);
+	int n = sscanf(version, "%3u.%3u.%3u%c", &program->major, &program->minor, &program->micro,
+		       &rest);
 	if (n != 2 && n != 3)
-		return error_set(err, -EINVAL, "--qemu-version %.40s is no version; write X.Y, as in 11.1", version);
-	program->vfio_user = program->major > QEMU_VFIO_USER_MAJOR ||
-			     (program->major == QEMU_VFIO_USER_MAJOR && program->minor >= QEMU_VFIO_USER_MINOR);
+		return error_set(err, -EINVAL,
+				 "--qemu-version %.40s is no version; write X.Y, as in 11.1",
+				 version);
+	program->vfio_user =
+		program->major > QEMU_VFIO_USER_MAJOR ||
+		(program->major == QEMU_VFIO_USER_MAJOR && program->minor >= QEMU_VFIO_USER_MINOR);
 	return 0;
 }
 
@@ -191,9 +201,13 @@ int qemu_require_vfio_user(const struct qemu_program *program, struct error *err
 		return 0;
 	if (program->major > QEMU_VFIO_USER_MAJOR ||
 	    (program->major == QEMU_VFIO_USER_MAJOR && program->minor >= QEMU_VFIO_USER_MINOR))
-		return error_set(err, -ENOTSUP, "this QEMU %u.%u was built without vfio-user-pci, which hosted cards need; use another build",
+		return error_set(err, -ENOTSUP,
+				 "this QEMU %u.%u was built without vfio-user-pci, which hosted "
+				 "cards need; use another build",
 				 program->major, program->minor);
 	return error_set(err, -ENOTSUP,
-			 "QEMU %u.%u has no vfio-user-pci, which hosted cards need (%d.%d or newer has it); use a newer QEMU",
-			 program->major, program->minor, QEMU_VFIO_USER_MAJOR, QEMU_VFIO_USER_MINOR);
+			 "QEMU %u.%u has no vfio-user-pci, which hosted cards need (%d.%d or newer "
+			 "has it); use a newer QEMU",
+			 program->major, program->minor, QEMU_VFIO_USER_MAJOR,
+			 QEMU_VFIO_USER_MINOR);
 }

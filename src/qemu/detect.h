@@ -8,9 +8,9 @@
 #define QEMU_VFIO_USER_MINOR 1
 
 struct qemu_program {
-	char path[256];    /* found on $PATH */
+	char path[256]; /* found on $PATH */
 	unsigned major, minor, micro;
-	bool vfio_user;    /* has the device vfio-user-pci */
+	bool vfio_user; /* has the device vfio-user-pci */
 };
 
 /* Looks `name` up as execvp would. -ENOENT, -EACCES with words for a person. */

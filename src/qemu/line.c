@@ -34,7 +34,8 @@ int qemu_size_parse(const char *text, uint64_t unit, uint64_t *bytes)
 }
 
 /* One "key=value" of a QEMU option; *at moves on. False at the end. */
-static bool next_pair(const char **at, char *key, size_t key_size, char *value, size_t value_size, bool *bare)
+static bool next_pair(const char **at, char *key, size_t key_size, char *value, size_t value_size,
+		      bool *bare)
 {
 	const char *p = *at;
 	char *to = key;
@@ -66,7 +67,8 @@ static bool next_pair(const char **at, char *key, size_t key_size, char *value, 
 static bool json_get(const char *text, const char *key, char *value, size_t size)
 {
 	json_object *object = json_tokener_parse(text), *member;
-	bool found = json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, key, &member);
+	bool found = json_object_is_type(object, json_type_object) &&
+		     json_object_object_get_ex(object, key, &member);
 
 	if (found) {
 		if (json_object_is_type(member, json_type_boolean))
@@ -78,7 +80,8 @@ static bool json_get(const char *text, const char *key, char *value, size_t size
 	return found;
 }
 
-bool qemu_option_get(const char *text, const char *first_key, const char *key, char *value, size_t size)
+bool qemu_option_get(const char *text, const char *first_key, const char *key, char *value,
+		     size_t size)
 {
 	char name[64], v[512];
 	bool bare, found = false, first = true;
@@ -100,15 +103,19 @@ bool qemu_option_get(const char *text, const char *first_key, const char *key, c
 
 static bool is_on(const char *value)
 {
-	return strcmp(value, "on") == 0 || strcmp(value, "yes") == 0 || strcmp(value, "true") == 0 || strcmp(value, "y") == 0;
+	return strcmp(value, "on") == 0 || strcmp(value, "yes") == 0 ||
+	       strcmp(value, "true") == 0 || strcmp(value, "y") == 0;
 }
 
-static int set_memory(struct qemu_line *line, const char *size, uint64_t unit, const char *option, struct error *err)
+static int set_memory(struct qemu_line *line, const char *size, uint64_t unit, const char *option,
+		      struct error *err)
 {
 	uint64_t bytes;
 
 	if (qemu_size_parse(size, unit, &bytes) < 0)
-		return error_set(err, -EINVAL, "%s %s is no memory size; QEMU takes a number of megabytes, or one with k, M, G or T",
+		return error_set(err, -EINVAL,
+				 "%s %s is no memory size; QEMU takes a number of megabytes, or "
+				 "one with k, M, G or T",
 				 option, size);
 	if (bytes == 0) /* QEMU's default, as without -m */
 		return 0;
@@ -142,8 +149,10 @@ static int on_machine(struct qemu_line *line, const char *value, struct error *e
 
 	/* repeated -machine options are merged: what is not named stays */
 	qemu_option_get(value, "type", "type", line->machine, sizeof(line->machine));
-	qemu_option_get(value, "type", "memory-backend", line->memory_backend, sizeof(line->memory_backend));
-	if (qemu_option_get(value, "type", "smp.cpus", text, sizeof(text)) && parse_u64(text, 1, 65535, &cpus) == 0)
+	qemu_option_get(value, "type", "memory-backend", line->memory_backend,
+			sizeof(line->memory_backend));
+	if (qemu_option_get(value, "type", "smp.cpus", text, sizeof(text)) &&
+	    parse_u64(text, 1, 65535, &cpus) == 0)
 		line->vcpus = (unsigned)cpus;
 	if (qemu_option_get(value, "type", "memory.size", text, sizeof(text)))
 		return set_memory(line, text, 1, "-machine memory.size", err);
@@ -169,7 +178,8 @@ static int on_object(struct qemu_line *line, const char *value, struct error *er
 	if (qemu_option_get(value, "qom-type", "size", text, sizeof(text)))
 		(void)qemu_size_parse(text, 1, &o->size); /* what is wrong with it, QEMU says */
 	/* QEMU's own defaults */
-	o->share = strcmp(type, "memory-backend-memfd") == 0 || strcmp(type, "memory-backend-shm") == 0;
+	o->share = strcmp(type, "memory-backend-memfd") == 0 ||
+		   strcmp(type, "memory-backend-shm") == 0;
 	if (qemu_option_get(value, "qom-type", "share", text, sizeof(text)))
 		o->share = is_on(text);
 	return 0;
@@ -180,7 +190,8 @@ static int on_numa(struct qemu_line *line, const char *value, struct error *err)
 	char text[QEMU_ID];
 
 	(void)err;
-	if (!qemu_option_get(value, "type", "type", text, sizeof(text)) || strcmp(text, "node") != 0)
+	if (!qemu_option_get(value, "type", "type", text, sizeof(text)) ||
+	    strcmp(text, "node") != 0)
 		return 0;
 	line->numa_nodes++;
 	if (qemu_option_get(value, "type", "memdev", text, sizeof(text))) {
@@ -200,12 +211,14 @@ static int on_device(struct qemu_line *line, const char *value, struct error *er
 		return 0;
 	if (strcmp(driver, "isa-serial") == 0)
 		line->serial = true;
-	if (qemu_option_get(value, "driver", "chassis", text, sizeof(text)) && parse_u64(text, 0, 255, &chassis) == 0)
+	if (qemu_option_get(value, "driver", "chassis", text, sizeof(text)) &&
+	    parse_u64(text, 0, 255, &chassis) == 0)
 		line->chassis[chassis / 8] |= (uint8_t)BIT(chassis % 8);
 	/* memory that is plugged in is the guest's memory too */
 	if ((strcmp(driver, "pc-dimm") == 0 || strncmp(driver, "virtio-mem", 10) == 0) &&
 	    qemu_option_get(value, "driver", "memdev", text, sizeof(text)))
-		add_use(line, text, driver[0] == 'p' ? "-device pc-dimm,memdev" : "-device virtio-mem,memdev");
+		add_use(line, text,
+			driver[0] == 'p' ? "-device pc-dimm,memdev" : "-device virtio-mem,memdev");
 	return 0;
 }
 
@@ -218,17 +231,21 @@ static int on_name(struct qemu_line *line, const char *value, struct error *err)
 
 static int on_smp(struct qemu_line *line, const char *value, struct error *err)
 {
-	static const char *const parts[] = { "drawers", "books", "sockets", "dies", "clusters", "modules", "cores", "threads" };
+	static const char *const parts[] = { "drawers",	 "books",   "sockets", "dies",
+					     "clusters", "modules", "cores",   "threads" };
 	char text[32];
 	uint64_t n, product = 1;
 
 	(void)err;
 	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
-		if (qemu_option_get(value, "cpus", parts[i], text, sizeof(text)) && parse_u64(text, 1, 4096, &n) == 0)
+		if (qemu_option_get(value, "cpus", parts[i], text, sizeof(text)) &&
+		    parse_u64(text, 1, 4096, &n) == 0)
 			product = MIN(product * n, 65535u);
-	if (qemu_option_get(value, "cpus", "maxcpus", text, sizeof(text)) && parse_u64(text, 1, 65535, &n) == 0)
+	if (qemu_option_get(value, "cpus", "maxcpus", text, sizeof(text)) &&
+	    parse_u64(text, 1, 65535, &n) == 0)
 		product = n;
-	if (qemu_option_get(value, "cpus", "cpus", text, sizeof(text)) && parse_u64(text, 1, 65535, &n) == 0)
+	if (qemu_option_get(value, "cpus", "cpus", text, sizeof(text)) &&
+	    parse_u64(text, 1, 65535, &n) == 0)
 		product = n;
 	line->vcpus = (unsigned)product;
 	return 0;
@@ -239,7 +256,8 @@ static int on_daemonize(struct qemu_line *line, const char *value, struct error 
 	(void)value;
 	(void)line;
 	return error_set(err, -EINVAL,
-			 "-daemonize cannot be used: anynic serves the guest's cards for as long as QEMU is its child; leave it out, and "
+			 "-daemonize cannot be used: anynic serves the guest's cards for as long "
+			 "as QEMU is its child; leave it out, and "
 			 "put anynic itself in the background");
 }
 
@@ -286,7 +304,8 @@ static const struct line_option {
 	{ "nographic", FLAG(nographic) },
 };
 
-static int read_option(struct qemu_line *line, const char *name, const char *value, struct error *err)
+static int read_option(struct qemu_line *line, const char *name, const char *value,
+		       struct error *err)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(line_options); i++) {
 		const struct line_option *o = &line_options[i];
@@ -312,7 +331,8 @@ static const char *next_option(char *const *argv, int argc, int *i, const char *
 	name += name[1] == '-' ? 2 : 1;
 	enum qemu_option_kind kind = qemu_option_kind(name);
 	/* of an option of a later QEMU, guess: a word that looks like an option is not its argument */
-	if (*i < argc && (kind == QEMU_OPTION_TAKES || (kind == QEMU_OPTION_UNKNOWN && argv[*i][0] != '-')))
+	if (*i < argc &&
+	    (kind == QEMU_OPTION_TAKES || (kind == QEMU_OPTION_UNKNOWN && argv[*i][0] != '-')))
 		*value = argv[(*i)++];
 	return name;
 }
@@ -331,10 +351,14 @@ static void set_target(struct qemu_line *line)
 
 int qemu_line_parse(struct qemu_line *line, char *const *argv, int argc, struct error *err)
 {
-	*line = (struct qemu_line){ .argv = argv, .argc = argc, .memory = QEMU_DEFAULT_MEMORY, .vcpus = 1 };
+	*line = (struct qemu_line){
+		.argv = argv, .argc = argc, .memory = QEMU_DEFAULT_MEMORY, .vcpus = 1
+	};
 	if (argc < 1 || argv[0][0] == '\0')
-		return error_set(err, -EINVAL, "no QEMU command line; write it after --, as in: anynic run --nic auto -- "
-					       "qemu-system-x86_64 -m 1G disk.img");
+		return error_set(
+			err, -EINVAL,
+			"no QEMU command line; write it after --, as in: anynic run --nic auto -- "
+			"qemu-system-x86_64 -m 1G disk.img");
 	set_target(line);
 	for (int i = 1; i < argc;) {
 		const char *value, *name = next_option(argv, argc, &i, &value);
@@ -354,7 +378,8 @@ bool qemu_line_has_id(const struct qemu_line *line, const char *option, const ch
 		const char *value, *name = next_option(line->argv, line->argc, &i, &value);
 		char given[QEMU_ID];
 
-		if (name && strcmp(name, option) == 0 && qemu_option_get(value, "driver", "id", given, sizeof(given)) &&
+		if (name && strcmp(name, option) == 0 &&
+		    qemu_option_get(value, "driver", "id", given, sizeof(given)) &&
 		    strcmp(given, id) == 0)
 			return true;
 	}

@@ -8,14 +8,14 @@
 
 #include "base/error.h"
 
-#define QEMU_ID 64
-#define QEMU_OBJECTS_MAX 32
+#define QEMU_ID		    64
+#define QEMU_OBJECTS_MAX    32
 #define QEMU_DEFAULT_MEMORY (128ull << 20) /* without -m, on most machines */
 
 /* -object memory-backend-* */
 struct qemu_memory_object {
 	char id[QEMU_ID];
-	char type[32];      /* "memory-backend-memfd" */
+	char type[32]; /* "memory-backend-memfd" */
 	uint64_t size;
 	bool share;
 };
@@ -23,21 +23,22 @@ struct qemu_memory_object {
 /* Where the line says that an object is the guest's memory. */
 struct qemu_memory_use {
 	char id[QEMU_ID];
-	char option[48];    /* "-machine memory-backend", "-numa node,memdev", "-device pc-dimm,memdev" */
+	char option
+		[48]; /* "-machine memory-backend", "-numa node,memdev", "-device pc-dimm,memdev" */
 };
 
 struct qemu_line {
-	char *const *argv;  /* borrowed: the user's words, argv[0] = the QEMU program */
+	char *const *argv; /* borrowed: the user's words, argv[0] = the QEMU program */
 	int argc;
 
-	char target[24];    /* "x86_64", from the program's name; "" when it does not say */
-	char machine[48];   /* type as the user wrote it; "" = QEMU's default */
+	char target[24];  /* "x86_64", from the program's name; "" when it does not say */
+	char machine[48]; /* type as the user wrote it; "" = QEMU's default */
 	char memory_backend[QEMU_ID]; /* -machine memory-backend= */
-	char name[QEMU_ID]; /* -name guest= */
+	char name[QEMU_ID];	      /* -name guest= */
 
-	bool memory_given;  /* -m size */
-	uint64_t memory;    /* bytes; QEMU_DEFAULT_MEMORY without -m */
-	bool mem_path;      /* -mem-path: QEMU makes a private backend of its own */
+	bool memory_given; /* -m size */
+	uint64_t memory;   /* bytes; QEMU_DEFAULT_MEMORY without -m */
+	bool mem_path;	   /* -mem-path: QEMU makes a private backend of its own */
 
 	struct qemu_memory_object object[QEMU_OBJECTS_MAX];
 	unsigned objects;
@@ -46,15 +47,15 @@ struct qemu_line {
 	unsigned numa_nodes; /* -numa node */
 	unsigned numa_memdevs;
 
-	bool stopped;       /* -S */
+	bool stopped; /* -S */
 	bool nodefaults;
-	bool incoming;      /* -incoming or -loadvm: the guest's state comes from elsewhere */
-	bool readconfig;    /* a file that we did not read says more */
-	bool network;       /* -nic, -net or -netdev: QEMU adds no NIC of its own */
-	bool monitor;       /* -monitor, -qmp, -mon, a monitor object: QEMU adds no monitor of its own */
-	bool serial;        /* -serial: QEMU adds no serial port of its own */
+	bool incoming;	 /* -incoming or -loadvm: the guest's state comes from elsewhere */
+	bool readconfig; /* a file that we did not read says more */
+	bool network;	 /* -nic, -net or -netdev: QEMU adds no NIC of its own */
+	bool monitor; /* -monitor, -qmp, -mon, a monitor object: QEMU adds no monitor of its own */
+	bool serial;  /* -serial: QEMU adds no serial port of its own */
 	bool nographic;
-	unsigned vcpus;     /* -smp; 1 without */
+	unsigned vcpus; /* -smp; 1 without */
 
 	uint8_t chassis[32]; /* one bit for each chassis number that the user's root ports take */
 };
@@ -71,6 +72,7 @@ int qemu_size_parse(const char *text, uint64_t unit, uint64_t *bytes);
 
 /* Value of `key` in QEMU's "a=1,b=2" (",," is a comma) or in JSON '{"a":1}'. False when it is not there. The last one counts, as in
  * QEMU; `first_key`, if not NULL, is the key of a leading value without '='. */
-bool qemu_option_get(const char *text, const char *first_key, const char *key, char *value, size_t size);
+bool qemu_option_get(const char *text, const char *first_key, const char *key, char *value,
+		     size_t size);
 
 #endif

@@ -23,7 +23,8 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void run_child(char *const *argv, const int *keep, unsigned keep_count, pid_t parent, int report)
+static void run_child(char *const *argv, const int *keep, unsigned keep_count, pid_t parent,
+		      int report)
 {
 	int code;
 
@@ -40,7 +41,8 @@ static void run_child(char *const *argv, const int *keep, unsigned keep_count, p
 	_exit(127);
 }
 
-int qemu_process_start(struct qemu_process *p, char *const *argv, const int *keep, unsigned keep_count, struct error *err)
+int qemu_process_start(struct qemu_process *p, char *const *argv, const int *keep,
+		       unsigned keep_count, struct error *err)
 {
 	pid_t self = getpid();
 	int report[2], code = 0;

@@ -7,15 +7,16 @@
 #include "base/error.h"
 
 struct qemu_process {
-	pid_t pid;      /* 0 = none */
-	int pid_fd;     /* readable when it has ended: for the loop; -1 = none */
+	pid_t pid;  /* 0 = none */
+	int pid_fd; /* readable when it has ended: for the loop; -1 = none */
 	bool ended;
-	int status;     /* of waitpid, once ended */
+	int status; /* of waitpid, once ended */
 };
 
 /* Starts argv[0] (looked up on $PATH). `keep` are descriptors that it inherits under their own numbers; everything else above 2
  * must be close-on-exec already. A failed exec is told here. */
-int qemu_process_start(struct qemu_process *p, char *const *argv, const int *keep, unsigned keep_count, struct error *err);
+int qemu_process_start(struct qemu_process *p, char *const *argv, const int *keep,
+		       unsigned keep_count, struct error *err);
 
 /* True once it has ended; never blocks. */
 bool qemu_process_reap(struct qemu_process *p);

@@ -11,10 +11,10 @@
 #include "base/fd.h"
 
 #define DEPTH_MAX  64
-#define IN_MAX     (16u << 20) /* one reply; query-qmp-schema is the longest, well under a megabyte */
-#define OUT_MAX    (4u << 20)  /* QEMU does not read: it hangs */
+#define IN_MAX	   (16u << 20) /* one reply; query-qmp-schema is the longest, well under a megabyte */
+#define OUT_MAX	   (4u << 20) /* QEMU does not read: it hangs */
 #define READ_CHUNK 65536
-#define READ_ROUND 16          /* chunks at one wake-up */
+#define READ_ROUND 16 /* chunks at one wake-up */
 
 enum qmp_state { QMP_GREETING, QMP_NEGOTIATING, QMP_READY, QMP_CLOSING, QMP_CLOSED };
 
@@ -23,15 +23,15 @@ struct qmp_client {
 	enum qmp_state state;
 	uint64_t next_id;
 	json_tokener *tokener;
-	json_object *current;  /* what the last item points into */
+	json_object *current; /* what the last item points into */
 	json_object *greeting;
-	struct buffer in;      /* received and not yet parsed, from in_at on */
+	struct buffer in; /* received and not yet parsed, from in_at on */
 	size_t in_at;
-	size_t partial;        /* bytes of an unfinished value that the tokener holds */
-	struct buffer out;     /* to be written, from out_at on */
+	size_t partial;	   /* bytes of an unfinished value that the tokener holds */
+	struct buffer out; /* to be written, from out_at on */
 	size_t out_at;
-	struct buffer held;    /* commands that wait for the negotiation */
-	char reason[128];      /* why it is closed */
+	struct buffer held; /* commands that wait for the negotiation */
+	char reason[128];   /* why it is closed */
 };
 
 static void close_with(struct qmp_client *c, const char *reason)
@@ -54,7 +54,8 @@ struct qmp_client *qmp_client_create(int fd, struct error *err)
 	int rc = fd_set_nonblock(fd, true);
 	if (c && c->tokener && rc == 0)
 		return c;
-	error_set(err, rc < 0 ? rc : -ENOMEM, "QEMU's monitor: %s", strerror(rc < 0 ? -rc : ENOMEM));
+	error_set(err, rc < 0 ? rc : -ENOMEM, "QEMU's monitor: %s",
+		  strerror(rc < 0 ? -rc : ENOMEM));
 	if (c)
 		qmp_client_destroy(c);
 	else
@@ -100,12 +101,14 @@ static void drop_front(struct buffer *b, size_t *at)
 void qmp_client_write(struct qmp_client *c)
 {
 	while (qmp_client_wants_write(c)) {
-		ssize_t n = send(c->fd, c->out.data + c->out_at, c->out.length - c->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(c->fd, c->out.data + c->out_at, c->out.length - c->out_at,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		/* what QEMU said before it went is still to be read: the end comes from there */
-		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EPIPE && errno != ECONNRESET)
+		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EPIPE &&
+		    errno != ECONNRESET)
 			close_with(c, strerror(errno));
 		if (n < 0)
 			break;
@@ -144,7 +147,8 @@ static json_object *next_value(struct qmp_client *c)
 {
 	while (c->in_at < c->in.length) {
 		size_t left = c->in.length - c->in_at;
-		json_object *o = json_tokener_parse_ex(c->tokener, (const char *)c->in.data + c->in_at, (int)left);
+		json_object *o = json_tokener_parse_ex(
+			c->tokener, (const char *)c->in.data + c->in_at, (int)left);
 		enum json_tokener_error e = json_tokener_get_error(c->tokener);
 
 		if (e == json_tokener_continue) {
@@ -194,7 +198,8 @@ uint64_t qmp_client_send(struct qmp_client *c, const char *command, json_object 
 	}
 	uint64_t id = c->next_id++;
 	queue(c->state == QMP_READY ? &c->out : &c->held, command_of(command, id, arguments));
-	if (c->out.failed || c->held.failed || c->out.length - c->out_at + c->held.length > OUT_MAX) {
+	if (c->out.failed || c->held.failed ||
+	    c->out.length - c->out_at + c->held.length > OUT_MAX) {
 		close_with(c, "QEMU does not read its monitor");
 		return 0;
 	}
@@ -206,16 +211,18 @@ static const char *text_member(json_object *o, const char *key)
 {
 	json_object *member;
 
-	return json_object_object_get_ex(o, key, &member) && json_object_is_type(member, json_type_string) ?
-		       json_object_get_string(member) :
-		       "";
+	return json_object_object_get_ex(o, key, &member) &&
+			       json_object_is_type(member, json_type_string)
+		       ? json_object_get_string(member)
+		       : "";
 }
 
 static uint64_t number_member(json_object *o, const char *key)
 {
 	json_object *member;
 
-	return json_object_object_get_ex(o, key, &member) ? (uint64_t)json_object_get_int64(member) : 0;
+	return json_object_object_get_ex(o, key, &member) ? (uint64_t)json_object_get_int64(member)
+							  : 0;
 }
 
 static void fill_event(struct qmp_item *item, json_object *o)
@@ -338,10 +345,12 @@ bool qmp_status_is_running(json_object *data)
 {
 	json_object *running;
 
-	return json_object_object_get_ex(data, "running", &running) && json_object_get_boolean(running);
+	return json_object_object_get_ex(data, "running", &running) &&
+	       json_object_get_boolean(running);
 }
 
 unsigned qmp_cpu_count(json_object *data)
 {
-	return json_object_is_type(data, json_type_array) ? (unsigned)json_object_array_length(data) : 0;
+	return json_object_is_type(data, json_type_array) ? (unsigned)json_object_array_length(data)
+							  : 0;
 }

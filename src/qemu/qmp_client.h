@@ -15,20 +15,20 @@
 #include "base/error.h"
 
 enum qmp_item_kind {
-	QMP_ITEM_READY,  /* capabilities are negotiated; data = the greeting's "QMP" object */
-	QMP_ITEM_REPLY,  /* data = "return" */
-	QMP_ITEM_ERROR,  /* name = class, text = desc */
-	QMP_ITEM_EVENT,  /* name = "RESET" ..., data = its data or NULL */
+	QMP_ITEM_READY,	 /* capabilities are negotiated; data = the greeting's "QMP" object */
+	QMP_ITEM_REPLY,	 /* data = "return" */
+	QMP_ITEM_ERROR,	 /* name = class, text = desc */
+	QMP_ITEM_EVENT,	 /* name = "RESET" ..., data = its data or NULL */
 	QMP_ITEM_CLOSED, /* once, the last one; text says why */
 	QMP_ITEM_KIND_COUNT
 };
 
 struct qmp_item {
 	enum qmp_item_kind kind;
-	uint64_t id;           /* REPLY, ERROR: what qmp_client_send returned */
+	uint64_t id; /* REPLY, ERROR: what qmp_client_send returned */
 	const char *name;
 	const char *text;
-	json_object *data;     /* borrowed */
+	json_object *data;		/* borrowed */
 	uint64_t seconds, microseconds; /* EVENT: QEMU's timestamp */
 };
 
@@ -50,7 +50,9 @@ bool qmp_client_next(struct qmp_client *c, struct qmp_item *item);
 uint64_t qmp_client_send(struct qmp_client *c, const char *command, json_object *arguments);
 
 /* Commands with one or two plain arguments. */
-uint64_t qmp_client_device_add(struct qmp_client *c, json_object *device); /* takes it: an object of qemu_arguments.devices */
+uint64_t qmp_client_device_add(
+	struct qmp_client *c,
+	json_object *device); /* takes it: an object of qemu_arguments.devices */
 uint64_t qmp_client_device_del(struct qmp_client *c, const char *id);
 uint64_t qmp_client_system_reset(struct qmp_client *c);
 uint64_t qmp_client_quit(struct qmp_client *c);

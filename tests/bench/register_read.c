@@ -107,10 +107,7 @@ static void measure(int fd, unsigned reads, double *ns, double *cpu)
 	struct {
 		struct vu_header h;
 		struct vu_region_access a;
-	} ask = {
-		{.command = VU_REGION_READ, .size = 32},
-		   { TEST_SCRATCH,			   0,	      4 }
-	};
+	} ask = { { .command = VU_REGION_READ, .size = 32 }, { TEST_SCRATCH, 0, 4 } };
 	uint8_t reply[64];
 	double cpu_before = cpu_ns();
 	uint64_t before = monotonic_ns();

@@ -22,10 +22,13 @@ static char dir[] = "/tmp/anynic-cli-XXXXXX";
 static const struct {
 	const char *name, *body;
 } fakes[] = {
-	{ "qemu-system-x86_64", "case $1 in --version) echo 'QEMU emulator version 11.1.3';; -device) echo 'vfio-user-pci options:';; esac" },
-	{ "qemu-system-aarch64", "case $1 in --version) echo 'QEMU emulator version 11.1.3';; -device) echo 'vfio-user-pci options:';; esac" },
+	{ "qemu-system-x86_64", "case $1 in --version) echo 'QEMU emulator version 11.1.3';; "
+				"-device) echo 'vfio-user-pci options:';; esac" },
+	{ "qemu-system-aarch64", "case $1 in --version) echo 'QEMU emulator version 11.1.3';; "
+				 "-device) echo 'vfio-user-pci options:';; esac" },
 	{ "qemu-old", "echo 'QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg)'" },
-	{ "qemu-without", "case $1 in --version) echo 'QEMU emulator version 10.2.0';; esac; exit 1" },
+	{ "qemu-without",
+	  "case $1 in --version) echo 'QEMU emulator version 10.2.0';; esac; exit 1" },
 	{ "not-qemu", "echo hello" },
 };
 
@@ -111,8 +114,10 @@ static void check(const struct bad_case *cases, unsigned count)
 		char out[8192], err[8192];
 		int code = run(cases[i].line, out, err, sizeof(out));
 
-		if (code != cases[i].code || !strstr(err, cases[i].says) || !strstr(err, cases[i].also))
-			fail_msg("anynic %s\n  exit %d, want %d\n  %s", cases[i].line, code, cases[i].code, err);
+		if (code != cases[i].code || !strstr(err, cases[i].says) ||
+		    !strstr(err, cases[i].also))
+			fail_msg("anynic %s\n  exit %d, want %d\n  %s", cases[i].line, code,
+				 cases[i].code, err);
 		if (out[0] != '\0')
 			fail_msg("anynic %s: an error, and yet on stdout: %s", cases[i].line, out);
 	}
@@ -145,33 +150,48 @@ static void a_bad_port_names_key_and_legal_values(void **state)
 {
 	(void)state;
 	static const struct bad_case cases[] = {
-		{ "plan --nic auto,lagacy=e1000 " Q, 2, "--nic auto,lagacy=e1000: unknown key 'lagacy'", "did you mean legacy?" },
-		{ "plan --nic auto,colour=red " Q, 2, "unknown key 'colour'", "keys are id, legacy" },
+		{ "plan --nic auto,lagacy=e1000 " Q, 2,
+		  "--nic auto,lagacy=e1000: unknown key 'lagacy'", "did you mean legacy?" },
+		{ "plan --nic auto,colour=red " Q, 2, "unknown key 'colour'",
+		  "keys are id, legacy" },
 		{ "plan --nic auto,id=a,id=b " Q, 2, "id= is given twice", "" },
 		{ "plan --nic auto,queues=9 " Q, 2, "queues=9 is not legal", "1 to 8" },
 		{ "plan --nic rtl8139,queues=2 " Q, 2, "queues=2 is too many", "at most 1" },
 		{ "plan --nic auto,mtu=99999 " Q, 2, "mtu=99999 is not legal", "68 to 65535" },
-		{ "plan --nic auto,legacy-delay=soon " Q, 2, "legacy-delay=soon is not legal", "milliseconds" },
+		{ "plan --nic auto,legacy-delay=soon " Q, 2, "legacy-delay=soon is not legal",
+		  "milliseconds" },
 		{ "plan --nic auto,hold=6 " Q, 2, "hold=6 is not legal", "N/SECONDS" },
 		{ "plan --nic auto,packed=maybe " Q, 2, "packed=maybe is not legal", "on, off" },
-		{ "plan --nic rtl8139,packed=on " Q, 2, "packed= has no meaning for rtl8139", "virtio-net" },
+		{ "plan --nic rtl8139,packed=on " Q, 2, "packed= has no meaning for rtl8139",
+		  "virtio-net" },
 		{ "plan --nic rtl8139,rev=5 " Q, 2, "rev=0x05 is not legal", "0x20" },
-		{ "plan --nic auto,link=sideways " Q, 2, "link=sideways is not legal", "auto, up, down" },
-		{ "plan --nic auto,place=hostd " Q, 2, "place=hostd is not legal", "did you mean hosted?" },
+		{ "plan --nic auto,link=sideways " Q, 2, "link=sideways is not legal",
+		  "auto, up, down" },
+		{ "plan --nic auto,place=hostd " Q, 2, "place=hostd is not legal",
+		  "did you mean hosted?" },
 		{ "plan --nic auto,mac=53:54:00:00:00:01 " Q, 2, "multicast", "unicast" },
-		{ "plan --nic auto,mac=nonsense " Q, 2, "mac=nonsense is not legal", "52:54:00:12:34:56" },
-		{ "plan --nic auto,id=a --nic auto,id=a " Q, 2, "port a: id=a is used by two ports", "of its own" },
-		{ "plan --nic auto,mac=52:54:00:00:00:01 --nic auto,mac=52:54:00:00:00:01 " Q, 2, "mac=52:54:00:00:00:01 is used by two ports",
+		{ "plan --nic auto,mac=nonsense " Q, 2, "mac=nonsense is not legal",
+		  "52:54:00:12:34:56" },
+		{ "plan --nic auto,id=a --nic auto,id=a " Q, 2, "port a: id=a is used by two ports",
 		  "of its own" },
-		{ "plan --nic atuo " Q, 2, "unknown model 'atuo', did you mean auto?", "models are" },
-		{ "plan --nic auto,legacy=virtio-net " Q, 2, "cannot be the legacy one", "legacy= takes rtl8139" },
-		{ "plan --nic auto,performant=rtl8139 " Q, 2, "cannot be the performant one", "performant= takes virtio-net" },
-		{ "plan --nic auto,backend=usr " Q, 2, "unknown backend 'usr', did you mean user?", "user, tap" },
-		{ "plan --nic auto,ifname=tap0 " Q, 2, "ifname= has no meaning for backend=user", "tap" },
+		{ "plan --nic auto,mac=52:54:00:00:00:01 --nic auto,mac=52:54:00:00:00:01 " Q, 2,
+		  "mac=52:54:00:00:00:01 is used by two ports", "of its own" },
+		{ "plan --nic atuo " Q, 2, "unknown model 'atuo', did you mean auto?",
+		  "models are" },
+		{ "plan --nic auto,legacy=virtio-net " Q, 2, "cannot be the legacy one",
+		  "legacy= takes rtl8139" },
+		{ "plan --nic auto,performant=rtl8139 " Q, 2, "cannot be the performant one",
+		  "performant= takes virtio-net" },
+		{ "plan --nic auto,backend=usr " Q, 2, "unknown backend 'usr', did you mean user?",
+		  "user, tap" },
+		{ "plan --nic auto,ifname=tap0 " Q, 2, "ifname= has no meaning for backend=user",
+		  "tap" },
 		{ "plan --nic auto,backend=stream " Q, 2, "needs path=", "" },
 		{ "plan --nic auto,backend=tap,fd=1 " Q, 2, "fd=1 is not legal", "above 2" },
-		{ "plan --nic auto,net=10.0.2.0 " Q, 2, "net=10.0.2.0 is not legal", "10.0.2.0/24" },
-		{ "plan --nic auto,hostfwd=22 " Q, 2, "hostfwd=22 is not legal", "tcp:127.0.0.1:2222-:22" },
+		{ "plan --nic auto,net=10.0.2.0 " Q, 2, "net=10.0.2.0 is not legal",
+		  "10.0.2.0/24" },
+		{ "plan --nic auto,hostfwd=22 " Q, 2, "hostfwd=22 is not legal",
+		  "tcp:127.0.0.1:2222-:22" },
 	};
 
 	check(cases, ARRAY_SIZE(cases));
@@ -181,13 +201,19 @@ static void what_a_later_version_brings_is_missing_not_wrong(void **state)
 {
 	(void)state;
 	static const struct bad_case cases[] = {
-		{ "plan --nic team,transient=igbvf " Q, 4, "team ports are not in this version", "use auto" },
-		{ "plan --nic auto,backend=bridge,br=br0 " Q, 4, "backend=bridge is not in this version", "user, tap" },
-		{ "plan --nic auto,backend=passt " Q, 4, "backend=passt is not in this version", "" },
-		{ "plan --nic auto,place=qemu " Q, 4, "place=qemu is not in this version", "place=hosted" },
+		{ "plan --nic team,transient=igbvf " Q, 4, "team ports are not in this version",
+		  "use auto" },
+		{ "plan --nic auto,backend=bridge,br=br0 " Q, 4,
+		  "backend=bridge is not in this version", "user, tap" },
+		{ "plan --nic auto,backend=passt " Q, 4, "backend=passt is not in this version",
+		  "" },
+		{ "plan --nic auto,place=qemu " Q, 4, "place=qemu is not in this version",
+		  "place=hosted" },
 		{ "plan --place qemu " Q, 4, "place=qemu is not in this version", "" },
-		{ "plan --nic auto,transport=vhost-user " Q, 4, "transport=vhost-user is not in this version", "vfio-user" },
-		{ "plan --nic auto,driver=vhost " Q, 4, "driver=vhost is not in this version", "driver=default" },
+		{ "plan --nic auto,transport=vhost-user " Q, 4,
+		  "transport=vhost-user is not in this version", "vfio-user" },
+		{ "plan --nic auto,driver=vhost " Q, 4, "driver=vhost is not in this version",
+		  "driver=default" },
 	};
 
 	check(cases, ARRAY_SIZE(cases));
@@ -199,14 +225,20 @@ static void a_qemu_line_that_cannot_work_says_what_to_add(void **state)
 	static const struct bad_case cases[] = {
 		{ "plan " Q " -daemonize", 2, "-daemonize cannot be used", "leave it out" },
 		{ "plan " Q " -m lots", 2, "-m lots is no memory size", "" },
-		{ "plan " Q " -object memory-backend-ram,id=m,size=1G -M memory-backend=m", 2, "guest memory 'm'", "add share=on" },
-		{ "plan " Q " -object memory-backend-memfd,id=m,size=1G,share=off -numa node,memdev=m", 2, "guest memory 'm'", "add share=on" },
+		{ "plan " Q " -object memory-backend-ram,id=m,size=1G -M memory-backend=m", 2,
+		  "guest memory 'm'", "add share=on" },
+		{ "plan " Q
+		  " -object memory-backend-memfd,id=m,size=1G,share=off -numa node,memdev=m",
+		  2, "guest memory 'm'", "add share=on" },
 		{ "plan " Q " -mem-path /dev/hugepages", 2, "-mem-path", "memory-backend-file" },
-		{ "plan " Q " -numa node", 2, "-numa node without memdev=", "memory-backend-memfd" },
+		{ "plan " Q " -numa node", 2,
+		  "-numa node without memdev=", "memory-backend-memfd" },
 		{ "plan " Q " -M isapc", 2, "-machine isapc", "q35" },
-		{ "plan -- qemu-system-aarch64", 2, "no default machine with PCI", "-machine virt" },
+		{ "plan -- qemu-system-aarch64", 2, "no default machine with PCI",
+		  "-machine virt" },
 		{ "plan " Q " -incoming defer", 4, "-incoming", "afresh" },
-		{ "plan --nic rtl8139,id=lan " Q " -device e1000,id=lan", 2, "id=lan already", "another id=" },
+		{ "plan --nic rtl8139,id=lan " Q " -device e1000,id=lan", 2, "id=lan already",
+		  "another id=" },
 	};
 
 	check(cases, ARRAY_SIZE(cases));
@@ -216,11 +248,14 @@ static void a_qemu_that_cannot_be_used_is_told_apart(void **state)
 {
 	(void)state;
 	static const struct bad_case cases[] = {
-		{ "plan -- qemu-nowhere", 3, "QEMU program 'qemu-nowhere' is not there", "install it" },
+		{ "plan -- qemu-nowhere", 3, "QEMU program 'qemu-nowhere' is not there",
+		  "install it" },
 		{ "plan -- /nowhere/qemu", 3, "/nowhere/qemu", "install it" },
 		{ "plan -- qemu-old", 4, "QEMU 7.2 has no vfio-user-pci", "10.1 or newer" },
-		{ "plan --qemu-version 10.0", 4, "QEMU 10.0 has no vfio-user-pci", "10.1 or newer" },
-		{ "plan -- qemu-without", 4, "QEMU 10.2 was built without vfio-user-pci", "another build" },
+		{ "plan --qemu-version 10.0", 4, "QEMU 10.0 has no vfio-user-pci",
+		  "10.1 or newer" },
+		{ "plan -- qemu-without", 4, "QEMU 10.2 was built without vfio-user-pci",
+		  "another build" },
 		{ "plan -- not-qemu", 1, "is no QEMU", "qemu-system-" },
 		{ "plan --qemu plain", 1, "'plain' cannot be run: Permission denied", "" },
 	};
@@ -236,10 +271,13 @@ static void run_refuses_before_anything_is_opened(void **state)
 		{ "run --nix", 2, "unknown option", "usage: anynic run" },
 		{ "run --interfaces f.xml " Q, 4, "XML", "--nic" },
 		{ "run --name ../x " Q, 2, "--name ../x is not legal", "" },
-		{ "run --nic auto,lagacy=x " Q, 2, "--nic auto,lagacy=x: unknown key 'lagacy'", "did you mean legacy?" },
-		{ "run --nic auto,backend=bridge,br=br0 " Q, 4, "backend=bridge is not in this version", "" },
+		{ "run --nic auto,lagacy=x " Q, 2, "--nic auto,lagacy=x: unknown key 'lagacy'",
+		  "did you mean legacy?" },
+		{ "run --nic auto,backend=bridge,br=br0 " Q, 4,
+		  "backend=bridge is not in this version", "" },
 		{ "run " Q " -daemonize", 2, "-daemonize cannot be used", "leave it out" },
-		{ "run " Q " -object memory-backend-ram,id=m,size=1G -M memory-backend=m", 2, "guest memory 'm'", "add share=on" },
+		{ "run " Q " -object memory-backend-ram,id=m,size=1G -M memory-backend=m", 2,
+		  "guest memory 'm'", "add share=on" },
 		{ "run -- qemu-nowhere", 3, "is not there", "install it" },
 		{ "run -- qemu-old", 4, "QEMU 7.2 has no vfio-user-pci", "10.1 or newer" },
 	};
@@ -255,8 +293,11 @@ static void a_good_plan_is_one_document_and_opens_nothing(void **state)
 	(void)state;
 	char out[16384], err[16384];
 
-	assert_int_equal(run("plan -j --name vm --nic auto,mac=52:54:00:12:34:56 --nic rtl8139,id=x " Q " -M q35 -m 1G", out, err,
-			     sizeof(out)), 0);
+	assert_int_equal(
+		run("plan -j --name vm --nic auto,mac=52:54:00:12:34:56 --nic rtl8139,id=x " Q
+		    " -M q35 -m 1G",
+		    out, err, sizeof(out)),
+		0);
 	assert_string_equal(err, "");
 	assert_true(out[0] == '{' && strcmp(out + strlen(out) - 3, "\n}\n") == 0);
 	assert_non_null(strstr(out, "\"mac\":\"52:54:00:12:34:56\""));

@@ -371,7 +371,9 @@ static void the_end_of_the_datapath_is_told_and_qemu_goes_on(void **state)
 static void a_signal_to_the_whole_group_ends_it_without_an_error(void **state)
 {
 	(void)state;
-	pid_t pid = start("run --name vm10 --nic auto,backend=user -- @qemu-system-x86_64 -name term", "vm10");
+	pid_t pid =
+		start("run --name vm10 --nic auto,backend=user -- @qemu-system-x86_64 -name term",
+		      "vm10");
 	wait_live("vm10");
 	/* as timeout(1) does it: everybody gets the signal */
 	char path[64], text[128] = "";

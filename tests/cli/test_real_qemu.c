@@ -26,7 +26,7 @@
 #include "qemu/process.h"
 #include "qemu/qmp_client.h"
 
-#define NICS_MAX 8
+#define NICS_MAX  8
 #define ANSWER_MS 60000 /* sanitizers, busy machines */
 
 enum { KIND_LISTEN, KIND_CONNECTION };
@@ -90,7 +90,8 @@ static void cards_start(struct cards *c, const struct port_spec *ports, unsigned
 			c->nic[c->count] = nic_create(&ports[p].nic[i], &c->clock, c->batch, &err);
 			assert_non_null(c->nic[c->count]);
 			c->server[c->count] =
-				vfio_user_create(c->nic[c->count], listen_at(path), &c->loop, KIND_LISTEN, KIND_CONNECTION, &err);
+				vfio_user_create(c->nic[c->count], listen_at(path), &c->loop,
+						 KIND_LISTEN, KIND_CONNECTION, &err);
 			assert_non_null(c->server[c->count]);
 			c->count++;
 		}
@@ -152,7 +153,9 @@ static void start(struct run *r, const char *text, const char *const *nics)
 	for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
 		words[argc++] = w;
 	for (; nics[r->ports_count]; r->ports_count++)
-		assert_int_equal(nic_option_parse(&r->ports[r->ports_count], nics[r->ports_count], &test_known, &err), 0);
+		assert_int_equal(nic_option_parse(&r->ports[r->ports_count], nics[r->ports_count],
+						  &test_known, &err),
+				 0);
 	ports_complete(r->ports, r->ports_count, &who);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	struct qemu_setup setup = { .program = &qemu, .socket_dir = dir, .qmp_fd = fds[1] };
@@ -196,20 +199,24 @@ static bool device_is_there(struct run *r, const char *id)
 
 static void all_memory_is_shared(struct run *r)
 {
-	json_object *list = wait_item(r, QMP_ITEM_REPLY, qmp_client_send(r->qmp, "query-memdev", NULL)).data;
+	json_object *list =
+		wait_item(r, QMP_ITEM_REPLY, qmp_client_send(r->qmp, "query-memdev", NULL)).data;
 
 	assert_true(json_object_array_length(list) > 0);
 	for (size_t i = 0; i < json_object_array_length(list); i++)
-		assert_true(json_object_get_boolean(json_object_object_get(json_object_array_get_idx(list, i), "share")));
+		assert_true(json_object_get_boolean(
+			json_object_object_get(json_object_array_get_idx(list, i), "share")));
 }
 
 static unsigned count_chardevs(struct run *r, const char *label)
 {
-	json_object *list = wait_item(r, QMP_ITEM_REPLY, qmp_client_send(r->qmp, "query-chardev", NULL)).data;
+	json_object *list =
+		wait_item(r, QMP_ITEM_REPLY, qmp_client_send(r->qmp, "query-chardev", NULL)).data;
 	unsigned n = 0;
 
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		json_object *one = json_object_object_get(json_object_array_get_idx(list, i), "label");
+		json_object *one =
+			json_object_object_get(json_object_array_get_idx(list, i), "label");
 		n += strcmp(json_object_get_string(one), label) == 0;
 	}
 	return n;
@@ -227,14 +234,23 @@ static void qemu_starts_with_what_was_added(void **state)
 	} cases[] = {
 		{ "" NO_SCREEN, { "auto" }, 1 },
 		{ "-M pc -m 64 -nodefaults" NO_SCREEN, { "auto", "rtl8139,rev=0x10" }, 1 },
-		{ "-M q35 -m 65.5M -nodefaults -smp 2" NO_SCREEN, { "auto,bootindex=1", "virtio-net,queues=2", "rtl8139" }, 2 },
-		{ "-machine q35 -m 64M,slots=2,maxmem=1G -device pcie-root-port,id=mine,chassis=128 -device "
+		{ "-M q35 -m 65.5M -nodefaults -smp 2" NO_SCREEN,
+		  { "auto,bootindex=1", "virtio-net,queues=2", "rtl8139" },
+		  2 },
+		{ "-machine q35 -m 64M,slots=2,maxmem=1G -device "
+		  "pcie-root-port,id=mine,chassis=128 -device "
 		  "{\"driver\":\"virtio-rng-pci\",\"addr\":\"0x4\"}" NO_SCREEN,
-		  { "auto" }, 1 },
-		{ "-M q35 -m 64M -object memory-backend-file,id=m,size=64M,mem-path=/dev/shm,share=on -numa node,memdev=m" NO_SCREEN,
-		  { "virtio-net" }, 1 },
-		{ "-m 64M -object memory-backend-memfd,id=m,size=64M -machine memory-backend=m -qmp null -nic none" NO_SCREEN,
-		  { "rtl8139" }, 1 },
+		  { "auto" },
+		  1 },
+		{ "-M q35 -m 64M -object "
+		  "memory-backend-file,id=m,size=64M,mem-path=/dev/shm,share=on -numa "
+		  "node,memdev=m" NO_SCREEN,
+		  { "virtio-net" },
+		  1 },
+		{ "-m 64M -object memory-backend-memfd,id=m,size=64M -machine memory-backend=m "
+		  "-qmp null -nic none" NO_SCREEN,
+		  { "rtl8139" },
+		  1 },
 		{ "-S -nographic -m 20000k -serial null -monitor null", { "rtl8139" }, 1 },
 	};
 
@@ -244,8 +260,12 @@ static void qemu_starts_with_what_was_added(void **state)
 		print_message("           %s\n", cases[i].line);
 		start(&r, cases[i].line, cases[i].nics);
 		/* -S is the user's: nobody has continued the guest */
-		assert_false(qmp_status_is_running(wait_item(&r, QMP_ITEM_REPLY, qmp_client_query_status(r.qmp)).data));
-		assert_int_equal(qmp_cpu_count(wait_item(&r, QMP_ITEM_REPLY, qmp_client_query_cpus(r.qmp)).data), cases[i].vcpus);
+		assert_false(qmp_status_is_running(
+			wait_item(&r, QMP_ITEM_REPLY, qmp_client_query_status(r.qmp)).data));
+		assert_int_equal(
+			qmp_cpu_count(
+				wait_item(&r, QMP_ITEM_REPLY, qmp_client_query_cpus(r.qmp)).data),
+			cases[i].vcpus);
 		all_memory_is_shared(&r);
 		for (unsigned n = 0; n < r.cards.count; n++) {
 			assert_true(device_is_there(&r, r.cards.nic[n]->spec.id));
@@ -287,7 +307,9 @@ static void a_card_can_be_added_over_the_monitor(void **state)
 	cards_start(&extra, &more, 1);
 	char text[256];
 	snprintf(text, sizeof(text),
-		 "{\"driver\":\"vfio-user-pci\",\"id\":\"hot\",\"bus\":\"spare\",\"socket\":{\"type\":\"unix\",\"path\":\"%s/hot.sock\"}}", dir);
+		 "{\"driver\":\"vfio-user-pci\",\"id\":\"hot\",\"bus\":\"spare\",\"socket\":{"
+		 "\"type\":\"unix\",\"path\":\"%s/hot.sock\"}}",
+		 dir);
 	wait_item(&r, QMP_ITEM_REPLY, qmp_client_device_add(r.qmp, json_tokener_parse(text)));
 	assert_true(device_is_there(&r, "hot"));
 	qmp_client_system_reset(r.qmp); /* of a stopped guest: the event comes before the reply */

@@ -39,7 +39,8 @@ static void take_frames(struct stream_parser *p, struct outcome *o)
 /* Feeds the stream in steps of `step` bytes, with the same compaction as the backend's. */
 static struct outcome feed(const uint8_t *data, size_t size, size_t step)
 {
-	struct stream_parser p = { .room = FRAME_MAX + 4 + step, .data = malloc(FRAME_MAX + 4 + step) };
+	struct stream_parser p = { .room = FRAME_MAX + 4 + step,
+				   .data = malloc(FRAME_MAX + 4 + step) };
 	struct outcome o = { 0 };
 
 	for (size_t at = 0; at < size && !o.broken; at += step) {
@@ -65,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct outcome pieces = feed(data + 1, size - 1, 1 + data[0]);
 	struct outcome whole = feed(data + 1, size - 1, size);
 
-	must(pieces.hash == whole.hash && pieces.frames == whole.frames && pieces.broken == whole.broken);
+	must(pieces.hash == whole.hash && pieces.frames == whole.frames &&
+	     pieces.broken == whole.broken);
 	return 0;
 }

@@ -13,7 +13,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct port_spec ports[] = {
-	{.id = "net0",
+	{ .id = "net0",
 	  .policy = POLICY_SWITCH,
 	  .legacy_delay_ms = 500,
 	  .hold_count = 6,
@@ -21,7 +21,7 @@ static const struct port_spec ports[] = {
 	  .nics = 2,
 	  .nic = { { .id = "net0-legacy", .model = "rtl8139", .role = ROLE_LEGACY },
 		   { .id = "net0-performant", .model = "virtio-net", .role = ROLE_PERFORMANT } },
-	  .backend = { .type = "user" }},
+	  .backend = { .type = "user" } },
 };
 
 struct world {

@@ -239,10 +239,7 @@ static void take_step(struct scene *s)
 	struct {
 		struct vu_region_access a;
 		uint16_t command;
-	} bme = {
-		{PCI_COMMAND, VU_CONFIG, 2},
-		       command
-	};
+	} bme = { { PCI_COMMAND, VU_CONFIG, 2 }, command };
 
 	switch ((enum step)(next_byte(s) % STEP_COUNT)) {
 	case STEP_RAW:

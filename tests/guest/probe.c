@@ -322,13 +322,13 @@ static const struct {
 	int arguments;
 	int (*run)(char **argv);
 } commands[] = {
-	{"tcp-get",	     2, tcp_get		},
-	{ "tcp-put",	     3, tcp_put		},
-	{ "tcp-rtt",	     3, tcp_rtt		},
-	{ "tcp-serve",	       1, tcp_serve	    },
-	{ "udp-echo",	      4, udp_echo	  },
-	{ "multicast-receive", 5, multicast_receive},
-	{ "multicast-send",    4, multicast_send   },
+	{ "tcp-get", 2, tcp_get },
+	{ "tcp-put", 3, tcp_put },
+	{ "tcp-rtt", 3, tcp_rtt },
+	{ "tcp-serve", 1, tcp_serve },
+	{ "udp-echo", 4, udp_echo },
+	{ "multicast-receive", 5, multicast_receive },
+	{ "multicast-send", 4, multicast_send },
 };
 
 int main(int argc, char **argv)

@@ -15,7 +15,7 @@
 #include "qmp_bench.h"
 
 static const struct port_spec ports[] = {
-	{.id = "net0",
+	{ .id = "net0",
 	  .policy = POLICY_SWITCH,
 	  .mac = { 0x52, 0x54, 0, 1, 2, 3 },
 	  .legacy_delay_ms = 500,
@@ -29,7 +29,7 @@ static const struct port_spec ports[] = {
 	  .policy = POLICY_SINGLE,
 	  .nics = 1,
 	  .nic = { { .id = "lan0", .model = "virtio-net", .role = ROLE_SINGLE } },
-	  .backend = { .type = "null" }},
+	  .backend = { .type = "null" } },
 };
 
 int bench_setup(void **state)

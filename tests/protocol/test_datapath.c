@@ -100,7 +100,8 @@ static void expect(struct process *p, enum message_type type, struct message *m)
 		if (poll(&poll_control, 1, WAIT_MS) != 1)
 			fail_msg("no message %s came", message_type_name(type));
 		if (message_receive(p->control, m) != 1)
-			fail_msg("the process is gone while %s was expected", message_type_name(type));
+			fail_msg("the process is gone while %s was expected",
+				 message_type_name(type));
 		if (m->type == type)
 			return;
 	}
@@ -118,7 +119,8 @@ static int reply_code(struct process *p, uint32_t seq)
 	return r->code;
 }
 
-static int call(struct process *p, enum message_type type, const void *body, size_t len, const int *fds, unsigned nfds)
+static int call(struct process *p, enum message_type type, const void *body, size_t len,
+		const int *fds, unsigned nfds)
 {
 	assert_int_equal(message_send(p->control, type, ++p->seq, body, len, fds, nfds), 0);
 	return reply_code(p, p->seq);
@@ -149,7 +151,9 @@ static int add_port(struct process *p, const char *id)
 	add = (struct msg_port_add){ .spec = { .nics = 1, .backend.type = "loop" } };
 	str_copy(add.spec.id, sizeof(add.spec.id), id);
 	struct nic_spec *nic = &add.spec.nic[0];
-	*nic = (struct nic_spec){ .model = "rtl8139", .rev = -1, .bootindex = -1, .mac = { 0x52, 0x54, 0, 1, 2, 3 } };
+	*nic = (struct nic_spec){
+		.model = "rtl8139", .rev = -1, .bootindex = -1, .mac = { 0x52, 0x54, 0, 1, 2, 3 }
+	};
 	str_copy(nic->id, sizeof(nic->id), id);
 	int fd = listen_at(path);
 	int rc = call(p, MSG_PORT_ADD, &add, sizeof(add), &fd, 1);
@@ -249,7 +253,8 @@ static void wrong_messages_get_an_error_and_change_nothing(void **state)
 	add = (struct msg_port_add){ .spec = { .nics = 1, .backend.type = "nothing" } };
 	assert_true(call(p, MSG_PORT_ADD, &add, sizeof(add), NULL, 0) < 0);
 	add = (struct msg_port_add){ .spec = { .nics = 1, .backend.type = "null" } };
-	assert_true(call(p, MSG_PORT_ADD, &add, sizeof(add), NULL, 0) < 0); /* no socket came along */
+	assert_true(call(p, MSG_PORT_ADD, &add, sizeof(add), NULL, 0) <
+		    0); /* no socket came along */
 	assert_int_equal(call(p, MSG_PORT_LINKS, &links, sizeof(links), NULL, 0), -ENOENT);
 	assert_int_equal(call(p, MSG_START, junk, sizeof(junk), NULL, 0), -EPROTO);
 	assert_int_equal(call(p, MSG_LOG, junk, sizeof(junk), NULL, 0), -EPROTO);
@@ -275,7 +280,8 @@ static int inject(pid_t tid, long nr, long a, long b, long c)
 	regs.rsi = (unsigned long long)b;
 	regs.rdx = (unsigned long long)c;
 	regs.r10 = 0;
-	if (ptrace(PTRACE_SETREGS, tid, NULL, &regs) < 0 || ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL) < 0)
+	if (ptrace(PTRACE_SETREGS, tid, NULL, &regs) < 0 ||
+	    ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL) < 0)
 		return -1;
 	waitpid(tid, &status, __WALL);
 	return status;
@@ -335,12 +341,11 @@ static void try_to_break_out(void **state, const struct forbidden *f, bool in_wo
 }
 
 static const struct forbidden calls[] = {
-#if !defined(__SANITIZE_ADDRESS__) /* the wider filter of sanitizer builds lets their runtime do these two */
-	{ "open", SYS_openat, AT_FDCWD, 0, O_RDONLY },
-	{ "clone", SYS_clone, SIGCHLD, 0, 0 },
+#if !defined(                                                                                      \
+	__SANITIZE_ADDRESS__) /* the wider filter of sanitizer builds lets their runtime do these two */
+	{ "open", SYS_openat, AT_FDCWD, 0, O_RDONLY },	   { "clone", SYS_clone, SIGCHLD, 0, 0 },
 #endif
-	{ "socket", SYS_socket, AF_INET, SOCK_STREAM, 0 },
-	{ "exec", SYS_execve, 0, 0, 0 },
+	{ "socket", SYS_socket, AF_INET, SOCK_STREAM, 0 }, { "exec", SYS_execve, 0, 0, 0 },
 	{ "ptrace", SYS_ptrace, PTRACE_ATTACH, 1, 0 },
 };
 

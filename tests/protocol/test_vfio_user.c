@@ -14,9 +14,9 @@ static void map_machine(struct vfio_client *c, int fd)
 {
 	/* a batch without waiting for each reply: RAM, ROM without descriptor, RAM above */
 	struct vu_dma_map map[3] = {
-		{32,  3, 0,	    0,	       0xa0000 },
-		{ 32, 1, 0,	    0xc0000,  0x20000 },
-		{ 32, 3, 0x100000, 0x100000, 0x700000},
+		{ 32, 3, 0, 0, 0xa0000 },
+		{ 32, 1, 0, 0xc0000, 0x20000 },
+		{ 32, 3, 0x100000, 0x100000, 0x700000 },
 	};
 	static struct client_message m;
 
@@ -207,23 +207,23 @@ static void a_read_of_a_register_happens_once(void **state)
 static void accesses_outside_a_region_are_refused(void **state)
 {
 	static const struct vu_region_access bad[] = {
-		{TEST_BAR_SIZE,	 0,	    4	      },
-		{ TEST_BAR_SIZE - 2, 0,		4	  },
-		{ UINT64_MAX,	      0,		 1	   },
-		{ UINT64_MAX - 1,	  0,	     4	       },
-		{ 0,		     0,		0	  },
-		{ 0,		     0,		8192	     },
-		{ 0,		     1,		4	  },
-		{ 0,		     5,		4	  },
-		{ 0,		     VU_VGA,     4	       },
-		{ 0,		     VU_REGIONS, 4	   },
-		{ 0,		     UINT32_MAX, 4	   },
-		{ 0,		     VU_CONFIG,	257	    },
-		{ 256,	       VU_CONFIG,  1	    },
-		{ 0,		     0,		UINT32_MAX},
-		{ ROM_SIZE,	    VU_ROM,	    1	      },
-		{ 1,		     VU_ROM,     ROM_SIZE  },
-		{ 0,		     VU_ROM,     0x7fffffff},
+		{ TEST_BAR_SIZE, 0, 4 },
+		{ TEST_BAR_SIZE - 2, 0, 4 },
+		{ UINT64_MAX, 0, 1 },
+		{ UINT64_MAX - 1, 0, 4 },
+		{ 0, 0, 0 },
+		{ 0, 0, 8192 },
+		{ 0, 1, 4 },
+		{ 0, 5, 4 },
+		{ 0, VU_VGA, 4 },
+		{ 0, VU_REGIONS, 4 },
+		{ 0, UINT32_MAX, 4 },
+		{ 0, VU_CONFIG, 257 },
+		{ 256, VU_CONFIG, 1 },
+		{ 0, 0, UINT32_MAX },
+		{ ROM_SIZE, VU_ROM, 1 },
+		{ 1, VU_ROM, ROM_SIZE },
+		{ 0, VU_ROM, 0x7fffffff },
 	};
 	struct world *w = *state;
 	uint8_t body[24] = { 0 };
@@ -275,9 +275,7 @@ static uint32_t multi(uint8_t *body, unsigned n, uint32_t *sum)
 
 	memcpy(body, &count, 8);
 	for (uint32_t i = 0; i < n; i++) {
-		struct vu_write_entry e = {
-			TEST_LOG, 0, 4, {(uint8_t)i, (uint8_t)(i >> 8)}
-		};
+		struct vu_write_entry e = { TEST_LOG, 0, 4, { (uint8_t)i, (uint8_t)(i >> 8) } };
 		memcpy(body + 8 + i * sizeof(e), &e, sizeof(e));
 		*sum = 31 * *sum + i;
 	}
@@ -359,15 +357,15 @@ static void what_we_do_not_have_is_declined(void **state)
 		uint32_t size;
 		int rc;
 	} rows[] = {
-		{VU_DIRTY_PAGES,	  16,  -EOPNOTSUPP},
-		{ VU_DEVICE_FEATURE, 8,	-EOPNOTSUPP},
-		{ VU_MIG_DATA_READ,  8,   -EOPNOTSUPP},
-		{ VU_MIG_DATA_WRITE, 100, -EOPNOTSUPP},
-		{ VU_DMA_READ,       16,  -EINVAL	   },
-		{ VU_DMA_WRITE,	32,  -EINVAL    },
-		{ 0,		     0,	-ENOSYS	},
-		{ VU_COMMANDS,       0,	  -ENOSYS	  },
-		{ 65535,		 100, -ENOSYS    },
+		{ VU_DIRTY_PAGES, 16, -EOPNOTSUPP },
+		{ VU_DEVICE_FEATURE, 8, -EOPNOTSUPP },
+		{ VU_MIG_DATA_READ, 8, -EOPNOTSUPP },
+		{ VU_MIG_DATA_WRITE, 100, -EOPNOTSUPP },
+		{ VU_DMA_READ, 16, -EINVAL },
+		{ VU_DMA_WRITE, 32, -EINVAL },
+		{ 0, 0, -ENOSYS },
+		{ VU_COMMANDS, 0, -ENOSYS },
+		{ 65535, 100, -ENOSYS },
 	};
 	struct world *w = *state;
 	uint8_t body[100] = { 0 };

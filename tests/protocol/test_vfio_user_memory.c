@@ -103,16 +103,16 @@ static void wrong_maps_are_refused(void **state)
 		struct vu_dma_map map;
 		int rc;
 	} bad[] = {
-		{{ 32, 3, 0, 0x1000, 2 * GUEST_PAGE },				-EEXIST}, /* overlaps at its end */
-		{ { 32, 3, 0, 0x2000, GUEST_PAGE },			    -EEXIST},
-		{ { 32, 3, 0, 0x10000, 0 },				    -EINVAL},
-		{ { 32, 3, 0, UINT64_MAX - GUEST_PAGE + 2, GUEST_PAGE },	 -EINVAL}, /* wraps */
-		{ { 32, 3, UINT64_MAX - GUEST_PAGE + 1, 0x10000, GUEST_PAGE }, -EINVAL},
+		{ { 32, 3, 0, 0x1000, 2 * GUEST_PAGE }, -EEXIST }, /* overlaps at its end */
+		{ { 32, 3, 0, 0x2000, GUEST_PAGE }, -EEXIST },
+		{ { 32, 3, 0, 0x10000, 0 }, -EINVAL },
+		{ { 32, 3, 0, UINT64_MAX - GUEST_PAGE + 2, GUEST_PAGE }, -EINVAL }, /* wraps */
+		{ { 32, 3, UINT64_MAX - GUEST_PAGE + 1, 0x10000, GUEST_PAGE }, -EINVAL },
 		{ { 32, 3, 4 * GUEST_PAGE, 0x10000, GUEST_PAGE },
-		  -EINVAL							      }, /* past the end of the file */
-		{ { 32, 3, 0, 0x10000, 1ull << 62 },			     -EINVAL},
-		{ { 32, 0, 0, 0x10000, GUEST_PAGE },			     -EINVAL},
-		{ { 16, 3, 0, 0x10000, GUEST_PAGE },			     -EINVAL},
+		  -EINVAL }, /* past the end of the file */
+		{ { 32, 3, 0, 0x10000, 1ull << 62 }, -EINVAL },
+		{ { 32, 0, 0, 0x10000, GUEST_PAGE }, -EINVAL },
+		{ { 16, 3, 0, 0x10000, GUEST_PAGE }, -EINVAL },
 	};
 	struct world *w = *state;
 	int fd = guest_memory(4 * GUEST_PAGE), two[2] = { fd, fd };

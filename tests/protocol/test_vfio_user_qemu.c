@@ -45,10 +45,8 @@ struct machine {
 /* Serves the cards until `fd` is readable. False at the time-out. */
 static bool serve_until(struct machine *m, int fd)
 {
-	struct pollfd p[2] = {
-		{.fd = fd,		    .events = POLLIN},
-		{ .fd = m->w->loop.epoll_fd, .events = POLLIN}
-	};
+	struct pollfd p[2] = { { .fd = fd, .events = POLLIN },
+			       { .fd = m->w->loop.epoll_fd, .events = POLLIN } };
 
 	for (;;) {
 		int n = poll(p, 2, WAIT_MS);

@@ -43,9 +43,12 @@ static void descriptors_find_their_message_however_it_is_cut(void **state)
 	static struct client_message m;
 
 	for (size_t cut = 1; cut < 48; cut++) {
-		struct { struct vu_header h; struct vu_dma_map map; } one = {
-			{ .command = VU_DMA_MAP, .size = 48 }, { 32, 3, 0, 0x100000, GUEST_PAGE }
-		}, rom = one, two = one;
+		struct {
+			struct vu_header h;
+			struct vu_dma_map map;
+		} one = { { .command = VU_DMA_MAP, .size = 48 },
+			  { 32, 3, 0, 0x100000, GUEST_PAGE } },
+		  rom = one, two = one;
 		rom.map.iova = 0x200000;
 		rom.map.flags = 1;
 		two.map.iova = 0x300000;
@@ -102,7 +105,8 @@ static void a_message_that_is_too_large_is_skipped(void **state)
 	int fd = event_descriptor(), before = open_descriptors();
 
 	memset(body, 0xff, sizeof(body));
-	assert_int_equal(client_call(&w->c, VU_REGION_WRITE, body, sizeof(body), &fd, 1, NULL, 0), -EMSGSIZE);
+	assert_int_equal(client_call(&w->c, VU_REGION_WRITE, body, sizeof(body), &fd, 1, NULL, 0),
+			 -EMSGSIZE);
 	assert_int_equal(client_read32(&w->c, VU_BAR0, TEST_SCRATCH), 0x5a5a5a5a);
 	client_send(&w->c, VU_MIG_DATA_WRITE, VU_NO_REPLY, body, 20000, NULL, 0);
 	assert_int_equal(client_read32(&w->c, VU_BAR0, TEST_SCRATCH), 0x5a5a5a5a);
@@ -125,7 +129,7 @@ static void a_stream_out_of_step_ends_the_connection(void **state)
 		{ .command = VU_REGION_READ, .size = 15 },
 		{ .command = VU_REGION_READ, .size = 0xffffffff },
 		{ .command = VU_REGION_READ, .size = 0x200000 },
-		{ .command = VU_DMA_READ, .size = 16, .flags = VU_REPLY },       /* nobody asked */
+		{ .command = VU_DMA_READ, .size = 16, .flags = VU_REPLY }, /* nobody asked */
 		{ .command = VU_DMA_READ, .size = 1000000, .flags = VU_REPLY },
 	};
 	struct world *w = *state;
@@ -162,9 +166,10 @@ static void a_client_that_does_not_read_stops_only_itself(void **state)
 	struct vfio_client other;
 	struct vu_region_access a = { 0, VU_ROM, ROM_SIZE };
 	static struct client_message m;
-	struct { struct vu_header h; struct vu_region_access a; } read = {
-		{ .command = VU_REGION_READ, .size = 32 }, { TEST_COUNT, 0, 4 }
-	};
+	struct {
+		struct vu_header h;
+		struct vu_region_access a;
+	} read = { { .command = VU_REGION_READ, .size = 32 }, { TEST_COUNT, 0, 4 } };
 	unsigned sent = 0, count;
 
 	for (unsigned i = 0; i < 4; i++)
@@ -239,7 +244,6 @@ static void a_new_client_is_taken_when_the_old_one_is_dead_but_not_yet_noticed(v
 	struct world *w = *state;
 	struct vfio_client second;
 
-
 	for (uint32_t i = 1; i <= 2000; i++)
 		client_region_post(&w->c, VU_BAR0, TEST_LOG, 4, &i);
 	fd_close(&w->c.fd); /* no turn for the server in between */
@@ -252,15 +256,22 @@ static void a_new_client_is_taken_when_the_old_one_is_dead_but_not_yet_noticed(v
 static void a_vanished_client_leaves_a_card_as_at_power_on(void **state)
 {
 	struct world *w = *state;
-	int ram = guest_memory(16 * GUEST_PAGE), fd[3] = { event_descriptor(), event_descriptor(), event_descriptor() };
+	int ram = guest_memory(16 * GUEST_PAGE),
+	    fd[3] = { event_descriptor(), event_descriptor(), event_descriptor() };
 	int before = open_descriptors();
 	struct vu_header half = { .command = VU_DMA_MAP, .size = 48 };
 
 	for (unsigned round = 0; round < 3; round++) {
 		assert_int_equal(client_map(&w->c, 0, 16 * GUEST_PAGE, ram, 0, 3), 0);
-		assert_int_equal(client_set_irqs(&w->c, VU_IRQ_DATA_EVENTFD | VU_IRQ_TRIGGER, PCI_INTX, 0, 1, fd, 1), 0);
-		assert_int_equal(client_set_irqs(&w->c, VU_IRQ_DATA_EVENTFD | VU_IRQ_UNMASK, PCI_INTX, 0, 1, fd, 1), 0);
-		assert_int_equal(client_set_irqs(&w->c, VU_IRQ_DATA_EVENTFD | VU_IRQ_TRIGGER, PCI_MSIX, 0, 3, fd, 3), 0);
+		assert_int_equal(client_set_irqs(&w->c, VU_IRQ_DATA_EVENTFD | VU_IRQ_TRIGGER,
+						 PCI_INTX, 0, 1, fd, 1),
+				 0);
+		assert_int_equal(client_set_irqs(&w->c, VU_IRQ_DATA_EVENTFD | VU_IRQ_UNMASK,
+						 PCI_INTX, 0, 1, fd, 1),
+				 0);
+		assert_int_equal(client_set_irqs(&w->c, VU_IRQ_DATA_EVENTFD | VU_IRQ_TRIGGER,
+						 PCI_MSIX, 0, 3, fd, 3),
+				 0);
 		client_write32(&w->c, VU_BAR0, TEST_SCRATCH, round);
 		client_write32(&w->c, VU_BAR0, TEST_LEVEL, 1);
 		client_bus_master(&w->c, true);

@@ -17,7 +17,8 @@ static uint32_t count_read(struct pci_device *dev, const struct reg *row, unsign
 	return ++test_of(dev)->r.count;
 }
 
-static void kick_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void kick_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			 uint32_t value, uint32_t old)
 {
 	(void)row;
 	(void)index;
@@ -25,7 +26,8 @@ static void kick_written(struct pci_device *dev, const struct reg *row, unsigned
 	nic_kick(nic_of(dev), value & 31);
 }
 
-static void level_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void level_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			  uint32_t value, uint32_t old)
 {
 	(void)row;
 	(void)index;
@@ -33,7 +35,8 @@ static void level_written(struct pci_device *dev, const struct reg *row, unsigne
 	pci_intx_set(dev, value & 1);
 }
 
-static void raise_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void raise_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			  uint32_t value, uint32_t old)
 {
 	(void)row;
 	(void)index;
@@ -44,7 +47,8 @@ static void raise_written(struct pci_device *dev, const struct reg *row, unsigne
 		pci_msix_raise(dev, value);
 }
 
-static void dma_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void dma_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			uint32_t value, uint32_t old)
 {
 	struct test_registers *r = &test_of(dev)->r;
 	struct guest_mem *mem = &nic_of(dev)->mem;
@@ -59,7 +63,8 @@ static void dma_written(struct pci_device *dev, const struct reg *row, unsigned 
 		r->dma_ok = mem_write(mem, addr, &r->dma_word, sizeof(r->dma_word));
 }
 
-static void log_written(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void log_written(struct pci_device *dev, const struct reg *row, unsigned index,
+			uint32_t value, uint32_t old)
 {
 	struct test_registers *r = &test_of(dev)->r;
 
@@ -71,18 +76,42 @@ static void log_written(struct pci_device *dev, const struct reg *row, unsigned 
 
 #define ALL 0xffffffffu
 static const struct reg rows[] = {
-	{ .name = "SCRATCH", .offset = TEST_SCRATCH, .mask = ALL, .reset = 0x5a5a5a5a, REG_STATE(struct test_registers, scratch) },
+	{ .name = "SCRATCH",
+	  .offset = TEST_SCRATCH,
+	  .mask = ALL,
+	  .reset = 0x5a5a5a5a,
+	  REG_STATE(struct test_registers, scratch) },
 	{ .name = "COUNT", .offset = TEST_COUNT, .kind = REG_RO, .read = count_read },
 	{ .name = "KICK", .offset = TEST_KICK, .kind = REG_WO, .written = kick_written },
 	{ .name = "LEVEL", .offset = TEST_LEVEL, .kind = REG_WO, .written = level_written },
 	{ .name = "RAISE", .offset = TEST_RAISE, .kind = REG_WO, .written = raise_written },
-	{ .name = "DMA_LOW", .offset = TEST_DMA_LOW, .mask = ALL, REG_STATE(struct test_registers, dma_low) },
-	{ .name = "DMA_HIGH", .offset = TEST_DMA_HIGH, .mask = ALL, REG_STATE(struct test_registers, dma_high) },
+	{ .name = "DMA_LOW",
+	  .offset = TEST_DMA_LOW,
+	  .mask = ALL,
+	  REG_STATE(struct test_registers, dma_low) },
+	{ .name = "DMA_HIGH",
+	  .offset = TEST_DMA_HIGH,
+	  .mask = ALL,
+	  REG_STATE(struct test_registers, dma_high) },
 	{ .name = "DMA_GO", .offset = TEST_DMA_GO, .kind = REG_WO, .written = dma_written },
-	{ .name = "DMA_WORD", .offset = TEST_DMA_WORD, .mask = ALL, REG_STATE(struct test_registers, dma_word) },
-	{ .name = "DMA_OK", .offset = TEST_DMA_OK, .kind = REG_RO, REG_STATE(struct test_registers, dma_ok) },
-	{ .name = "LOG", .offset = TEST_LOG, .kind = REG_RO, REG_STATE(struct test_registers, log), .written = log_written },
-	{ .name = "BLOCK", .offset = TEST_BLOCK, .count = 16, .mask = ALL, REG_STATE(struct test_registers, block) },
+	{ .name = "DMA_WORD",
+	  .offset = TEST_DMA_WORD,
+	  .mask = ALL,
+	  REG_STATE(struct test_registers, dma_word) },
+	{ .name = "DMA_OK",
+	  .offset = TEST_DMA_OK,
+	  .kind = REG_RO,
+	  REG_STATE(struct test_registers, dma_ok) },
+	{ .name = "LOG",
+	  .offset = TEST_LOG,
+	  .kind = REG_RO,
+	  REG_STATE(struct test_registers, log),
+	  .written = log_written },
+	{ .name = "BLOCK",
+	  .offset = TEST_BLOCK,
+	  .count = 16,
+	  .mask = ALL,
+	  REG_STATE(struct test_registers, block) },
 };
 
 static struct reg_space space = {
@@ -109,14 +138,20 @@ static void test_judge(const struct nic *nic, struct driver_report *out)
 	(void)out;
 }
 
-static const struct nic_ops test_ops = {
-	.name = "test", .size = sizeof(struct test_nic), .reset = test_reset, .finish = test_finish, .judge = test_judge
-};
+static const struct nic_ops test_ops = { .name = "test",
+					 .size = sizeof(struct test_nic),
+					 .reset = test_reset,
+					 .finish = test_finish,
+					 .judge = test_judge };
 
-struct test_nic *test_nic_create(const char *id, unsigned kind, const uint8_t *rom, uint32_t rom_size)
+struct test_nic *test_nic_create(const char *id, unsigned kind, const uint8_t *rom,
+				 uint32_t rom_size)
 {
-	static const struct pci_identity conventional = { .vendor = 0x1af4, .device = 0x10ff, .subsystem_vendor = 0x1af4,
-							  .class_code = 0x020000, .interrupt_pin = 1 };
+	static const struct pci_identity conventional = { .vendor = 0x1af4,
+							  .device = 0x10ff,
+							  .subsystem_vendor = 0x1af4,
+							  .class_code = 0x020000,
+							  .interrupt_pin = 1 };
 	struct pci_identity identity = conventional;
 	static struct clock clock;
 	struct test_nic *t = calloc(1, sizeof(*t));

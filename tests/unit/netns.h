@@ -32,7 +32,8 @@ static inline void write_file(const char *path, const char *text)
 static inline int enter_netns(void)
 {
 	char map[40];
-	int uid = (int)getuid(), gid = (int)getgid(), flags = CLONE_NEWNET | (uid ? CLONE_NEWUSER : 0);
+	int uid = (int)getuid(), gid = (int)getgid(),
+	    flags = CLONE_NEWNET | (uid ? CLONE_NEWUSER : 0);
 
 	if (unshare(flags) < 0) {
 		printf("SKIP: no network namespace for the test: %s\n", strerror(errno));

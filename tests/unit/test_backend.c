@@ -153,7 +153,8 @@ static struct backend *user_pair(int *peer)
 {
 	int pair[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 	*peer = pair[1];
 	struct backend_spec spec = spec_of("user", pair[0]);
 	return must_create(&spec);
@@ -225,7 +226,8 @@ static void user_receives_batches_and_throws_runts_away(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(kept); i++) {
 		assert_frame(&rx.frames[i], kept[i], 100 + kept[i]);
 		for (unsigned j = 0; j < i; j++) /* every buffer is still there once */
-			assert_ptr_not_equal(rx.frames[i].iov[0].iov_base, rx.frames[j].iov[0].iov_base);
+			assert_ptr_not_equal(rx.frames[i].iov[0].iov_base,
+					     rx.frames[j].iov[0].iov_base);
 	}
 	assert_int_equal(b->ops->receive(b, 0, rx_frames(&rx), FRAME_BATCH), 0);
 	assert_true(b->up);

@@ -14,9 +14,9 @@
 #include "netns.h"
 
 #define MEGABYTES 32u
-#define CHUNK     65536u
+#define CHUNK	  65536u
 #define PORT_DOWN 7001
-#define PORT_UP   7002
+#define PORT_UP	  7002
 
 /* One direction: what was received and not yet taken by the other side. */
 struct lane {
@@ -35,11 +35,14 @@ static uint8_t pattern(uint64_t at)
 
 static int tcp_socket(uint32_t address, uint16_t port, bool server)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address) };
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(address) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	int rc = server ? bind(fd, (struct sockaddr *)&in, sizeof(in)) : connect(fd, (struct sockaddr *)&in, sizeof(in));
+	int rc = server ? bind(fd, (struct sockaddr *)&in, sizeof(in))
+			: connect(fd, (struct sockaddr *)&in, sizeof(in));
 	if (rc < 0 || (server && listen(fd, 1) < 0)) {
 		perror("test socket");
 		_exit(10);
@@ -131,8 +134,10 @@ static void pump(pid_t a, pid_t b)
 
 	while (left) {
 		short tap_out = move(user, tap, &down), user_out = move(tap, user, &up);
-		struct pollfd p[2] = { { .fd = user->fd[0], .events = (short)((tap_out ? 0 : POLLIN) | user_out) },
-				       { .fd = tap->fd[0], .events = (short)((user_out ? 0 : POLLIN) | tap_out) } };
+		struct pollfd p[2] = {
+			{ .fd = user->fd[0], .events = (short)((tap_out ? 0 : POLLIN) | user_out) },
+			{ .fd = tap->fd[0], .events = (short)((user_out ? 0 : POLLIN) | tap_out) }
+		};
 
 		poll(p, 2, 20);
 		pid_t pid = waitpid(-1, &status, WNOHANG);

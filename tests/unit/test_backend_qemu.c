@@ -28,11 +28,18 @@ static pid_t start_qemu(const char *qemu)
 {
 	char client[200], server[200];
 
-	snprintf(client, sizeof(client), "stream,id=s1,server=off,addr.type=unix,addr.path=%s/ours", folder);
-	snprintf(server, sizeof(server), "stream,id=s2,server=on,addr.type=unix,addr.path=%s/theirs", folder);
-	const char *argv[] = { qemu, "-M", "none", "-nodefaults", "-display", "none", "-netdev", client, "-netdev",
-			       "hubport,id=h1,hubid=0,netdev=s1", "-netdev", server, "-netdev",
-			       "hubport,id=h2,hubid=0,netdev=s2", NULL };
+	snprintf(client, sizeof(client), "stream,id=s1,server=off,addr.type=unix,addr.path=%s/ours",
+		 folder);
+	snprintf(server, sizeof(server),
+		 "stream,id=s2,server=on,addr.type=unix,addr.path=%s/theirs", folder);
+	const char *argv[] = { qemu,	   "-M",
+			       "none",	   "-nodefaults",
+			       "-display", "none",
+			       "-netdev",  client,
+			       "-netdev",  "hubport,id=h1,hubid=0,netdev=s1",
+			       "-netdev",  server,
+			       "-netdev",  "hubport,id=h2,hubid=0,netdev=s2",
+			       NULL };
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -54,7 +61,8 @@ static struct backend *open_side(const char *name, bool server, struct opened_ba
 
 	snprintf(spec.path, sizeof(spec.path), "%s/%s", folder, name);
 	spec.server = server;
-	for (int tries = 0; tries < 400 && rc < 0; tries++, usleep(rc < 0 ? 25000 : 0)) /* QEMU starts slowly here */
+	for (int tries = 0; tries < 400 && rc < 0;
+	     tries++, usleep(rc < 0 ? 25000 : 0)) /* QEMU starts slowly here */
 		rc = host_backend_open(&spec, "net0", 1, o, &err);
 	if (rc < 0)
 		fail_msg("%s", err.text);

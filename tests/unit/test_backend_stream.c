@@ -10,7 +10,8 @@ static struct backend *client_pair(int *peer)
 {
 	int pair[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
+			 0);
 	*peer = pair[1];
 	struct backend_spec spec = spec_of("stream", pair[0]);
 	return must_create(&spec);
@@ -280,9 +281,11 @@ static void random_pieces_of_a_stream_give_every_frame_once(void **state)
 	}
 	struct backend *b = client_pair(&peer);
 	while (got < COUNT) {
-		ssize_t sent = send(peer, wire + at, MIN(len - at, 1 + (size_t)rand() % 30000), MSG_DONTWAIT);
+		ssize_t sent = send(peer, wire + at, MIN(len - at, 1 + (size_t)rand() % 30000),
+				    MSG_DONTWAIT);
 		at += sent > 0 ? (size_t)sent : 0;
-		unsigned n = b->ops->receive(b, 0, rx_frames(&rx), 1 + (unsigned)rand() % FRAME_BATCH);
+		unsigned n =
+			b->ops->receive(b, 0, rx_frames(&rx), 1 + (unsigned)rand() % FRAME_BATCH);
 		for (unsigned i = 0; i < n; i++, got++)
 			assert_frame(&rx.frames[i], got, lengths[got]);
 		assert_true(n || at < len || got == COUNT);

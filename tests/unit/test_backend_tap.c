@@ -14,9 +14,9 @@
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
-#define HEADERS   42u /* Ethernet, IPv4, UDP */
-#define HOST_IP   "10.9.8.1"
-#define GUEST_IP  "10.9.8.2"
+#define HEADERS	 42u /* Ethernet, IPv4, UDP */
+#define HOST_IP	 "10.9.8.1"
+#define GUEST_IP "10.9.8.2"
 
 static struct rx_room rx;
 static const uint8_t guest_mac[6] = { 0x52, 0x54, 0, 1, 2, 3 };
@@ -87,7 +87,8 @@ static void close_tap(struct fixture *fx)
 }
 
 /* A datagram from the guest with the checksum of its pseudo header only. */
-static void make_datagram(const struct fixture *fx, struct frame *f, uint8_t *data, uint32_t payload)
+static void make_datagram(const struct fixture *fx, struct frame *f, uint8_t *data,
+			  uint32_t payload)
 {
 	uint32_t length = HEADERS + payload;
 	struct in_addr to, from;
@@ -136,7 +137,8 @@ static struct frame *guest_receives(struct fixture *fx)
 			return NULL;
 		unsigned n = fx->b->ops->receive(fx->b, 0, rx_frames(&rx), 1);
 		const uint8_t *data = rx.data[0];
-		if (n && get_be16(data + 12) == 0x0800 && data[23] == IPPROTO_UDP && get_be16(data + 36) == 5000)
+		if (n && get_be16(data + 12) == 0x0800 && data[23] == IPPROTO_UDP &&
+		    get_be16(data + 36) == 5000)
 			return &rx.frames[0];
 	}
 	return NULL;
@@ -148,8 +150,11 @@ static void host_sends(const struct fixture *fx, const void *data, size_t len, i
 
 	inet_pton(AF_INET, GUEST_IP, &to.sin_addr);
 	if (segment)
-		assert_int_equal(setsockopt(fx->udp, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)), 0);
-	assert_int_equal(sendto(fx->udp, data, len, 0, (struct sockaddr *)&to, sizeof(to)), (ssize_t)len);
+		assert_int_equal(
+			setsockopt(fx->udp, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)),
+			0);
+	assert_int_equal(sendto(fx->udp, data, len, 0, (struct sockaddr *)&to, sizeof(to)),
+			 (ssize_t)len);
 }
 
 static void a_tap_is_made_up_and_goes_with_its_descriptor(void **state)
@@ -203,7 +208,8 @@ static void large_datagrams_are_cut_by_the_kernel_or_by_us(void **state)
 		make_datagram(&fx, &f, data, 10500);
 		f.hdr.gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
 		f.hdr.gso_size = 1000;
-		assert_int_equal(offload_walk_begin(&w, &f, software ? 0 : takes, room, sizeof(room)), 0);
+		assert_int_equal(
+			offload_walk_begin(&w, &f, software ? 0 : takes, room, sizeof(room)), 0);
 		unsigned n = offload_walk_fill(&w, out, FRAME_BATCH);
 		assert_int_equal(n, software || !(takes & FRAME_USO) ? 11 : 1);
 		assert_int_equal(fx.b->ops->send(fx.b, out, n), n);
@@ -407,14 +413,17 @@ static void what_is_no_tap_or_busy_is_refused_with_a_next_step(void **state)
 static void an_existing_tap_is_used_as_it_is(void **state)
 {
 	(void)state;
-	assert_int_equal(system("ip tuntap add dev tapone mode tap && ip link set tapone mtu 9000"), 0);
+	assert_int_equal(system("ip tuntap add dev tapone mode tap && ip link set tapone mtu 9000"),
+			 0);
 	struct fixture fx = open_tap("tapone", 4); /* single-queue: one descriptor for all */
 	assert_int_equal(fx.b->fds, 1);
 	assert_int_equal(fx.open.mtu, 9000);
 	assert_false(fx.open.made);
 	close_tap(&fx);
 	assert_int_not_equal(if_nametoindex("tapone"), 0);
-	assert_int_equal(system("ip tuntap del dev tapone mode tap && ip tuntap add dev tapmany mode tap multi_queue"), 0);
+	assert_int_equal(system("ip tuntap del dev tapone mode tap && ip tuntap add dev tapmany "
+				"mode tap multi_queue"),
+			 0);
 	fx = open_tap("tapmany", 1);
 	assert_int_equal(fx.b->fds, 1);
 	close_tap(&fx);

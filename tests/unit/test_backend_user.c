@@ -23,14 +23,14 @@
 
 static const uint8_t guest_mac[6] = { 0x52, 0x54, 0, 0xaa, 0xbb, 0xcc };
 static struct rx_room rx;
-static bool etc_made;   /* /etc is a file system of the test's own */
-static bool real_root;  /* not the root of a user namespace */
+static bool etc_made;  /* /etc is a file system of the test's own */
+static bool real_root; /* not the root of a user namespace */
 
 struct guest {
 	struct backend *b;
 	struct opened_backend open;
 	uint8_t gateway[6];
-	unsigned waiting, at;   /* frames of rx that nobody looked at */
+	unsigned waiting, at; /* frames of rx that nobody looked at */
 	uint16_t id;
 };
 
@@ -78,7 +78,8 @@ static void send_frame(struct guest *g, uint8_t *data, uint32_t length)
 	assert_int_equal(g->b->ops->send(g->b, &f, 1), 1);
 }
 
-static void send_ip(struct guest *g, uint8_t protocol, uint32_t from, uint32_t to, const void *body, uint32_t length)
+static void send_ip(struct guest *g, uint8_t protocol, uint32_t from, uint32_t to, const void *body,
+		    uint32_t length)
 {
 	uint8_t data[2000] = { 0 };
 
@@ -95,14 +96,15 @@ static void send_ip(struct guest *g, uint8_t protocol, uint32_t from, uint32_t t
 	put_be16(data + 24, csum_fold(csum_add(0, data + 14, 20, false)));
 	memcpy(data + 34, body, length);
 	unsigned field = protocol == IPPROTO_TCP ? 16 : protocol == IPPROTO_UDP ? 6 : 2;
-	uint32_t pseudo = protocol == IPPROTO_ICMP ? 0 : csum_add(protocol + length, data + 26, 8, false);
+	uint32_t pseudo =
+		protocol == IPPROTO_ICMP ? 0 : csum_add(protocol + length, data + 26, 8, false);
 	put_be16(data + 34 + field, 0);
 	put_be16(data + 34 + field, csum_fold(csum_add(pseudo, data + 34, length, false)));
 	send_frame(g, data, 34 + length);
 }
 
-static void send_udp(struct guest *g, uint32_t from, uint32_t to, uint16_t from_port, uint16_t to_port, const void *body,
-		     uint32_t length)
+static void send_udp(struct guest *g, uint32_t from, uint32_t to, uint16_t from_port,
+		     uint16_t to_port, const void *body, uint32_t length)
 {
 	uint8_t data[1500];
 
@@ -212,7 +214,8 @@ static void dhcp_gives_what_users_of_qemu_know(void **state)
 static void arp_and_ping_of_the_gateway_are_answered(void **state)
 {
 	struct backend_spec spec = spec_of("user", -1);
-	uint8_t arp[42] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, echo[64] = { 8, 0, 0, 0, 0x12, 0x34, 0, 1 };
+	uint8_t arp[42] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
+		echo[64] = { 8, 0, 0, 0, 0x12, 0x34, 0, 1 };
 	struct guest g;
 	uint32_t length;
 
@@ -261,7 +264,8 @@ static void a_router_is_announced_in_ipv6(void **state)
 	put_be16(rs + 38, 0xff02);
 	rs[53] = 2;
 	rs[54] = 133;
-	put_be16(rs + 56, csum_fold(csum_add(csum_add(IPPROTO_ICMPV6 + 8, rs + 22, 32, false), rs + 54, 8, false)));
+	put_be16(rs + 56, csum_fold(csum_add(csum_add(IPPROTO_ICMPV6 + 8, rs + 22, 32, false),
+					     rs + 54, 8, false)));
 	send_frame(&g, rs, sizeof(rs));
 	do
 		f = next_frame(&g, &length, 2000);
@@ -276,7 +280,9 @@ static void a_router_is_announced_in_ipv6(void **state)
 
 static int host_socket(int type, uint32_t address, uint16_t port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(address) };
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -287,8 +293,8 @@ static int host_socket(int type, uint32_t address, uint16_t port)
 }
 
 /* A TCP segment of the guest. */
-static void send_tcp(struct guest *g, uint16_t from_port, uint16_t to_port, uint32_t seq, uint32_t ack, uint8_t flags,
-		     const char *text)
+static void send_tcp(struct guest *g, uint16_t from_port, uint16_t to_port, uint32_t seq,
+		     uint32_t ack, uint8_t flags, const char *text)
 {
 	uint8_t data[200] = { 0 };
 
@@ -338,7 +344,9 @@ static void tcp_to_the_gateway_reaches_the_host_itself(void **state)
 static void a_forwarded_port_reaches_the_guest(void **state)
 {
 	struct backend_spec spec = spec_of("user", -1);
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(2222), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(2222),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct guest g;
 	uint32_t length;
 
@@ -439,7 +447,8 @@ static void dns_follows_resolv_conf_also_when_it_is_replaced(void **state)
 		printf("SKIP: /etc cannot be replaced for the test without root\n");
 		skip();
 	}
-	int first = host_socket(SOCK_DGRAM, INADDR_LOOPBACK, 53), second = host_socket(SOCK_DGRAM, 0x7f000002, 53);
+	int first = host_socket(SOCK_DGRAM, INADDR_LOOPBACK, 53),
+	    second = host_socket(SOCK_DGRAM, 0x7f000002, 53);
 	replace_resolv_conf("127.0.0.1");
 	start_guest(&g, &spec);
 	do_dhcp(&g);
@@ -514,7 +523,8 @@ static void the_running_helper_is_locked_down(void **state)
 	assert_int_equal(status_field(g.open.pid, "Seccomp", 10), 2);
 	assert_int_equal(status_field(g.open.pid, "CapEff", 16), 0);
 	assert_int_equal(status_field(g.open.pid, "CapPrm", 16), 0);
-	assert_int_equal(status_field(g.open.pid, "CapBnd", 16), getuid() ? status_field(getpid(), "CapBnd", 16) : 0);
+	assert_int_equal(status_field(g.open.pid, "CapBnd", 16),
+			 getuid() ? status_field(getpid(), "CapBnd", 16) : 0);
 	if (real_root)
 		assert_int_equal(status_field(g.open.pid, "Uid", 10), 65534);
 	stop_guest(&g);
@@ -617,9 +627,15 @@ static void after_lock_down_forbidden_calls_end_the_process(void **state)
 		const char *name;
 		void (*attempt)(void);
 	} attempts[] = {
-		{ "exec", try_exec },       { "ptrace", try_ptrace },  { "open for writing", try_write },
-		{ "create", try_create },   { "fork", try_fork },      { "packet socket", try_packet_socket },
-		{ "new code", try_code },   { "unlink", try_unlink },  { "prctl", try_prctl },
+		{ "exec", try_exec },
+		{ "ptrace", try_ptrace },
+		{ "open for writing", try_write },
+		{ "create", try_create },
+		{ "fork", try_fork },
+		{ "packet socket", try_packet_socket },
+		{ "new code", try_code },
+		{ "unlink", try_unlink },
+		{ "prctl", try_prctl },
 		{ "unshare", try_unshare },
 	};
 
@@ -632,8 +648,10 @@ static void after_lock_down_forbidden_calls_end_the_process(void **state)
 static void do_what_is_needed(void)
 {
 	uint8_t *p = malloc(1 << 20);
-	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), d = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int conf = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC), unix_socket = socket(AF_UNIX, SOCK_STREAM, 0);
+	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+	    d = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int conf = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC),
+	    unix_socket = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	if (!p || s < 0 || d < 0 || conf < 0)
 		_exit(1);
@@ -670,9 +688,20 @@ static void forwards_are_read_as_qemu_writes_them(void **state)
 	assert_true(f.udp);
 	assert_int_equal(f.host.s_addr, 0);
 	assert_int_equal(forward_read(&f, "::8080-:80"), 0); /* tcp, as in QEMU */
-	static const char *const wrong[] = { "", "tcp", "tcp:", "tcp::22", "tcp::22-", "tcp::22-:", "tcp::0-:22", "tcp::22-:0",
-					     "tcp::22-:65536", "icmp::1-:1", "tcp:localhost:22-:22", "tcp:1.2.3:22-:22",
-					     "tcp::22-:22:22", "tcp::-1-:22" };
+	static const char *const wrong[] = { "",
+					     "tcp",
+					     "tcp:",
+					     "tcp::22",
+					     "tcp::22-",
+					     "tcp::22-:",
+					     "tcp::0-:22",
+					     "tcp::22-:0",
+					     "tcp::22-:65536",
+					     "icmp::1-:1",
+					     "tcp:localhost:22-:22",
+					     "tcp:1.2.3:22-:22",
+					     "tcp::22-:22:22",
+					     "tcp::-1-:22" };
 	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++)
 		if (forward_read(&f, wrong[i]) == 0)
 			fail_msg("accepted: %s", wrong[i]);
@@ -703,7 +732,8 @@ static void small_networks_keep_the_guest_off_the_broadcast_address(void **state
 /* An /etc of our own, so that a test may change resolv.conf. Needs root. */
 static void make_etc(void)
 {
-	if (getuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (getuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("none", "/etc", "tmpfs", 0, "mode=755,size=64k") < 0)
 		return;
 	replace_resolv_conf("127.0.0.1");

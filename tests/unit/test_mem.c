@@ -37,7 +37,8 @@ static int teardown(void **state)
 
 static int map(struct guest_mem *m, uint64_t page, uint64_t pages, uint64_t file_page)
 {
-	return mem_map(m, page * PAGE, pages * PAGE, ram_fd, file_page * PAGE, MEM_READ | MEM_WRITE, NULL);
+	return mem_map(m, page * PAGE, pages * PAGE, ram_fd, file_page * PAGE, MEM_READ | MEM_WRITE,
+		       NULL);
 }
 
 static void copies_cross_regions(void **state)
@@ -72,7 +73,8 @@ static void overlaps_wraps_and_cuts_are_refused(void **state)
 	assert_int_equal(map(m, 8, 20, 0), -EEXIST);
 	assert_int_equal(mem_map(m, UINT64_MAX - 100, 200, -1, 0, MEM_READ, NULL), -EINVAL);
 	assert_int_equal(mem_map(m, 0, 0, -1, 0, MEM_READ, NULL), -EINVAL);
-	assert_int_equal(mem_map(m, 0, PAGE, ram_fd, 64 * PAGE, MEM_READ, NULL), -EINVAL); /* past the file */
+	assert_int_equal(mem_map(m, 0, PAGE, ram_fd, 64 * PAGE, MEM_READ, NULL),
+			 -EINVAL); /* past the file */
 	assert_int_equal(mem_unmap(m, 11 * PAGE, PAGE), -EINVAL);
 	assert_int_equal(mem_unmap(m, 50 * PAGE, PAGE), -ENOENT);
 	assert_int_equal(mem_unmap(m, 10 * PAGE, 4 * PAGE), 0);
@@ -168,11 +170,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(copies_cross_regions, setup, teardown),
-		cmocka_unit_test_setup_teardown(overlaps_wraps_and_cuts_are_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(nothing_is_reachable_without_bus_mastering_or_descriptor, setup, teardown),
+		cmocka_unit_test_setup_teardown(overlaps_wraps_and_cuts_are_refused, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			nothing_is_reachable_without_bus_mastering_or_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_read_only_region_refuses_writes, setup, teardown),
-		cmocka_unit_test_setup_teardown(many_pages_in_any_order_stay_right, setup, teardown),
-		cmocka_unit_test_setup_teardown(huge_pages_are_mapped_from_any_offset, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_pages_in_any_order_stay_right, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(huge_pages_are_mapped_from_any_offset, setup,
+						teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,7 +44,8 @@ static void every_length_and_alignment_agrees_with_the_naive_sum(void **state)
 		data[i] = (uint8_t)(rand() >> 7);
 	for (size_t begin = 0; begin < 9; begin++)
 		for (size_t len = 0; len < sizeof(data) - begin; len++)
-			assert_true(same(csum_fold(csum_add(0, data + begin, len, false)), naive(data + begin, len)));
+			assert_true(same(csum_fold(csum_add(0, data + begin, len, false)),
+					 naive(data + begin, len)));
 }
 
 static void all_ones_do_not_lose_a_carry(void **state)
@@ -54,7 +55,8 @@ static void all_ones_do_not_lose_a_carry(void **state)
 	(void)state;
 	memset(data, 0xff, sizeof(data));
 	for (size_t len = sizeof(data) - 70; len <= sizeof(data); len++)
-		assert_true(same(csum_fold(csum_add(0xffffffff, data, len, false)), naive(data, len)));
+		assert_true(
+			same(csum_fold(csum_add(0xffffffff, data, len, false)), naive(data, len)));
 }
 
 static void random_splits_give_the_same_sum_as_one_piece(void **state)

@@ -20,10 +20,10 @@ enum tcp_flag { FIN = 1, SYN = 2, PSH = 8, ACK = 16, CWR = 0x80 };
 struct shape {
 	bool ipv6, udp;
 	unsigned vlans;
-	unsigned ext;          /* bytes of IPv6 destination options */
+	unsigned ext; /* bytes of IPv6 destination options */
 	unsigned tcp_options;
 	uint32_t payload;
-	uint16_t gso_size;     /* 0 = checksum only */
+	uint16_t gso_size; /* 0 = checksum only */
 	uint8_t flags;
 };
 
@@ -67,7 +67,8 @@ static void scatter(struct packet *p, unsigned pieces)
 
 	f->iovs = 0;
 	for (unsigned i = 0; i < pieces && at < p->length; i++) {
-		uint32_t n = i + 1 == pieces ? p->length - at : 1 + (uint32_t)rand() % (2 * p->length / pieces);
+		uint32_t n = i + 1 == pieces ? p->length - at
+					     : 1 + (uint32_t)rand() % (2 * p->length / pieces);
 
 		n = MIN(n, p->length - at);
 		f->iov[f->iovs++] = (struct iovec){ p->data + at, n };
@@ -131,8 +132,9 @@ static struct frame *build(struct shape s, unsigned pieces)
 		.gso_size = s.gso_size,
 	};
 	if (s.gso_size)
-		p->frame.hdr.gso_type = s.udp ? VIRTIO_NET_HDR_GSO_UDP_L4
-				      : s.ipv6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+		p->frame.hdr.gso_type = s.udp	 ? VIRTIO_NET_HDR_GSO_UDP_L4
+					: s.ipv6 ? VIRTIO_NET_HDR_GSO_TCPV6
+						 : VIRTIO_NET_HDR_GSO_TCPV4;
 	if (s.gso_size && (s.flags & CWR))
 		p->frame.hdr.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
 	p->frame.length = p->length;
@@ -148,7 +150,8 @@ static void flatten(const struct frame *f, uint8_t *data)
 
 static void assert_l4_checksum(const uint8_t *data, uint32_t length)
 {
-	uint32_t sum = pseudo_sum(&packet, data, length - packet.l4) + slow_sum(data + packet.l4, length - packet.l4);
+	uint32_t sum = pseudo_sum(&packet, data, length - packet.l4) +
+		       slow_sum(data + packet.l4, length - packet.l4);
 
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
@@ -175,7 +178,7 @@ static void assert_tcp_header(const uint8_t *data, uint32_t at, unsigned segment
 	uint8_t want = packet.shape.flags;
 
 	if (!last)
-		want &= (uint8_t)~(FIN | PSH);
+		want &= (uint8_t) ~(FIN | PSH);
 	if (segment)
 		want &= (uint8_t)~CWR;
 	assert_int_equal(get_be32(tcp + 4), (uint32_t)(0xffffff00 + at));
@@ -202,7 +205,8 @@ static unsigned check_segments(const struct frame *f, size_t room_size)
 			assert_int_equal(frame_needs(&out[i]), 0);
 			flatten(&out[i], data);
 			assert_memory_equal(data, packet.data, packet.l3); /* addresses and tags */
-			assert_memory_equal(data + packet.headers, packet.data + packet.headers + at, chunk);
+			assert_memory_equal(data + packet.headers,
+					    packet.data + packet.headers + at, chunk);
 			assert_ip_header(data, out[i].length, segment);
 			if (packet.shape.udp)
 				assert_int_equal(get_be16(data + packet.l4 + 4), 8 + chunk);
@@ -222,8 +226,12 @@ static void a_64k_tcp_segment_becomes_right_packets_in_both_families(void **stat
 	for (unsigned ipv6 = 0; ipv6 < 2; ipv6++)
 		for (unsigned vlans = 0; vlans < 3; vlans++)
 			for (unsigned pieces = 1; pieces <= FRAME_IOV_MAX; pieces += 23) {
-				struct shape s = { .ipv6 = ipv6, .vlans = vlans, .tcp_options = 12, .payload = 65160,
-						   .gso_size = 1448, .flags = ACK | PSH | FIN };
+				struct shape s = { .ipv6 = ipv6,
+						   .vlans = vlans,
+						   .tcp_options = 12,
+						   .payload = 65160,
+						   .gso_size = 1448,
+						   .flags = ACK | PSH | FIN };
 
 				assert_int_equal(check_segments(build(s, pieces), ROOM), 45);
 			}
@@ -233,7 +241,9 @@ static void a_large_udp_request_becomes_datagrams(void **state)
 {
 	(void)state;
 	for (unsigned ipv6 = 0; ipv6 < 2; ipv6++) {
-		struct shape s = { .ipv6 = ipv6, .udp = true, .vlans = ipv6, .payload = 60001, .gso_size = 1472 };
+		struct shape s = {
+			.ipv6 = ipv6, .udp = true, .vlans = ipv6, .payload = 60001, .gso_size = 1472
+		};
 
 		assert_int_equal(check_segments(build(s, 7), ROOM), 41);
 	}
@@ -251,7 +261,9 @@ static void congestion_window_reduced_is_said_once(void **state)
 
 static void options_of_ipv6_stay_in_every_segment(void **state)
 {
-	struct shape s = { .ipv6 = true, .ext = 24, .payload = 9000, .gso_size = 1400, .flags = ACK };
+	struct shape s = {
+		.ipv6 = true, .ext = 24, .payload = 9000, .gso_size = 1400, .flags = ACK
+	};
 
 	(void)state;
 	assert_int_equal(check_segments(build(s, 5), ROOM), 7);
@@ -292,7 +304,11 @@ static void a_checksum_alone_is_filled_in(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 64; i++) {
 		static uint8_t data[FRAME_MAX];
-		struct shape s = { .ipv6 = i & 1, .udp = i & 2, .vlans = i >> 2 & 1, .payload = 1 + i * 23, .flags = ACK };
+		struct shape s = { .ipv6 = i & 1,
+				   .udp = i & 2,
+				   .vlans = i >> 2 & 1,
+				   .payload = 1 + i * 23,
+				   .flags = ACK };
 		struct frame *f = build(s, 1 + i % 5);
 		struct offload_walk w;
 
@@ -350,7 +366,8 @@ static void segments_for_a_driver_with_checksum_offload_are_marked_valid(void **
 	struct offload_walk w;
 
 	(void)state;
-	assert_int_equal(offload_walk_begin(&w, build(s, 9), FRAME_CSUM | FRAME_TSO6, room, ROOM), 0);
+	assert_int_equal(offload_walk_begin(&w, build(s, 9), FRAME_CSUM | FRAME_TSO6, room, ROOM),
+			 0);
 	assert_int_equal(offload_walk_fill(&w, out, FRAME_BATCH), 3);
 	assert_int_equal(out[1].hdr.flags, VIRTIO_NET_HDR_F_DATA_VALID);
 }
@@ -376,22 +393,82 @@ static void hostile_offload_fields_are_refused(void **state)
 		uint32_t length;
 	} table[] = {
 #define N VIRTIO_NET_HDR_F_NEEDS_CSUM
-		{ "gso_size 0", { .flags = N, .gso_type = 1, .gso_size = 0, .csum_start = 34, .csum_offset = 16 }, 2000 },
-		{ "gso_size 7", { .flags = N, .gso_type = 1, .gso_size = 7, .csum_start = 34, .csum_offset = 16 }, 2000 },
-		{ "gso without csum", { .gso_type = 1, .gso_size = 100, .csum_start = 34, .csum_offset = 16 }, 2000 },
+		{ "gso_size 0",
+		  { .flags = N, .gso_type = 1, .gso_size = 0, .csum_start = 34, .csum_offset = 16 },
+		  2000 },
+		{ "gso_size 7",
+		  { .flags = N, .gso_type = 1, .gso_size = 7, .csum_start = 34, .csum_offset = 16 },
+		  2000 },
+		{ "gso without csum",
+		  { .gso_type = 1, .gso_size = 100, .csum_start = 34, .csum_offset = 16 },
+		  2000 },
 		{ "csum_start at end", { .flags = N, .csum_start = 2000, .csum_offset = 0 }, 2000 },
-		{ "csum_start 65535", { .flags = N, .csum_start = 65535, .csum_offset = 65535 }, 2000 },
-		{ "csum_offset outside", { .flags = N, .csum_start = 34, .csum_offset = 1965 }, 2000 },
-		{ "csum_start in the MAC", { .flags = N, .csum_start = 0, .csum_offset = 0 }, 2000 },
+		{ "csum_start 65535",
+		  { .flags = N, .csum_start = 65535, .csum_offset = 65535 },
+		  2000 },
+		{ "csum_offset outside",
+		  { .flags = N, .csum_start = 34, .csum_offset = 1965 },
+		  2000 },
+		{ "csum_start in the MAC",
+		  { .flags = N, .csum_start = 0, .csum_offset = 0 },
+		  2000 },
 		{ "hdr_len outside", { .hdr_len = 2001 }, 2000 },
-		{ "TCP header outside", { .flags = N, .gso_type = 1, .gso_size = 100, .csum_start = 34, .csum_offset = 16 }, 53 },
-		{ "no room for IPv6", { .flags = N, .gso_type = 4, .gso_size = 100, .csum_start = 34, .csum_offset = 16 }, 2000 },
-		{ "TCP checksum elsewhere", { .flags = N, .gso_type = 1, .gso_size = 100, .csum_start = 34, .csum_offset = 6 }, 2000 },
-		{ "UDP checksum elsewhere", { .flags = N, .gso_type = 5, .gso_size = 100, .csum_start = 34, .csum_offset = 16 }, 2000 },
-		{ "UFO", { .flags = N, .gso_type = 3, .gso_size = 100, .csum_start = 34, .csum_offset = 6 }, 2000 },
-		{ "ECN alone", { .flags = N, .gso_type = 0x80, .gso_size = 100, .csum_start = 34, .csum_offset = 16 }, 2000 },
-		{ "ECN with UDP", { .flags = N, .gso_type = 0x85, .gso_size = 100, .csum_start = 34, .csum_offset = 6 }, 2000 },
-		{ "unknown type", { .flags = N, .gso_type = 0x22, .gso_size = 100, .csum_start = 34, .csum_offset = 16 }, 2000 },
+		{ "TCP header outside",
+		  { .flags = N,
+		    .gso_type = 1,
+		    .gso_size = 100,
+		    .csum_start = 34,
+		    .csum_offset = 16 },
+		  53 },
+		{ "no room for IPv6",
+		  { .flags = N,
+		    .gso_type = 4,
+		    .gso_size = 100,
+		    .csum_start = 34,
+		    .csum_offset = 16 },
+		  2000 },
+		{ "TCP checksum elsewhere",
+		  { .flags = N,
+		    .gso_type = 1,
+		    .gso_size = 100,
+		    .csum_start = 34,
+		    .csum_offset = 6 },
+		  2000 },
+		{ "UDP checksum elsewhere",
+		  { .flags = N,
+		    .gso_type = 5,
+		    .gso_size = 100,
+		    .csum_start = 34,
+		    .csum_offset = 16 },
+		  2000 },
+		{ "UFO",
+		  { .flags = N,
+		    .gso_type = 3,
+		    .gso_size = 100,
+		    .csum_start = 34,
+		    .csum_offset = 6 },
+		  2000 },
+		{ "ECN alone",
+		  { .flags = N,
+		    .gso_type = 0x80,
+		    .gso_size = 100,
+		    .csum_start = 34,
+		    .csum_offset = 16 },
+		  2000 },
+		{ "ECN with UDP",
+		  { .flags = N,
+		    .gso_type = 0x85,
+		    .gso_size = 100,
+		    .csum_start = 34,
+		    .csum_offset = 6 },
+		  2000 },
+		{ "unknown type",
+		  { .flags = N,
+		    .gso_type = 0x22,
+		    .gso_size = 100,
+		    .csum_start = 34,
+		    .csum_offset = 16 },
+		  2000 },
 		{ "a runt", { .flags = 0 }, 13 },
 		{ "longer than any frame", { .flags = 0 }, FRAME_MAX + 1 },
 #undef N
@@ -402,7 +479,8 @@ static void hostile_offload_fields_are_refused(void **state)
 		struct frame f = { .hdr = table[i].hdr, .length = table[i].length };
 		struct offload_walk w;
 
-		if (frame_check(&f) != -EINVAL || offload_walk_begin(&w, &f, 0, room, ROOM) != -EINVAL)
+		if (frame_check(&f) != -EINVAL ||
+		    offload_walk_begin(&w, &f, 0, room, ROOM) != -EINVAL)
 			fail_msg("accepted: %s", table[i].what);
 		assert_false(offload_walk_next(&w, out));
 	}
@@ -422,14 +500,17 @@ static void headers_that_contradict_the_request_are_refused(void **state)
 {
 	const struct shape tcp4 = { .payload = 3000, .gso_size = 1000, .flags = ACK };
 	const struct shape tcp6 = { .ipv6 = true, .payload = 3000, .gso_size = 1000, .flags = ACK };
-	const struct shape opt6 = { .ipv6 = true, .ext = 8, .payload = 3000, .gso_size = 1000, .flags = ACK };
+	const struct shape opt6 = {
+		.ipv6 = true, .ext = 8, .payload = 3000, .gso_size = 1000, .flags = ACK
+	};
 
 	(void)state;
 	assert_int_equal(begin_after_poke(tcp4, 12, 0x08), 0);
 	assert_int_equal(begin_after_poke(tcp4, 12, 0x86), -EINVAL); /* no IP at all */
 	assert_int_equal(begin_after_poke(tcp4, 14, 0x55), -EINVAL); /* version */
 	assert_int_equal(begin_after_poke(tcp4, 14, 0x44), -EINVAL); /* header of 16 bytes */
-	assert_int_equal(begin_after_poke(tcp4, 14, 0x46), -EINVAL); /* header ends behind csum_start */
+	assert_int_equal(begin_after_poke(tcp4, 14, 0x46),
+			 -EINVAL); /* header ends behind csum_start */
 	assert_int_equal(begin_after_poke(tcp4, 20, 0x20), -EINVAL); /* a fragment */
 	assert_int_equal(begin_after_poke(tcp4, 23, 17), -EINVAL);   /* UDP */
 	assert_int_equal(begin_after_poke(tcp4, 46, 0x40), -EINVAL); /* TCP header of 16 bytes */
@@ -437,13 +518,17 @@ static void headers_that_contradict_the_request_are_refused(void **state)
 	assert_int_equal(begin_after_poke(tcp6, 20, 44), -EINVAL);   /* a fragment header */
 	assert_int_equal(begin_after_poke(tcp6, 20, 0), -EINVAL);    /* options where TCP begins */
 	assert_int_equal(begin_after_poke(opt6, 54, 6), 0);
-	assert_int_equal(begin_after_poke(opt6, 55, 1), -EINVAL);    /* options longer than csum_start says */
-	assert_int_equal(begin_after_poke(opt6, 20, 43), -EINVAL);   /* a routing header: another pseudo header */
+	assert_int_equal(begin_after_poke(opt6, 55, 1),
+			 -EINVAL); /* options longer than csum_start says */
+	assert_int_equal(begin_after_poke(opt6, 20, 43),
+			 -EINVAL); /* a routing header: another pseudo header */
 }
 
 static void headers_longer_than_our_copy_are_refused(void **state)
 {
-	struct shape s = { .ipv6 = true, .ext = 200, .payload = 3000, .gso_size = 1000, .flags = ACK };
+	struct shape s = {
+		.ipv6 = true, .ext = 200, .payload = 3000, .gso_size = 1000, .flags = ACK
+	};
 	struct offload_walk w;
 
 	(void)state;

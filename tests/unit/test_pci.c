@@ -25,7 +25,8 @@ static struct card *card_of(struct pci_device *dev)
 	return (struct card *)dev;
 }
 
-static void note_write(struct pci_device *dev, const struct reg *row, unsigned index, uint32_t value, uint32_t old)
+static void note_write(struct pci_device *dev, const struct reg *row, unsigned index,
+		       uint32_t value, uint32_t old)
 {
 	(void)row;
 	card_of(dev)->last_written = value;
@@ -34,16 +35,47 @@ static void note_write(struct pci_device *dev, const struct reg *row, unsigned i
 }
 
 static const struct reg rows[] = {
-	{ .name = "WORD", .offset = 0x00, .kind = REG_RW, .mask = 0x00ffff00, .reset = 0xaa0000bb,
-	  REG_STATE(struct card, word), .written = note_write },
-	{ .name = "CLEAR", .offset = 0x04, .kind = REG_CLEAR_R, .mask = 0x0f, REG_STATE(struct card, clear) },
-	{ .name = "ACK", .offset = 0x08, .kind = REG_W1C, .mask = 0xff, REG_STATE(struct card, ack) },
-	{ .name = "HALF", .offset = 0x10, .stride = 8, .count = 4, .width = 2, .kind = REG_RW, .mask = 0xffff,
-	  REG_STATE(struct card, half), .written = note_write },
-	{ .name = "BYTE", .offset = 0x30, .count = 6, .width = 1, .kind = REG_RW, .mask = 0xff,
+	{ .name = "WORD",
+	  .offset = 0x00,
+	  .kind = REG_RW,
+	  .mask = 0x00ffff00,
+	  .reset = 0xaa0000bb,
+	  REG_STATE(struct card, word),
+	  .written = note_write },
+	{ .name = "CLEAR",
+	  .offset = 0x04,
+	  .kind = REG_CLEAR_R,
+	  .mask = 0x0f,
+	  REG_STATE(struct card, clear) },
+	{ .name = "ACK",
+	  .offset = 0x08,
+	  .kind = REG_W1C,
+	  .mask = 0xff,
+	  REG_STATE(struct card, ack) },
+	{ .name = "HALF",
+	  .offset = 0x10,
+	  .stride = 8,
+	  .count = 4,
+	  .width = 2,
+	  .kind = REG_RW,
+	  .mask = 0xffff,
+	  REG_STATE(struct card, half),
+	  .written = note_write },
+	{ .name = "BYTE",
+	  .offset = 0x30,
+	  .count = 6,
+	  .width = 1,
+	  .kind = REG_RW,
+	  .mask = 0xff,
 	  REG_STATE(struct card, byte) },
 	{ .name = "COMMAND", .offset = 0x38, .width = 2, .kind = REG_WO, .written = note_write },
-	{ .name = "HALF (old place)", .offset = 0x40, .stride = 2, .count = 3, .width = 2, .kind = REG_ALIAS, .of = 0x18 },
+	{ .name = "HALF (old place)",
+	  .offset = 0x40,
+	  .stride = 2,
+	  .count = 3,
+	  .width = 2,
+	  .kind = REG_ALIAS,
+	  .of = 0x18 },
 };
 
 static struct reg_space space = {
@@ -61,13 +93,17 @@ static void function_reset(struct pci_device *dev)
 	pci_reset(dev);
 }
 
-static const struct pci_hooks hooks = { .command_changed = command_changed, .function_reset = function_reset };
+static const struct pci_hooks hooks = { .command_changed = command_changed,
+					.function_reset = function_reset };
 
 static int setup(void **state)
 {
 	static struct card c;
-	static const struct pci_identity id = { .vendor = 0x8086, .device = 0x1234, .class_code = 0x020000,
-						.interrupt_pin = 1, .express = true };
+	static const struct pci_identity id = { .vendor = 0x8086,
+						.device = 0x1234,
+						.class_code = 0x020000,
+						.interrupt_pin = 1,
+						.express = true };
 
 	assert_int_equal(reg_space_prepare(&space, NULL), 0);
 	c = (struct card){ 0 };
@@ -151,15 +187,20 @@ static void tables_that_cannot_be_right_are_refused(void **state)
 		const char *what;
 		struct reg rows[2];
 	} bad[] = {
-		{ "overlap", { { .name = "A", .offset = 0 }, { .name = "B", .offset = 2, .width = 2 } } },
+		{ "overlap",
+		  { { .name = "A", .offset = 0 }, { .name = "B", .offset = 2, .width = 2 } } },
 		{ "beyond", { { .name = "A", .offset = 0x7e } } },
 		{ "width", { { .name = "A", .width = 3 } } },
 		{ "mask", { { .name = "A", .width = 1, .mask = 0x100 } } },
 		{ "alias", { { .name = "A", .kind = REG_ALIAS, .of = 0x40 } } },
-		{ "state", { { .name = "A", .count = 7, .width = 1, REG_STATE(struct card, byte) } } },
+		{ "state",
+		  { { .name = "A", .count = 7, .width = 1, REG_STATE(struct card, byte) } } },
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct reg_space s = { .name = bad[i].what, .rows = bad[i].rows, .size = 0x80, .granule = 1,
+		struct reg_space s = { .name = bad[i].what,
+				       .rows = bad[i].rows,
+				       .size = 0x80,
+				       .granule = 1,
 				       .count = bad[i].rows[1].name ? 2 : 1 };
 		struct error err = { 0 };
 		assert_int_equal(reg_space_prepare(&s, &err), -EINVAL);
@@ -185,7 +226,8 @@ static void config_space_shows_sizes_and_walks_capabilities(void **state)
 		seen |= 1u << pci_config_read(d, at, 1);
 		at = pci_config_read(d, at + 1, 1);
 	}
-	assert_int_equal(seen, 1u << PCI_CAP_ID_PM | 1u << PCI_CAP_ID_MSI | 1u << PCI_CAP_ID_MSIX | 1u << PCI_CAP_ID_EXP);
+	assert_int_equal(seen, 1u << PCI_CAP_ID_PM | 1u << PCI_CAP_ID_MSI | 1u << PCI_CAP_ID_MSIX |
+				       1u << PCI_CAP_ID_EXP);
 	assert_int_equal(pci_config_read(d, 0x100, 4), 0x14820001);
 	assert_int_equal(pci_config_read(d, 0x148, 4), 0x00010003);
 	assert_int_equal(pci_config_read(d, 0x14c, 4), 0x55667788);
@@ -224,7 +266,8 @@ static void intx_signals_again_on_unmask_while_the_level_is_up(void **state)
 	int fd = eventfd(0, EFD_NONBLOCK);
 
 	pci_intx_set(d, true);
-	assert_int_equal(pci_irq_set_fd(d, PCI_INTX, 0, fd), 0); /* the level waited for its eventfd */
+	assert_int_equal(pci_irq_set_fd(d, PCI_INTX, 0, fd),
+			 0); /* the level waited for its eventfd */
 	assert_int_equal(count_of(fd), 1);
 	assert_true(pci_config_read(d, PCI_STATUS, 2) & PCI_STATUS_INTERRUPT);
 	pci_intx_unmask(d);

@@ -15,7 +15,7 @@
 struct fake_nic {
 	struct nic nic;
 	unsigned room, got, posted, sent;
-	uint32_t seen[4096];    /* serial numbers of the frames that it got */
+	uint32_t seen[4096]; /* serial numbers of the frames that it got */
 	uint8_t data[64];
 };
 
@@ -53,15 +53,18 @@ static void fake_nothing(struct nic *nic)
 	(void)nic;
 }
 
-static const struct nic_ops fake_ops = { .name = "fake", .finish = fake_nothing, .receive = fake_receive,
-					 .transmit = fake_transmit, .link_changed = fake_nothing };
+static const struct nic_ops fake_ops = { .name = "fake",
+					 .finish = fake_nothing,
+					 .receive = fake_receive,
+					 .transmit = fake_transmit,
+					 .link_changed = fake_nothing };
 
 /* --- a backend that takes `room` frames and has `waiting` frames to give --- */
 static struct fake_backend {
 	struct backend b;
 	unsigned room, waiting, given, got;
 	uint32_t offloads, told;
-	uint32_t gso_len;      /* next frame to give is a TCP segment of this payload; 0 = a plain one */
+	uint32_t gso_len; /* next frame to give is a TCP segment of this payload; 0 = a plain one */
 	uint32_t seq[256];
 	unsigned bytes;
 } fb;
@@ -85,9 +88,11 @@ static unsigned fb_send(struct backend *b, const struct frame *frames, unsigned 
 
 static unsigned make_tcp(uint8_t *p, unsigned payload)
 {
-	static const uint8_t head[54] = { 0x52, 0x54, 0, 0, 0, 1, 0x52, 0x54, 0, 0, 0, 2, 0x08, 0x00, 0x45, 0, 0, 0, 0, 1, 0x40,
-					  0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x10, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-					  0x50, 0x18, 0x20, 0, 0, 0, 0, 0 };
+	static const uint8_t head[54] = { 0x52, 0x54, 0,    0,	  0,	1, 0x52, 0x54, 0,  0,	 0,
+					  2,	0x08, 0x00, 0x45, 0,	0, 0,	 0,    1,  0x40, 0,
+					  64,	6,    0,    0,	  10,	0, 0,	 1,    10, 0,	 0,
+					  2,	0x10, 0,    0x20, 0,	0, 0,	 0,    0,  0,	 0,
+					  0,	0,    0x50, 0x18, 0x20, 0, 0,	 0,    0,  0 };
 	memcpy(p, head, sizeof(head));
 	put_be16(p + 16, (uint16_t)(40 + payload));
 	memset(p + 54, 'p', payload);
@@ -96,8 +101,12 @@ static unsigned make_tcp(uint8_t *p, unsigned payload)
 
 static struct virtio_net_hdr_v1 tcp_header(void)
 {
-	return (struct virtio_net_hdr_v1){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-					   .hdr_len = 54, .gso_size = 1000, .csum_start = 34, .csum_offset = 16 };
+	return (struct virtio_net_hdr_v1){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					   .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+					   .hdr_len = 54,
+					   .gso_size = 1000,
+					   .csum_start = 34,
+					   .csum_offset = 16 };
 }
 
 static unsigned fb_receive(struct backend *b, unsigned queue, struct frame *frames, unsigned max)
@@ -140,8 +149,12 @@ static void fb_finish(struct backend *b)
 	(void)b;
 }
 
-static const struct backend_ops fb_ops = { .name = "fake", .send = fb_send, .receive = fb_receive, .offloads = fb_offloads,
-					   .set_rx_offloads = fb_tell, .finish = fb_finish };
+static const struct backend_ops fb_ops = { .name = "fake",
+					   .send = fb_send,
+					   .receive = fb_receive,
+					   .offloads = fb_offloads,
+					   .set_rx_offloads = fb_tell,
+					   .finish = fb_finish };
 
 static struct port port;
 static struct port_scratch scratch;
@@ -370,7 +383,9 @@ static void a_lying_header_drops_one_frame_and_no_more(void **state)
 	links(true, false, 0);
 	for (int i = 0; i < 3; i++)
 		frame_set_linear(&f[i], data[i], 64);
-	f[1].hdr = (struct virtio_net_hdr_v1){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 60, .csum_offset = 60 };
+	f[1].hdr = (struct virtio_net_hdr_v1){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					       .csum_start = 60,
+					       .csum_offset = 60 };
 	assert_int_equal(nic_send(&legacy->nic, f, 3), 3);
 	assert_int_equal(fb.got, 2);
 	assert_int_equal(legacy->nic.counters.drop[DROP_BAD_OFFLOAD], 1);

@@ -11,10 +11,12 @@
 #include "known_for_tests.h"
 #include "qemu/arguments.h"
 
-static const struct qemu_program qemu_10_1 = { .major = 10, .minor = 1 }, qemu_11_1 = { .major = 11, .minor = 1 };
+static const struct qemu_program qemu_10_1 = { .major = 10, .minor = 1 },
+				 qemu_11_1 = { .major = 11, .minor = 1 };
 
 /* What is added to `text` for these ports, words joined with blanks, or the error's text. */
-static const char *added_for(const char *text, const char *const *nics, const struct qemu_setup *setup, int *rc)
+static const char *added_for(const char *text, const char *const *nics,
+			     const struct qemu_setup *setup, int *rc)
 {
 	static char copy[1024], result[4096];
 	static char *words[64];
@@ -42,7 +44,8 @@ static const char *added_for(const char *text, const char *const *nics, const st
 	for (int i = 0; i < argc; i++)
 		assert_string_equal(a.argv[i], words[i]);
 	for (int i = a.user_argc; i < a.argc; i++)
-		snprintf(result + strlen(result), sizeof(result) - strlen(result), "%s%s", i > a.user_argc ? " " : "", a.argv[i]);
+		snprintf(result + strlen(result), sizeof(result) - strlen(result), "%s%s",
+			 i > a.user_argc ? " " : "", a.argv[i]);
 	assert_null(a.argv[a.argc]);
 	qemu_arguments_finish(&a);
 	return result;
@@ -57,14 +60,21 @@ static const char *added(const char *text)
 }
 
 #define MEMORY(size)                                                                               \
-	"-object memory-backend-memfd,id=anynic-mem,size=" size ",share=on -machine memory-backend=anynic-mem"
-#define MONITOR "-chardev socket,id=anynic-qmp,fd=7 -object monitor-qmp,id=anynic-monitor,chardev=anynic-qmp"
-#define KEEP    "-monitor vc:80Cx24C"
-#define SOCKET  "\"socket\":{\"type\":\"unix\",\"path\":\"/run/x/net0.sock\"}"
-#define ON_PCI  "-device {\"driver\":\"vfio-user-pci\",\"id\":\"net0\",\"bus\":\"pci.0\"," SOCKET "}"
+	"-object memory-backend-memfd,id=anynic-mem,size=" size                                    \
+	",share=on -machine memory-backend=anynic-mem"
+#define MONITOR                                                                                    \
+	"-chardev socket,id=anynic-qmp,fd=7 -object "                                              \
+	"monitor-qmp,id=anynic-monitor,chardev=anynic-qmp"
+#define KEEP   "-monitor vc:80Cx24C"
+#define SOCKET "\"socket\":{\"type\":\"unix\",\"path\":\"/run/x/net0.sock\"}"
+#define ON_PCI "-device {\"driver\":\"vfio-user-pci\",\"id\":\"net0\",\"bus\":\"pci.0\"," SOCKET "}"
 #define ON_PCIE(chassis)                                                                           \
-	"-device {\"driver\":\"pcie-root-port\",\"id\":\"anynic-rp-0\",\"bus\":\"pcie.0\",\"chassis\":" chassis "} "   \
-	"-device {\"driver\":\"vfio-user-pci\",\"id\":\"net0\",\"bus\":\"anynic-rp-0\",\"addr\":\"0x0\"," SOCKET "}"
+	"-device "                                                                                 \
+	"{\"driver\":\"pcie-root-port\",\"id\":\"anynic-rp-0\",\"bus\":\"pcie.0\","                \
+	"\"chassis\":" chassis "} "                                                                \
+	"-device "                                                                                 \
+	"{\"driver\":\"vfio-user-pci\",\"id\":\"net0\",\"bus\":\"anynic-rp-0\",\"addr\":"          \
+	"\"0x0\"," SOCKET "}"
 
 static void each_line_gets_what_it_lacks(void **state)
 {
@@ -72,37 +82,58 @@ static void each_line_gets_what_it_lacks(void **state)
 	static const struct {
 		const char *line, *added;
 	} cases[] = {
-		{ "qemu-system-x86_64", "-nic none " MEMORY("128M") " " MONITOR " " KEEP " " ON_PCI },
-		{ "qemu-system-x86_64 -m 1G", "-nic none " MEMORY("1024M") " " MONITOR " " KEEP " " ON_PCI },
-		{ "qemu-system-x86_64 -m 20000B", "-nic none " MEMORY("24576") " " MONITOR " " KEEP " " ON_PCI },
+		{ "qemu-system-x86_64",
+		  "-nic none " MEMORY("128M") " " MONITOR " " KEEP " " ON_PCI },
+		{ "qemu-system-x86_64 -m 1G",
+		  "-nic none " MEMORY("1024M") " " MONITOR " " KEEP " " ON_PCI },
+		{ "qemu-system-x86_64 -m 20000B",
+		  "-nic none " MEMORY("24576") " " MONITOR " " KEEP " " ON_PCI },
 		{ "qemu-system-x86_64 -nodefaults -m 64", MEMORY("64M") " " MONITOR " " ON_PCI },
-		{ "qemu-system-x86_64 -nic user -m 64", MEMORY("64M") " " MONITOR " " KEEP " " ON_PCI },
-		{ "qemu-system-x86_64 -nodefaults -M pc-i440fx-9.0 -m 64", MEMORY("64M") " " MONITOR " " ON_PCI },
-		{ "qemu-system-x86_64 -nodefaults -M q35 -m 64", MEMORY("64M") " " MONITOR " " ON_PCIE("128") },
-		{ "qemu-system-x86_64 -nodefaults -machine type=pc-q35-8.2 -m 64", MEMORY("64M") " " MONITOR " " ON_PCIE("128") },
-		{ "qemu-system-aarch64 -nodefaults -M virt-9.2 -m 64", MEMORY("64M") " " MONITOR " " ON_PCIE("128") },
+		{ "qemu-system-x86_64 -nic user -m 64",
+		  MEMORY("64M") " " MONITOR " " KEEP " " ON_PCI },
+		{ "qemu-system-x86_64 -nodefaults -M pc-i440fx-9.0 -m 64",
+		  MEMORY("64M") " " MONITOR " " ON_PCI },
+		{ "qemu-system-x86_64 -nodefaults -M q35 -m 64",
+		  MEMORY("64M") " " MONITOR " " ON_PCIE("128") },
+		{ "qemu-system-x86_64 -nodefaults -machine type=pc-q35-8.2 -m 64",
+		  MEMORY("64M") " " MONITOR " " ON_PCIE("128") },
+		{ "qemu-system-aarch64 -nodefaults -M virt-9.2 -m 64",
+		  MEMORY("64M") " " MONITOR " " ON_PCIE("128") },
 		{ "qemu-system-i386 -nodefaults", MEMORY("128M") " " MONITOR " " ON_PCI },
-		{ "qemu-system-loongarch64 -nodefaults", MEMORY("1024M") " " MONITOR " " ON_PCIE("128") },
+		{ "qemu-system-loongarch64 -nodefaults",
+		  MEMORY("1024M") " " MONITOR " " ON_PCIE("128") },
 		{ "qemu-system-ppc64 -nodefaults", MEMORY("512M") " " MONITOR " " ON_PCI },
 		/* the user's own root ports */
-		{ "qemu-system-x86_64 -nodefaults -M q35 -device pcie-root-port,chassis=128 -device pcie-root-port,chassis=129",
+		{ "qemu-system-x86_64 -nodefaults -M q35 -device pcie-root-port,chassis=128 "
+		  "-device pcie-root-port,chassis=129",
 		  MEMORY("128M") " " MONITOR " " ON_PCIE("130") },
 		/* the user's own memory */
-		{ "qemu-system-x86_64 -nodefaults -object memory-backend-memfd,id=m,size=64M -M memory-backend=m", MONITOR " " ON_PCI },
-		{ "qemu-system-x86_64 -nodefaults -object memory-backend-file,id=m,size=64M,share=on,mem-path=/x -numa node,memdev=m",
+		{ "qemu-system-x86_64 -nodefaults -object memory-backend-memfd,id=m,size=64M -M "
+		  "memory-backend=m",
 		  MONITOR " " ON_PCI },
-		{ "qemu-system-x86_64 -nodefaults -object memory-backend-ram,id=m,size=64M,share=on -M memory-backend=m",
+		{ "qemu-system-x86_64 -nodefaults -object "
+		  "memory-backend-file,id=m,size=64M,share=on,mem-path=/x -numa node,memdev=m",
 		  MONITOR " " ON_PCI },
-		{ "qemu-system-x86_64 -nodefaults -m 64M,slots=1,maxmem=1G -object memory-backend-memfd,id=m,size=64M -device "
+		{ "qemu-system-x86_64 -nodefaults -object "
+		  "memory-backend-ram,id=m,size=64M,share=on -M memory-backend=m",
+		  MONITOR " " ON_PCI },
+		{ "qemu-system-x86_64 -nodefaults -m 64M,slots=1,maxmem=1G -object "
+		  "memory-backend-memfd,id=m,size=64M -device "
 		  "pc-dimm,memdev=m",
 		  MEMORY("64M") " " MONITOR " " ON_PCI },
-		{ "qemu-system-x86_64 -nodefaults -M memory-backend=elsewhere -readconfig f", MONITOR " " ON_PCI },
+		{ "qemu-system-x86_64 -nodefaults -M memory-backend=elsewhere -readconfig f",
+		  MONITOR " " ON_PCI },
 		/* the user's own monitor and serial port */
-		{ "qemu-system-x86_64 -nic none -m 64 -monitor stdio", MEMORY("64M") " " MONITOR " " ON_PCI },
-		{ "qemu-system-x86_64 -nic none -m 64 -qmp unix:/x,server=on", MEMORY("64M") " " MONITOR " " ON_PCI },
-		{ "qemu-system-x86_64 -nic none -m 64 -nographic", MEMORY("64M") " " MONITOR " -serial mon:stdio " ON_PCI },
-		{ "qemu-system-x86_64 -nic none -m 64 -nographic -serial null", MEMORY("64M") " " MONITOR " -monitor stdio " ON_PCI },
-		{ "qemu-system-x86_64 -nic none -m 64 -nographic -serial mon:stdio", MEMORY("64M") " " MONITOR " " ON_PCI },
+		{ "qemu-system-x86_64 -nic none -m 64 -monitor stdio",
+		  MEMORY("64M") " " MONITOR " " ON_PCI },
+		{ "qemu-system-x86_64 -nic none -m 64 -qmp unix:/x,server=on",
+		  MEMORY("64M") " " MONITOR " " ON_PCI },
+		{ "qemu-system-x86_64 -nic none -m 64 -nographic",
+		  MEMORY("64M") " " MONITOR " -serial mon:stdio " ON_PCI },
+		{ "qemu-system-x86_64 -nic none -m 64 -nographic -serial null",
+		  MEMORY("64M") " " MONITOR " -monitor stdio " ON_PCI },
+		{ "qemu-system-x86_64 -nic none -m 64 -nographic -serial mon:stdio",
+		  MEMORY("64M") " " MONITOR " " ON_PCI },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -121,32 +152,43 @@ static void lines_that_cannot_work_get_one_error_with_the_next_step(void **state
 		int code;
 		const char *says, *also;
 	} cases[] = {
-		{ "qemu-system-x86_64 -object memory-backend-ram,id=m,size=64M -M memory-backend=m", -EINVAL,
-		  "guest memory 'm' (-machine memory-backend=) is private", "add share=on to -object memory-backend-ram,id=m, or use place=qemu" },
-		{ "qemu-system-x86_64 -object memory-backend-file,id=m,size=64M,mem-path=/x -numa node,memdev=m", -EINVAL,
-		  "(-numa node,memdev=) is private", "add share=on" },
-		{ "qemu-system-x86_64 -object memory-backend-memfd,id=m,size=64M,share=off -M memory-backend=m", -EINVAL, "is private",
-		  "add share=on" },
-		{ "qemu-system-x86_64 -object memory-backend-epc,id=m,size=64M -M memory-backend=m", -EINVAL, "memory-backend-epc",
-		  "use memory-backend-memfd" },
-		{ "qemu-system-x86_64 -m 64M,slots=1,maxmem=1G -object memory-backend-ram,id=m,size=64M -device pc-dimm,memdev=m", -EINVAL,
-		  "(-device pc-dimm,memdev=) is private", "add share=on" },
-		{ "qemu-system-x86_64 -numa node -numa node", -EINVAL, "-numa node without memdev=", "memory-backend-memfd" },
-		{ "qemu-system-x86_64 -mem-path /dev/hugepages", -EINVAL, "-mem-path makes private memory", "memory-backend-file" },
-		{ "qemu-system-x86_64 -incoming defer", -ENOTSUP, "-incoming", "start the guest afresh" },
+		{ "qemu-system-x86_64 -object memory-backend-ram,id=m,size=64M -M memory-backend=m",
+		  -EINVAL, "guest memory 'm' (-machine memory-backend=) is private",
+		  "add share=on to -object memory-backend-ram,id=m, or use place=qemu" },
+		{ "qemu-system-x86_64 -object memory-backend-file,id=m,size=64M,mem-path=/x -numa "
+		  "node,memdev=m",
+		  -EINVAL, "(-numa node,memdev=) is private", "add share=on" },
+		{ "qemu-system-x86_64 -object memory-backend-memfd,id=m,size=64M,share=off -M "
+		  "memory-backend=m",
+		  -EINVAL, "is private", "add share=on" },
+		{ "qemu-system-x86_64 -object memory-backend-epc,id=m,size=64M -M memory-backend=m",
+		  -EINVAL, "memory-backend-epc", "use memory-backend-memfd" },
+		{ "qemu-system-x86_64 -m 64M,slots=1,maxmem=1G -object "
+		  "memory-backend-ram,id=m,size=64M -device pc-dimm,memdev=m",
+		  -EINVAL, "(-device pc-dimm,memdev=) is private", "add share=on" },
+		{ "qemu-system-x86_64 -numa node -numa node", -EINVAL,
+		  "-numa node without memdev=", "memory-backend-memfd" },
+		{ "qemu-system-x86_64 -mem-path /dev/hugepages", -EINVAL,
+		  "-mem-path makes private memory", "memory-backend-file" },
+		{ "qemu-system-x86_64 -incoming defer", -ENOTSUP, "-incoming",
+		  "start the guest afresh" },
 		{ "qemu-system-x86_64 -M isapc", -EINVAL, "-machine isapc: no PCI bus", "q35" },
 		{ "qemu-system-x86_64 -M microvm", -EINVAL, "-machine microvm: no PCI bus", "q35" },
-		{ "qemu-system-aarch64", -EINVAL, "no default machine with PCI", "add -machine virt" },
+		{ "qemu-system-aarch64", -EINVAL, "no default machine with PCI",
+		  "add -machine virt" },
 		{ "qemu-system-s390x", -EINVAL, "no default machine with PCI", "" },
-		{ "qemu-system-x86_64 -device e1000,id=net0", -EINVAL, "id=net0 already", "choose another id=" },
+		{ "qemu-system-x86_64 -device e1000,id=net0", -EINVAL, "id=net0 already",
+		  "choose another id=" },
 	};
 	struct qemu_setup setup = { .socket_dir = "/run/x", .qmp_fd = 7 };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
 		int rc;
-		const char *text = added_for(cases[i].line, (const char *const[]){ "rtl8139", NULL }, &setup, &rc);
+		const char *text = added_for(cases[i].line,
+					     (const char *const[]){ "rtl8139", NULL }, &setup, &rc);
 
-		if (rc != cases[i].code || !strstr(text, cases[i].says) || !strstr(text, cases[i].also))
+		if (rc != cases[i].code || !strstr(text, cases[i].says) ||
+		    !strstr(text, cases[i].also))
 			fail_msg("%s: %d %s", cases[i].line, rc, text);
 	}
 }
@@ -156,14 +198,16 @@ static void many_cards_get_a_root_port_each(void **state)
 	(void)state;
 	struct qemu_setup setup = { .socket_dir = "/run/x", .qmp_fd = 7, .program = &qemu_11_1 };
 	int rc;
-	const char *text = added_for("qemu-system-x86_64 -nodefaults -M q35",
-				     (const char *const[]){ "auto,bootindex=3", "rtl8139,id=b", NULL }, &setup, &rc);
+	const char *text = added_for(
+		"qemu-system-x86_64 -nodefaults -M q35",
+		(const char *const[]){ "auto,bootindex=3", "rtl8139,id=b", NULL }, &setup, &rc);
 
 	assert_int_equal(rc, 0);
 	assert_non_null(strstr(text, "\"id\":\"anynic-rp-0\",\"bus\":\"pcie.0\",\"chassis\":128}"));
 	assert_non_null(strstr(text, "\"id\":\"anynic-rp-1\",\"bus\":\"pcie.0\",\"chassis\":129}"));
 	assert_non_null(strstr(text, "\"id\":\"anynic-rp-2\",\"bus\":\"pcie.0\",\"chassis\":130}"));
-	assert_non_null(strstr(text, "\"id\":\"net0-legacy\",\"bus\":\"anynic-rp-0\",\"addr\":\"0x0\",\"socket\":{\"type\":\"unix\",\"path\":"
+	assert_non_null(strstr(text, "\"id\":\"net0-legacy\",\"bus\":\"anynic-rp-0\",\"addr\":"
+				     "\"0x0\",\"socket\":{\"type\":\"unix\",\"path\":"
 				     "\"/run/x/net0-legacy.sock\"},\"bootindex\":3}"));
 	assert_non_null(strstr(text, "\"id\":\"net0-performant\",\"bus\":\"anynic-rp-1\""));
 	assert_non_null(strstr(text, "\"id\":\"b\",\"bus\":\"anynic-rp-2\""));
@@ -174,9 +218,11 @@ static void older_qemu_gets_the_older_monitor_option(void **state)
 	(void)state;
 	struct qemu_setup setup = { .socket_dir = "/run/x", .qmp_fd = -1, .program = &qemu_10_1 };
 	int rc;
-	const char *text = added_for("qemu-system-x86_64 -nodefaults", (const char *const[]){ NULL }, &setup, &rc);
+	const char *text = added_for("qemu-system-x86_64 -nodefaults",
+				     (const char *const[]){ NULL }, &setup, &rc);
 
-	assert_string_equal(text, MEMORY("128M") " -chardev socket,id=anynic-qmp,fd=<fd> -mon chardev=anynic-qmp,mode=control");
+	assert_string_equal(text, MEMORY("128M") " -chardev socket,id=anynic-qmp,fd=<fd> -mon "
+						 "chardev=anynic-qmp,mode=control");
 }
 
 static void a_socket_path_that_is_too_long_is_refused(void **state)
@@ -189,7 +235,8 @@ static void a_socket_path_that_is_too_long_is_refused(void **state)
 	memset(dir + 1, 'x', 97); /* 98 + "/net0.sock" = 108 */
 	assert_false(qemu_socket_path(path, sizeof(path), dir, "net0"));
 	assert_true(qemu_socket_path(path, sizeof(path), dir, "net"));
-	const char *text = added_for("qemu-system-x86_64", (const char *const[]){ "rtl8139", NULL }, &setup, &rc);
+	const char *text = added_for("qemu-system-x86_64", (const char *const[]){ "rtl8139", NULL },
+				     &setup, &rc);
 	assert_int_equal(rc, -ENAMETOOLONG);
 	assert_non_null(strstr(text, "choose a shorter --name"));
 }
@@ -203,7 +250,8 @@ static void actions_say_what_and_why(void **state)
 	struct qemu_line line;
 	struct qemu_setup setup = { .socket_dir = "/run/x", .qmp_fd = -1 };
 	char *words[] = { "qemu-system-x86_64", "-M", "q35", "-readconfig", "f" };
-	static const char *const want[] = { "note", "no-default-nic", "memory", "monitor", "keep-monitor", "listen", "root-port" };
+	static const char *const want[] = { "note",	    "no-default-nic", "memory",	  "monitor",
+					    "keep-monitor", "listen",	      "root-port" };
 
 	assert_int_equal(nic_option_parse(&port, "rtl8139", &test_known, NULL), 0);
 	ports_complete(&port, 1, &who);
@@ -213,7 +261,8 @@ static void actions_say_what_and_why(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(want); i++) {
 		json_object *action = json_object_array_get_idx(a.actions, i);
 
-		assert_string_equal(json_object_get_string(json_object_object_get(action, "action")), want[i]);
+		assert_string_equal(
+			json_object_get_string(json_object_object_get(action, "action")), want[i]);
 		assert_true(json_object_get_string_len(json_object_object_get(action, "why")) > 10);
 	}
 	assert_int_equal(json_object_array_length(a.devices), 1);

@@ -84,23 +84,27 @@ static void machine_options_are_merged(void **state)
 static void memory_backends_are_read_in_both_forms(void **state)
 {
 	(void)state;
-	struct qemu_line line = parsed("q -object memory-backend-memfd,id=a,size=64M"
-				       " -object {\"qom-type\":\"memory-backend-file\",\"id\":\"b\",\"size\":1048576,\"share\":true}"
-				       " -object memory-backend-file,id=c,size=1G,share=off,mem-path=/dev/shm"
-				       " -object memory-backend-ram,id=d,size=1G"
-				       " -object qom-type=memory-backend-ram,id=e,share=on,size=1G"
-				       " -object memory-backend-memfd,id=f,share=no,size=1G"
-				       " -object rng-random,id=r,filename=/dev/urandom"
-				       " -object {\"broken"
-				       " -object {\"qom-type\":null}"
-				       " -object {\"qom-type\":\"memory-backend-shm\",\"id\":\"g\",\"size\":\"2M\"}");
+	struct qemu_line line = parsed(
+		"q -object memory-backend-memfd,id=a,size=64M"
+		" -object "
+		"{\"qom-type\":\"memory-backend-file\",\"id\":\"b\",\"size\":1048576,\"share\":"
+		"true}"
+		" -object memory-backend-file,id=c,size=1G,share=off,mem-path=/dev/shm"
+		" -object memory-backend-ram,id=d,size=1G"
+		" -object qom-type=memory-backend-ram,id=e,share=on,size=1G"
+		" -object memory-backend-memfd,id=f,share=no,size=1G"
+		" -object rng-random,id=r,filename=/dev/urandom"
+		" -object {\"broken"
+		" -object {\"qom-type\":null}"
+		" -object {\"qom-type\":\"memory-backend-shm\",\"id\":\"g\",\"size\":\"2M\"}");
 	static const struct {
 		const char *id;
 		uint64_t size;
 		bool share;
 	} want[] = {
-		{ "a", 64 * MB, true },      { "b", MB, true },           { "c", 1024 * MB, false }, { "d", 1024 * MB, false },
-		{ "e", 1024 * MB, true },    { "f", 1024 * MB, false },   { "g", 2 * MB, true },
+		{ "a", 64 * MB, true },	   { "b", MB, true },	     { "c", 1024 * MB, false },
+		{ "d", 1024 * MB, false }, { "e", 1024 * MB, true }, { "f", 1024 * MB, false },
+		{ "g", 2 * MB, true },
 	};
 
 	assert_int_equal(line.objects, ARRAY_SIZE(want));
@@ -114,8 +118,10 @@ static void memory_backends_are_read_in_both_forms(void **state)
 static void numa_and_dimms_use_memory(void **state)
 {
 	(void)state;
-	struct qemu_line line = parsed("q -numa node,nodeid=0,cpus=0-1,memdev=m0 -numa node,memdev=m1 -numa dist,src=0,dst=1,val=20"
-				       " -numa node,nodeid=2 -device pc-dimm,id=d,memdev=m2 -device virtio-mem-pci,memdev=m3"
+	struct qemu_line line = parsed("q -numa node,nodeid=0,cpus=0-1,memdev=m0 -numa "
+				       "node,memdev=m1 -numa dist,src=0,dst=1,val=20"
+				       " -numa node,nodeid=2 -device pc-dimm,id=d,memdev=m2 "
+				       "-device virtio-mem-pci,memdev=m3"
 				       " -device {\"driver\":\"pc-dimm\",\"memdev\":\"m4\"}");
 
 	assert_int_equal(line.numa_nodes, 3);
@@ -130,7 +136,8 @@ static void numa_and_dimms_use_memory(void **state)
 static void a_value_that_looks_like_an_option_is_a_value(void **state)
 {
 	(void)state;
-	struct qemu_line line = parsed("q -append -daemonize -name -S -kernel -nodefaults -serial -nic disk.img");
+	struct qemu_line line =
+		parsed("q -append -daemonize -name -S -kernel -nodefaults -serial -nic disk.img");
 
 	assert_false(line.stopped);
 	assert_false(line.nodefaults);
@@ -210,7 +217,8 @@ static void the_target_comes_from_the_program(void **state)
 static void chassis_of_the_users_root_ports_are_noticed(void **state)
 {
 	(void)state;
-	struct qemu_line line = parsed("q -device pcie-root-port,id=a,chassis=128 -device {\"driver\":\"pcie-root-port\",\"chassis\":9}"
+	struct qemu_line line = parsed("q -device pcie-root-port,id=a,chassis=128 -device "
+				       "{\"driver\":\"pcie-root-port\",\"chassis\":9}"
 				       " -device pcie-root-port,chassis=300");
 
 	assert_int_equal(line.chassis[16], 1);
@@ -220,7 +228,8 @@ static void chassis_of_the_users_root_ports_are_noticed(void **state)
 static void ids_are_found_by_option(void **state)
 {
 	(void)state;
-	struct qemu_line line = parsed("q -netdev user,id=n -device e1000,netdev=n,id=d -device {\"driver\":\"e1000\",\"id\":\"j\"}");
+	struct qemu_line line = parsed("q -netdev user,id=n -device e1000,netdev=n,id=d -device "
+				       "{\"driver\":\"e1000\",\"id\":\"j\"}");
 
 	assert_true(qemu_line_has_id(&line, "device", "d"));
 	assert_true(qemu_line_has_id(&line, "device", "j"));

@@ -58,12 +58,15 @@ static void versions_and_vfio_user_are_found_out(void **state)
 		bool vfio_user;
 		const char *says; /* of qemu_require_vfio_user */
 	} cases[] = {
-		{ "case $1 in --version) echo 'QEMU emulator version 11.1.3 (Debian 1:11.1.3)';; -device) echo 'vfio-user-pci options:';; esac",
+		{ "case $1 in --version) echo 'QEMU emulator version 11.1.3 (Debian 1:11.1.3)';; "
+		  "-device) echo 'vfio-user-pci options:';; esac",
 		  11, 1, 3, true, "" },
-		{ "case $1 in --version) echo 'QEMU emulator version 10.1.0';; *) echo \"Device 'vfio-user-pci' not found\"; exit 1;; esac",
+		{ "case $1 in --version) echo 'QEMU emulator version 10.1.0';; *) echo \"Device "
+		  "'vfio-user-pci' not found\"; exit 1;; esac",
 		  10, 1, 0, false, "built without vfio-user-pci" },
-		{ "case $1 in --version) echo 'QEMU emulator version 7.2.22 (x)';; *) touch asked-too-much;; esac", 7, 2, 22, false,
-		  "QEMU 7.2 has no vfio-user-pci" },
+		{ "case $1 in --version) echo 'QEMU emulator version 7.2.22 (x)';; *) touch "
+		  "asked-too-much;; esac",
+		  7, 2, 22, false, "QEMU 7.2 has no vfio-user-pci" },
 		{ "echo 'QEMU emulator version 10.0'", 10, 0, 0, false, "10.1 or newer has it" },
 	};
 
@@ -78,7 +81,8 @@ static void versions_and_vfio_user_are_found_out(void **state)
 		assert_int_equal(p.minor, cases[i].minor);
 		assert_int_equal(p.micro, cases[i].micro);
 		assert_int_equal(p.vfio_user, cases[i].vfio_user);
-		assert_int_equal(qemu_require_vfio_user(&p, &err), cases[i].vfio_user ? 0 : -ENOTSUP);
+		assert_int_equal(qemu_require_vfio_user(&p, &err),
+				 cases[i].vfio_user ? 0 : -ENOTSUP);
 		if (!strstr(err.text, cases[i].says))
 			fail_msg("case %u: %s", i, err.text);
 	}
@@ -184,9 +188,11 @@ static void only_the_named_descriptors_are_kept(void **state)
 	struct qemu_process p;
 	struct error err = { 0 };
 	char text[128];
-	int keep = open("/dev/null", O_RDONLY | O_CLOEXEC), lose = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int keep = open("/dev/null", O_RDONLY | O_CLOEXEC),
+	    lose = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	snprintf(text, sizeof(text), "test -e /proc/self/fd/%d && ! test -e /proc/self/fd/%d", keep, lose);
+	snprintf(text, sizeof(text), "test -e /proc/self/fd/%d && ! test -e /proc/self/fd/%d", keep,
+		 lose);
 	char *look[] = { "/bin/sh", "-c", text, NULL };
 	assert_int_equal(qemu_process_start(&p, look, &keep, 1, &err), 0);
 	assert_int_equal(wait_for(&p), 0);
@@ -202,7 +208,8 @@ static void the_child_starts_with_default_signals_in_our_group(void **state)
 	struct qemu_process p;
 	struct error err = { 0 };
 	sigset_t block;
-	static const char program[] = "/^SigBlk:/ && !/0000$/ { bad = 1 } /^SigIgn:/ && !/[02468ace]000$/ { bad = 1 } END { exit bad }";
+	static const char program[] = "/^SigBlk:/ && !/0000$/ { bad = 1 } /^SigIgn:/ && "
+				      "!/[02468ace]000$/ { bad = 1 } END { exit bad }";
 	char *look[] = { "awk", (char *)program, "/proc/self/status", NULL };
 
 	signal(SIGPIPE, SIG_IGN);

@@ -48,7 +48,8 @@ static bool next(struct qmp_client *c, struct qmp_item *item)
 	return qmp_client_next(c, item);
 }
 
-#define GREETING "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 11}}, \"capabilities\": [\"oob\"]}}\r\n"
+#define GREETING                                                                                   \
+	"{\"QMP\": {\"version\": {\"qemu\": {\"major\": 11}}, \"capabilities\": [\"oob\"]}}\r\n"
 
 static struct qmp_client *ready(void)
 {
@@ -102,7 +103,8 @@ static void events_keep_their_order_and_time(void **state)
 	struct qmp_client *c = ready();
 	struct qmp_item item;
 
-	say("{\"timestamp\": {\"seconds\": 12, \"microseconds\": 34}, \"event\": \"RESET\", \"data\": {\"guest\": true}}\r\n"
+	say("{\"timestamp\": {\"seconds\": 12, \"microseconds\": 34}, \"event\": \"RESET\", "
+	    "\"data\": {\"guest\": true}}\r\n"
 	    "{\"event\": \"STOP\"}\r\n{\"ret");
 	assert_true(next(c, &item));
 	assert_int_equal(item.kind, QMP_ITEM_EVENT);
@@ -130,11 +132,16 @@ static void an_error_reply_has_class_and_text(void **state)
 
 	json_object_object_add(device, "driver", json_object_new_string("vfio-user-pci"));
 	uint64_t id = qmp_client_device_add(c, device);
-	assert_non_null(strstr(heard(), "\"execute\":\"device_add\",\"arguments\":{\"driver\":\"vfio-user-pci\"}"));
+	assert_non_null(
+		strstr(heard(),
+		       "\"execute\":\"device_add\",\"arguments\":{\"driver\":\"vfio-user-pci\"}"));
 	qmp_client_device_del(c, "net0");
-	assert_non_null(strstr(heard(), "\"execute\":\"device_del\",\"arguments\":{\"id\":\"net0\"}"));
+	assert_non_null(
+		strstr(heard(), "\"execute\":\"device_del\",\"arguments\":{\"id\":\"net0\"}"));
 	char reply[128];
-	snprintf(reply, sizeof(reply), "{\"id\": %llu, \"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}}", (unsigned long long)id);
+	snprintf(reply, sizeof(reply),
+		 "{\"id\": %llu, \"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}}",
+		 (unsigned long long)id);
 	say(reply);
 	assert_true(next(c, &item));
 	assert_int_equal(item.kind, QMP_ITEM_ERROR);
@@ -185,7 +192,8 @@ static void odd_members_are_no_danger(void **state)
 	struct qmp_client *c = ready();
 	struct qmp_item item;
 
-	say("{}{\"id\":{}}{\"error\":7}{\"event\":[1],\"timestamp\":3}{\"return\":null,\"id\":\"x\"}{\"QMP\":1}");
+	say("{}{\"id\":{}}{\"error\":7}{\"event\":[1],\"timestamp\":3}{\"return\":null,\"id\":"
+	    "\"x\"}{\"QMP\":1}");
 	assert_true(next(c, &item));
 	assert_int_equal(item.kind, QMP_ITEM_ERROR);
 	assert_string_equal(item.text, "");

@@ -165,26 +165,20 @@ static void each_forbidden_call_ends_the_process(void **state)
 		const char *what;
 		void (*job)(void);
 	} forbidden[] = {
-		{ "open", open_a_file },
-		{ "old open", open_a_file_the_old_way },
-		{ "stat", stat_a_path },
-		{ "socket", make_a_socket },
-		{ "connect", connect_a_socket },
-		{ "exec", exec_a_program },
-		{ "ptrace", trace_a_process },
-		{ "process_vm_readv", read_another_process },
-		{ "fork", fork_a_child },
-		{ "kill", signal_another },
-		{ "mmap exec", map_code },
-		{ "mprotect exec", turn_data_into_code },
-		{ "ioctl", use_another_ioctl },
-		{ "memfd_create", make_a_memory_file },
+		{ "open", open_a_file },	 { "old open", open_a_file_the_old_way },
+		{ "stat", stat_a_path },	 { "socket", make_a_socket },
+		{ "connect", connect_a_socket }, { "exec", exec_a_program },
+		{ "ptrace", trace_a_process },	 { "process_vm_readv", read_another_process },
+		{ "fork", fork_a_child },	 { "kill", signal_another },
+		{ "mmap exec", map_code },	 { "mprotect exec", turn_data_into_code },
+		{ "ioctl", use_another_ioctl },	 { "memfd_create", make_a_memory_file },
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(forbidden); i++) {
 		for (int in_thread = 0; in_thread < 2; in_thread++) {
 			int status = run_locked(forbidden[i].job, in_thread);
 			if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
-				fail_msg("%s was not stopped (thread %d, status 0x%x)", forbidden[i].what, in_thread, status);
+				fail_msg("%s was not stopped (thread %d, status 0x%x)",
+					 forbidden[i].what, in_thread, status);
 		}
 	}
 }
@@ -230,7 +224,8 @@ static void what_is_needed_later_still_works(void **state)
 	socklen_t len = sizeof(name);
 
 	listen_fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(bind(listen_fd, (struct sockaddr *)&sun, sizeof(sa_family_t)), 0); /* autobind: no path */
+	assert_int_equal(bind(listen_fd, (struct sockaddr *)&sun, sizeof(sa_family_t)),
+			 0); /* autobind: no path */
 	assert_int_equal(listen(listen_fd, 1), 0);
 	assert_int_equal(getsockname(listen_fd, (struct sockaddr *)&name, &len), 0);
 	int client = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -274,9 +269,11 @@ static void a_locked_process_has_no_capability_and_is_not_dumpable(void **state)
 	assert_non_null(f);
 	unsigned seen = 0;
 	while (fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "CapEff:", 7) == 0 || strncmp(line, "CapPrm:", 7) == 0 || strncmp(line, "CapBnd:", 7) == 0)
+		if (strncmp(line, "CapEff:", 7) == 0 || strncmp(line, "CapPrm:", 7) == 0 ||
+		    strncmp(line, "CapBnd:", 7) == 0)
 			seen += strspn(line + 8, "0") == 16;
-		if (strncmp(line, "NoNewPrivs:\t1", 13) == 0 || strncmp(line, "Seccomp:\t2", 10) == 0)
+		if (strncmp(line, "NoNewPrivs:\t1", 13) == 0 ||
+		    strncmp(line, "Seccomp:\t2", 10) == 0)
 			seen++;
 	}
 	fclose(f);

@@ -48,14 +48,15 @@ static void every_state_and_event_keeps_the_rules(void **state)
 			if (!was_lost && t.active == SWITCH_PERFORMANT)
 				assert_true(t.performant_ready);
 			/* the performant one wins at once, unless a hold keeps a legacy one that works */
-			if (e == PERFORMANT_READY && !(s.held && s.active == SWITCH_LEGACY && t.legacy_ready))
+			if (e == PERFORMANT_READY &&
+			    !(s.held && s.active == SWITCH_LEGACY && t.legacy_ready))
 				assert_int_equal(t.active, SWITCH_PERFORMANT);
 			if (e == SWITCH_RESET)
 				assert_int_equal(t.active, SWITCH_NONE);
 			/* from nothing, legacy comes up through the timer (or when a person or the end of a hold asks) */
 			if (s.active == SWITCH_NONE && t.active == SWITCH_LEGACY)
-				assert_true(e == SWITCH_TIMER || e == HOLD_ENDED || e == MODE_AUTO ||
-					    e == PERFORMANT_READY);
+				assert_true(e == SWITCH_TIMER || e == HOLD_ENDED ||
+					    e == MODE_AUTO || e == PERFORMANT_READY);
 			if (t.active != SWITCH_NONE)
 				assert_false(t.waiting && !s.waiting);
 		}

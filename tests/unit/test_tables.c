@@ -31,7 +31,9 @@ static uint32_t offset_of(const struct reg *row, unsigned i)
 
 static struct nic *make(const struct nic_ops *ops)
 {
-	struct nic_spec spec = { .rev = -1, .bootindex = -1, .queues = 1, .mac = { 0x52, 0x54, 0, 1, 2, 3 } };
+	struct nic_spec spec = {
+		.rev = -1, .bootindex = -1, .queues = 1, .mac = { 0x52, 0x54, 0, 1, 2, 3 }
+	};
 	struct error err = { 0 };
 
 	str_copy(spec.model, sizeof(spec.model), ops->name);
@@ -63,10 +65,11 @@ static void each_register_is_found_at_its_own_address_once(void **state)
 				const struct reg *row = &(*s)->rows[i];
 				for (unsigned k = 0; k < count_of(row); k++) {
 					unsigned index;
-					const struct reg *found = reg_find(*s, offset_of(row, k), &index);
+					const struct reg *found =
+						reg_find(*s, offset_of(row, k), &index);
 					if (found != row || index != k)
-						fail_msg("%s: %s[%u] is not at 0x%x", (*s)->name, row->name, k,
-							 offset_of(row, k));
+						fail_msg("%s: %s[%u] is not at 0x%x", (*s)->name,
+							 row->name, k, offset_of(row, k));
 				}
 				bytes += width_of(row) * count_of(row);
 			}
@@ -84,7 +87,8 @@ static void names_are_unique_but_for_reserved_ones(void **state)
 				for (unsigned k = 0; k < i; k++)
 					if (strcmp((*s)->rows[i].name, (*s)->rows[k].name) == 0 &&
 					    strcmp((*s)->rows[i].name, "reserved") != 0)
-						fail_msg("%s: two rows are called %s", (*s)->name, (*s)->rows[i].name);
+						fail_msg("%s: two rows are called %s", (*s)->name,
+							 (*s)->rows[i].name);
 }
 
 /* Only rows without code of their own: what a side effect does is the model's own test. */
@@ -93,7 +97,8 @@ static bool is_plain(const struct reg *row)
 	return row->state && row->kind != REG_ALIAS && !row->read && !row->written;
 }
 
-static void check_plain(const struct reg_space *space, struct nic *nic, const struct reg *row, unsigned k)
+static void check_plain(const struct reg_space *space, struct nic *nic, const struct reg *row,
+			unsigned k)
 {
 	uint32_t all = width_of(row) == 4 ? 0xffffffffu : (1u << (8 * width_of(row))) - 1;
 	uint32_t at = offset_of(row, k), before = reg_value(&nic->pci, row, k);
@@ -110,7 +115,8 @@ static void check_plain(const struct reg_space *space, struct nic *nic, const st
 	else
 		fine = ones == before && zeroes == before;
 	if (!fine)
-		fail_msg("%s: %s: was 0x%x, 0x%x after ones, 0x%x after zeroes", space->name, row->name, before, ones, zeroes);
+		fail_msg("%s: %s: was 0x%x, 0x%x after ones, 0x%x after zeroes", space->name,
+			 row->name, before, ones, zeroes);
 }
 
 static void masks_hold_through_real_accesses(void **state)
@@ -123,7 +129,9 @@ static void masks_hold_through_real_accesses(void **state)
 		for (unsigned b = 0; b < PCI_BARS; b++) {
 			const struct reg_space *space = nic->pci.bar[b].space;
 			for (unsigned i = 0; space && i < space->count; i++)
-				for (unsigned k = 0; is_plain(&space->rows[i]) && k < count_of(&space->rows[i]); k++) {
+				for (unsigned k = 0;
+				     is_plain(&space->rows[i]) && k < count_of(&space->rows[i]);
+				     k++) {
 					check_plain(space, nic, &space->rows[i], k);
 					checked++;
 				}
@@ -142,7 +150,8 @@ static void every_byte_of_every_bar_can_be_accessed_in_every_size(void **state)
 			for (uint32_t at = 0; at < nic->pci.bar[b].size; at++)
 				for (unsigned size = 1; size <= 8; size *= 2) {
 					pci_bar_read(&nic->pci, b, at, size);
-					pci_bar_write(&nic->pci, b, at, size, 0x5a5a5a5a5a5a5a5aull);
+					pci_bar_write(&nic->pci, b, at, size,
+						      0x5a5a5a5a5a5a5a5aull);
 				}
 		/* and a reset brings the card back to where no driver is */
 		nic_reset(nic, RESET_PCI);

@@ -163,10 +163,8 @@ void dma_probe_step(struct vfio_user *v)
 	struct {
 		struct vu_header h;
 		struct vu_dma_access a;
-	} ask = {
-		{.id = ++probe->id, .command = VU_DMA_READ, .size = sizeof(ask) },
-		{ .address = probe_places[probe->place],		 .count = PROBE_SIZE}
-	};
+	} ask = { { .id = ++probe->id, .command = VU_DMA_READ, .size = sizeof(ask) },
+		  { .address = probe_places[probe->place], .count = PROBE_SIZE } };
 	connection_send(v, &ask, sizeof(ask));
 }
 

@@ -29,26 +29,26 @@ struct command {
 };
 
 static const struct command commands[] = {
-	[VU_VERSION] = {"VERSION",		    4,  4096,		     0,						      serve_version},
-	[VU_DMA_MAP] = { "DMA_MAP",		    32, 32,			    1,						      serve_dma_map},
-	[VU_DMA_UNMAP] = { "DMA_UNMAP",		24, 40,			0,
-			   serve_dma_unmap}, /* 40: with the question for dirty pages */
-	[VU_GET_INFO] = { "DEVICE_GET_INFO",	     16, 16,			     0,							serve_info},
-	[VU_GET_REGION_INFO] = { "DEVICE_GET_REGION_INFO",   32, 32,			   0,						      serve_region_info},
-	[VU_GET_REGION_IO_FDS] = { "DEVICE_GET_REGION_IO_FDS", 16, 16,		       0,							  serve_region_io_fds},
-	[VU_GET_IRQ_INFO] = { "DEVICE_GET_IRQ_INFO",	     16, 16,			     0,							serve_irq_info},
-	[VU_SET_IRQS] = { "DEVICE_SET_IRQS",	     20, 20 + 4 * PCI_VECTORS_MAX, FD_PASS_MAX,
-			  serve_set_irqs},
-	[VU_REGION_READ] = { "REGION_READ",		    16, 16,			    0,						       serve_region_read},
-	[VU_REGION_WRITE] = { "REGION_WRITE",	      17, 16 + ACCESS_MAX,	   0,						      serve_region_write},
-	[VU_DMA_READ] = { "DMA_READ"		     },
-	[VU_DMA_WRITE] = { "DMA_WRITE"			       },
-	[VU_DEVICE_RESET] = { "DEVICE_RESET",		      0,	 0,		    0,					       serve_reset},
-	[VU_DIRTY_PAGES] = { "DIRTY_PAGES",		    0,			       INPUT_ROOM,			   0,				      serve_unsupported},
-	[VU_REGION_WRITE_MULTI] = { "REGION_WRITE_MULTI",		  8,INPUT_ROOM,0, serve_write_multi},
-	[VU_DEVICE_FEATURE] = { "DEVICE_FEATURE",		  8,			     INPUT_ROOM,							 0,													   serve_unsupported												   },
-	[VU_MIG_DATA_READ] = { "MIG_DATA_READ",			8,INPUT_ROOM,0,serve_unsupported},
-	[VU_MIG_DATA_WRITE] = { "MIG_DATA_WRITE",				  8,			     INPUT_ROOM,										     0,																														    serve_unsupported																																																							       },
+	[VU_VERSION] = { "VERSION", 4, 4096, 0, serve_version },
+	[VU_DMA_MAP] = { "DMA_MAP", 32, 32, 1, serve_dma_map },
+	[VU_DMA_UNMAP] = { "DMA_UNMAP", 24, 40, 0,
+			   serve_dma_unmap }, /* 40: with the question for dirty pages */
+	[VU_GET_INFO] = { "DEVICE_GET_INFO", 16, 16, 0, serve_info },
+	[VU_GET_REGION_INFO] = { "DEVICE_GET_REGION_INFO", 32, 32, 0, serve_region_info },
+	[VU_GET_REGION_IO_FDS] = { "DEVICE_GET_REGION_IO_FDS", 16, 16, 0, serve_region_io_fds },
+	[VU_GET_IRQ_INFO] = { "DEVICE_GET_IRQ_INFO", 16, 16, 0, serve_irq_info },
+	[VU_SET_IRQS] = { "DEVICE_SET_IRQS", 20, 20 + 4 * PCI_VECTORS_MAX, FD_PASS_MAX,
+			  serve_set_irqs },
+	[VU_REGION_READ] = { "REGION_READ", 16, 16, 0, serve_region_read },
+	[VU_REGION_WRITE] = { "REGION_WRITE", 17, 16 + ACCESS_MAX, 0, serve_region_write },
+	[VU_DMA_READ] = { "DMA_READ" },
+	[VU_DMA_WRITE] = { "DMA_WRITE" },
+	[VU_DEVICE_RESET] = { "DEVICE_RESET", 0, 0, 0, serve_reset },
+	[VU_DIRTY_PAGES] = { "DIRTY_PAGES", 0, INPUT_ROOM, 0, serve_unsupported },
+	[VU_REGION_WRITE_MULTI] = { "REGION_WRITE_MULTI", 8, INPUT_ROOM, 0, serve_write_multi },
+	[VU_DEVICE_FEATURE] = { "DEVICE_FEATURE", 8, INPUT_ROOM, 0, serve_unsupported },
+	[VU_MIG_DATA_READ] = { "MIG_DATA_READ", 8, INPUT_ROOM, 0, serve_unsupported },
+	[VU_MIG_DATA_WRITE] = { "MIG_DATA_WRITE", 8, INPUT_ROOM, 0, serve_unsupported },
 };
 NAMES_MATCH(commands, VU_COMMANDS);
 

@@ -25,10 +25,10 @@ struct record {
 struct loop_state {
 	struct backend base;
 	uint8_t *ring;
-	uint64_t head;     /* bytes ever written */
-	uint64_t tail;     /* bytes ever read */
-	uint64_t counter;  /* what the eventfd holds */
-	bool full;         /* a frame did not fit, and nothing was read since */
+	uint64_t head;	  /* bytes ever written */
+	uint64_t tail;	  /* bytes ever read */
+	uint64_t counter; /* what the eventfd holds */
+	bool full;	  /* a frame did not fit, and nothing was read since */
 };
 
 static struct loop_state *loop_of(struct backend *b)
@@ -54,7 +54,8 @@ static int loop_init(struct backend *b, const struct backend_spec *spec, struct 
 	l->ring = malloc(RING_BYTES);
 	b->fd[0] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (!l->ring || b->fd[0] < 0)
-		return error_set(err, -ENOMEM, "backend loop: no memory or no descriptor for the queue");
+		return error_set(err, -ENOMEM,
+				 "backend loop: no memory or no descriptor for the queue");
 	b->fds = 1;
 	b->up = true;
 	return 0;

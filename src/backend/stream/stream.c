@@ -9,16 +9,16 @@
 #include "base/bytes.h"
 #include "base/fd.h"
 
-#define RX_ROOM    ((size_t)256 * 1024)
-#define BATCH      16u /* frames of one sendmsg */
+#define RX_ROOM	   ((size_t)256 * 1024)
+#define BATCH	   16u /* frames of one sendmsg */
 #define BATCH_IOVS 256u
 
 struct stream {
 	struct backend base;
-	int sock;                /* the connection; may be lost already: see base.fd[0] */
-	int listener;            /* server only */
+	int sock;     /* the connection; may be lost already: see base.fd[0] */
+	int listener; /* server only */
 	struct stream_parser rx;
-	uint8_t *tx;             /* the rest of a frame that went only in part */
+	uint8_t *tx; /* the rest of a frame that went only in part */
 	size_t tx_begin, tx_end;
 	uint8_t lengths[BATCH][4];
 	struct iovec iov[BATCH_IOVS];
@@ -62,7 +62,8 @@ static void lose_connection(struct stream *s, const char *why)
 	s->base.listen_fd = s->listener;
 	s->base.more = false;
 	s->tx_begin = s->tx_end = 0;
-	backend_set_down(&s->base, "%s%s", why, s->listener >= 0 ? "; waiting for the next one" : "");
+	backend_set_down(&s->base, "%s%s", why,
+			 s->listener >= 0 ? "; waiting for the next one" : "");
 }
 
 static int stream_init(struct backend *b, const struct backend_spec *spec, struct error *err)
@@ -81,7 +82,8 @@ static int stream_init(struct backend *b, const struct backend_spec *spec, struc
 	*(spec->server ? &s->listener : &s->sock) = fd;
 	int rc = fd_set_nonblock(fd, true);
 	if (rc < 0)
-		return error_set(err, rc, "stream %s: the socket does not work: %s", spec->path, strerror(-rc));
+		return error_set(err, rc, "stream %s: the socket does not work: %s", spec->path,
+				 strerror(-rc));
 	s->rx.room = RX_ROOM;
 	s->rx.data = malloc(RX_ROOM);
 	s->tx = malloc(sizeof(s->lengths[0]) + FRAME_MAX);
@@ -113,7 +115,8 @@ static void stream_accept(struct backend *b)
 static bool flush_rest(struct stream *s)
 {
 	while (s->tx_begin < s->tx_end) {
-		ssize_t n = send(s->sock, s->tx + s->tx_begin, s->tx_end - s->tx_begin, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(s->sock, s->tx + s->tx_begin, s->tx_end - s->tx_begin,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n >= 0) {
 			s->tx_begin += (size_t)n;
@@ -144,7 +147,8 @@ static unsigned gather(struct stream *s, const struct frame *frames, unsigned n,
 		if (at + 1 + f->iovs > BATCH_IOVS || !sendable(f))
 			break;
 		put_be32(s->lengths[count], f->length);
-		s->iov[at++] = (struct iovec){ .iov_base = s->lengths[count], .iov_len = sizeof(s->lengths[0]) };
+		s->iov[at++] = (struct iovec){ .iov_base = s->lengths[count],
+					       .iov_len = sizeof(s->lengths[0]) };
 		memcpy(&s->iov[at], f->iov, f->iovs * sizeof(f->iov[0]));
 		at += f->iovs;
 	}
@@ -235,7 +239,8 @@ static bool fill_buffer(struct stream *s)
 	return false;
 }
 
-static unsigned stream_receive(struct backend *b, unsigned queue, struct frame *frames, unsigned max)
+static unsigned stream_receive(struct backend *b, unsigned queue, struct frame *frames,
+			       unsigned max)
 {
 	struct stream *s = stream_of(b);
 	unsigned n = 0;
@@ -269,7 +274,8 @@ static uint32_t stream_offloads(const struct backend *b)
 
 const struct backend_ops stream_backend = {
 	.name = "stream",
-	.summary = "a UNIX socket that speaks QEMU's stream protocol: another guest, passt, a switch in user space",
+	.summary = "a UNIX socket that speaks QEMU's stream protocol: another guest, passt, a "
+		   "switch in user space",
 	.size = sizeof(struct stream),
 	.init = stream_init,
 	.finish = stream_finish,

@@ -14,8 +14,8 @@ extern const struct backend_ops stream_backend;
 struct stream_parser {
 	uint8_t *data;
 	size_t room;
-	size_t begin, end;  /* bytes that are not parsed yet */
-	uint32_t skip;      /* bytes of a runt that are still to be thrown away */
+	size_t begin, end; /* bytes that are not parsed yet */
+	uint32_t skip;	   /* bytes of a runt that are still to be thrown away */
 };
 
 /* Next whole frame: 1 with `frame` inside data until bytes are added, 0 when more bytes are needed, or -EPROTO when the

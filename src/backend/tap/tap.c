@@ -18,9 +18,9 @@
 
 struct tap {
 	struct backend base;
-	int fd[QUEUES_MAX];     /* also those that base no longer offers */
+	int fd[QUEUES_MAX]; /* also those that base no longer offers */
 	unsigned fds;
-	unsigned header;        /* bytes in front of each frame: 0, 10 or 12 */
+	unsigned header; /* bytes in front of each frame: 0, 10 or 12 */
 	bool uso;
 	char name[IFNAMSIZ];
 };
@@ -69,10 +69,14 @@ static int setup_header(struct tap *t, struct error *err)
 		if (ioctl(t->fd[i], TUNSETVNETHDRSZ, &size) == 0)
 			continue;
 		if (ioctl(t->fd[i], TUNGETVNETHDRSZ, &size) < 0)
-			return error_set(err, -errno, "tap %s: the kernel does not tell the header size", t->name);
+			return error_set(err, -errno,
+					 "tap %s: the kernel does not tell the header size",
+					 t->name);
 	}
 	if (size != sizeof(struct virtio_net_hdr) && size != sizeof(struct virtio_net_hdr_v1))
-		return error_set(err, -EINVAL, "tap %s: a header of %d bytes is unknown; 10 or 12 are right", t->name, size);
+		return error_set(err, -EINVAL,
+				 "tap %s: a header of %d bytes is unknown; 10 or 12 are right",
+				 t->name, size);
 	t->header = (unsigned)size;
 	return 0;
 }
@@ -82,10 +86,12 @@ static int setup_device(struct tap *t, struct error *err)
 	struct ifreq ifr = { 0 };
 
 	if (ioctl(t->fd[0], TUNGETIFF, &ifr) < 0)
-		return error_set(err, -errno, "tap: the descriptor is not a tap: %s", strerror(errno));
+		return error_set(err, -errno, "tap: the descriptor is not a tap: %s",
+				 strerror(errno));
 	str_copy(t->name, sizeof(t->name), ifr.ifr_name);
 	if ((ifr.ifr_flags & IFF_TUN) || !(ifr.ifr_flags & IFF_NO_PI))
-		return error_set(err, -EINVAL, "tap %s: not opened with IFF_TAP | IFF_NO_PI", t->name);
+		return error_set(err, -EINVAL, "tap %s: not opened with IFF_TAP | IFF_NO_PI",
+				 t->name);
 	if (!(ifr.ifr_flags & IFF_VNET_HDR))
 		return 0;
 	int rc = setup_header(t, err);
@@ -95,8 +101,8 @@ static int setup_device(struct tap *t, struct error *err)
 	t->uso = ioctl(t->fd[0], TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6) == 0;
 	for (unsigned i = 0; i < t->fds; i++)
 		if (ioctl(t->fd[i], TUNSETOFFLOAD, 0) < 0)
-			return error_set(err, -errno, "tap %s: offloads cannot be switched off: %s", t->name,
-					 strerror(errno));
+			return error_set(err, -errno, "tap %s: offloads cannot be switched off: %s",
+					 t->name, strerror(errno));
 	return 0;
 }
 
@@ -114,7 +120,8 @@ static int tap_init(struct backend *b, const struct backend_spec *spec, struct e
 	for (unsigned i = 0; i < t->fds; i++) {
 		rc = fd_set_nonblock(t->fd[i], true);
 		if (rc < 0)
-			return error_set(err, rc, "tap %s: queue %u does not work: %s", t->name, i, strerror(-rc));
+			return error_set(err, rc, "tap %s: queue %u does not work: %s", t->name, i,
+					 strerror(-rc));
 		b->fd[i] = t->fd[i];
 	}
 	b->fds = t->fds;
@@ -135,7 +142,8 @@ static int send_one(struct tap *t, const struct frame *f)
 	struct iovec iov[FRAME_IOV_MAX + 1];
 	int fd = t->fd[f->queue < t->fds ? f->queue : f->queue % t->fds];
 
-	hdr.flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM; /* whether data is valid is not for a guest to say */
+	hdr.flags &=
+		VIRTIO_NET_HDR_F_NEEDS_CSUM; /* whether data is valid is not for a guest to say */
 	hdr.num_buffers = 0;
 	iov[0] = (struct iovec){ .iov_base = &hdr, .iov_len = t->header };
 	memcpy(iov + 1, f->iov, f->iovs * sizeof(iov[0]));
@@ -231,7 +239,8 @@ static void tap_set_rx_offloads(struct backend *b, uint32_t offloads)
 
 const struct backend_ops tap_backend = {
 	.name = "tap",
-	.summary = "a tap interface of the host: an existing one, one made for the port, or an open descriptor",
+	.summary = "a tap interface of the host: an existing one, one made for the port, or an "
+		   "open descriptor",
 	.size = sizeof(struct tap),
 	.init = tap_init,
 	.finish = tap_finish,

@@ -29,7 +29,8 @@ static bool have_socket(void)
 	int type = 0;
 	socklen_t len = sizeof(type);
 
-	return getsockopt(SOCKET_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
+	return getsockopt(SOCKET_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type == SOCK_SEQPACKET;
 }
 
 static void prepare_process(void)
@@ -54,7 +55,9 @@ int main(int argc, char *argv[])
 	struct error err = { 0 };
 
 	if (!have_socket()) {
-		(void)fputs("anynic-user is started by anynic (backend=user), not by hand: descriptor 3 is no socketpair\n", stderr);
+		(void)fputs("anynic-user is started by anynic (backend=user), not by hand: "
+			    "descriptor 3 is no socketpair\n",
+			    stderr);
 		return 2;
 	}
 	prepare_process();

@@ -31,7 +31,7 @@
 
 #include "base/fd.h"
 
-#define NOBODY      65534u
+#define NOBODY	    65534u
 #define RESOLV_CONF "/etc/resolv.conf"
 
 #if defined(__has_feature)
@@ -51,13 +51,15 @@ static int drop_rights(struct error *err)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_set(err, -errno, "no_new_privs: %s", strerror(errno));
 	for (int cap = 0; cap < 64; cap++)
-		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* fails for those that do not exist, or that we never had */
+		prctl(PR_CAPBSET_DROP, cap, 0, 0,
+		      0); /* fails for those that do not exist, or that we never had */
 	/* In a user namespace without that id we stay its root: without capabilities, over files of our own user. */
 	if (geteuid() == 0 && setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
 	    setresuid(NOBODY, NOBODY, NOBODY) < 0)
 		return error_set(err, -errno, "root cannot become nobody: %s", strerror(errno));
 	if (syscall(SYS_capset, &header, none) < 0)
-		return error_set(err, -errno, "capabilities cannot be dropped: %s", strerror(errno));
+		return error_set(err, -errno, "capabilities cannot be dropped: %s",
+				 strerror(errno));
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return error_set(err, -errno, "not dumpable: %s", strerror(errno));
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a change of ids forgets it */
@@ -91,7 +93,8 @@ static void allow_resolv_conf(int ruleset)
 
 static void restrict_files(const char *readable)
 {
-	struct landlock_ruleset_attr all = { .handled_access_fs = (1ull << 13) - 1 }; /* all rights of ABI 1 */
+	struct landlock_ruleset_attr all = { .handled_access_fs =
+						     (1ull << 13) - 1 }; /* all rights of ABI 1 */
 	int fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
 
 	if (fd < 0)
@@ -105,22 +108,57 @@ static void restrict_files(const char *readable)
 
 static const int allowed[] = {
 	/* its descriptors */
-	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(close),
+	SCMP_SYS(lseek),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
 	/* sockets of the host */
-	SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(shutdown),
-	SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),
-	SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg),
+	SCMP_SYS(bind),
+	SCMP_SYS(connect),
+	SCMP_SYS(listen),
+	SCMP_SYS(accept),
+	SCMP_SYS(accept4),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(sendto),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmmsg),
+	SCMP_SYS(recvmmsg),
 	/* waiting */
-	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(restart_syscall), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(gettimeofday),
 	SCMP_SYS(futex),
 	/* memory; mmap and mprotect have rules of their own */
-	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(brk),
 	/* the end */
-	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getrandom),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getrandom),
 #if SANITIZED
 	/* the named, wider filter of sanitizer builds: their runtime reports through maps, threads and signals */
-	SCMP_SYS(sigaltstack), SCMP_SYS(readlink), SCMP_SYS(sched_yield), SCMP_SYS(tgkill), SCMP_SYS(kill),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(readlink),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(kill),
 #endif
 };
 
@@ -136,7 +174,8 @@ static int add_rules(scmp_filter_ctx ctx)
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed) && rc == 0; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed_ioctls) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i]));
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				      SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i]));
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed_fcntls) && rc == 0; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
 				      SCMP_A1(SCMP_CMP_EQ, (unsigned)allowed_fcntls[i]));
@@ -147,9 +186,11 @@ static int add_rules(scmp_filter_ctx ctx)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
 				      SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+				      SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
 	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -169,6 +210,7 @@ int user_lock_down(const char *readable, struct error *err)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);
 	if (rc < 0)
-		return error_set(err, rc, "the system call filter cannot be set: %s", strerror(-rc));
+		return error_set(err, rc, "the system call filter cannot be set: %s",
+				 strerror(-rc));
 	return 0;
 }

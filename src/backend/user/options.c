@@ -50,7 +50,8 @@ int forward_read(struct forward *f, const char *text)
 		return -EINVAL;
 	if (read_address(host, &f->host) < 0 || read_address(guest, &f->guest) < 0)
 		return -EINVAL;
-	return read_port(host_port, &f->host_port) < 0 ? -EINVAL : read_port(guest_port, &f->guest_port);
+	return read_port(host_port, &f->host_port) < 0 ? -EINVAL
+						       : read_port(guest_port, &f->guest_port);
 }
 
 static int read_net(struct user_options *o, const char *value, struct error *err)
@@ -60,9 +61,12 @@ static int read_net(struct user_options *o, const char *value, struct error *err
 
 	str_copy(copy, sizeof(copy), value);
 	char *bits = cut(copy, '/');
-	if (!bits || inet_pton(AF_INET, copy, &o->net) != 1 || parse_u64(bits, PREFIX_MIN, PREFIX_MAX, &prefix) < 0)
-		return error_set(err, -EINVAL, "net=%s is no network; as in net=10.0.2.0/24, with a prefix from %d to %d", value,
-				 PREFIX_MIN, PREFIX_MAX);
+	if (!bits || inet_pton(AF_INET, copy, &o->net) != 1 ||
+	    parse_u64(bits, PREFIX_MIN, PREFIX_MAX, &prefix) < 0)
+		return error_set(
+			err, -EINVAL,
+			"net=%s is no network; as in net=10.0.2.0/24, with a prefix from %d to %d",
+			value, PREFIX_MIN, PREFIX_MAX);
 	o->prefix = (unsigned)prefix;
 	o->net.s_addr &= htonl(~0u << (32 - o->prefix));
 	return 0;
@@ -73,8 +77,11 @@ static int read_forward(struct user_options *o, const char *value, struct error 
 	if (o->forwards == HOSTFWD_MAX)
 		return error_set(err, -E2BIG, "more than %d hostfwd=", HOSTFWD_MAX);
 	if (forward_read(&o->forward[o->forwards], value) < 0)
-		return error_set(err, -EINVAL, "hostfwd=%s: the form is tcp:[HOST-ADDRESS]:PORT-[GUEST-ADDRESS]:PORT "
-					       "(or udp:...), as in tcp:127.0.0.1:2222-:22", value);
+		return error_set(
+			err, -EINVAL,
+			"hostfwd=%s: the form is tcp:[HOST-ADDRESS]:PORT-[GUEST-ADDRESS]:PORT "
+			"(or udp:...), as in tcp:127.0.0.1:2222-:22",
+			value);
 	str_copy(o->forward_text[o->forwards++], sizeof(o->forward_text[0]), value);
 	return 0;
 }

@@ -9,18 +9,18 @@
 
 struct forward {
 	bool udp;
-	struct in_addr host;   /* 0.0.0.0 = all addresses */
-	struct in_addr guest;  /* 0.0.0.0 = the first address that DHCP gives */
+	struct in_addr host;  /* 0.0.0.0 = all addresses */
+	struct in_addr guest; /* 0.0.0.0 = the first address that DHCP gives */
 	uint16_t host_port;
 	uint16_t guest_port;
 };
 
 struct user_options {
-	char port[ID_MAX];     /* for messages */
+	char port[ID_MAX]; /* for messages */
 	struct in_addr net;
 	unsigned prefix;
-	uint16_t mtu;          /* 0 = 1500 */
-	char hostname[64];     /* what DHCP tells the guest about itself; empty = nothing */
+	uint16_t mtu;	   /* 0 = 1500 */
+	char hostname[64]; /* what DHCP tells the guest about itself; empty = nothing */
 	char tftp[PATH_ROOM];
 	char bootfile[PATH_ROOM];
 	struct forward forward[HOSTFWD_MAX];

@@ -14,8 +14,8 @@
 
 #define OUT_ROOM   (1u << 20)
 #define OUT_FRAMES 2048u
-#define TIMERS     4u
-#define MTU_MAX    65521u /* libslirp's own limit */
+#define TIMERS	   4u
+#define MTU_MAX	   65521u /* libslirp's own limit */
 
 struct timer {
 	bool used;
@@ -98,8 +98,10 @@ static ssize_t send_packet(const void *data, size_t len, void *opaque)
 static void receive_batch(struct network *n)
 {
 	for (unsigned i = 0; i < FRAME_BATCH; i++) {
-		n->in[i] = (struct iovec){ .iov_base = n->in_data + i * (size_t)FRAME_MAX, .iov_len = FRAME_MAX };
-		n->messages[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &n->in[i], .msg_iovlen = 1 } };
+		n->in[i] = (struct iovec){ .iov_base = n->in_data + i * (size_t)FRAME_MAX,
+					   .iov_len = FRAME_MAX };
+		n->messages[i] =
+			(struct mmsghdr){ .msg_hdr = { .msg_iov = &n->in[i], .msg_iovlen = 1 } };
 	}
 	int came = recvmmsg(n->sock, n->messages, FRAME_BATCH, MSG_DONTWAIT, NULL);
 	if (came < 0) {
@@ -108,7 +110,8 @@ static void receive_batch(struct network *n)
 	}
 	unsigned length[FRAME_BATCH]; /* sending uses the same messages */
 	for (int i = 0; i < came; i++)
-		length[i] = n->messages[i].msg_hdr.msg_flags & MSG_TRUNC ? UINT32_MAX : n->messages[i].msg_len;
+		length[i] = n->messages[i].msg_hdr.msg_flags & MSG_TRUNC ? UINT32_MAX
+									 : n->messages[i].msg_len;
 	for (int i = 0; i < came && !n->closed; i++) {
 		if (length[i] == 0)
 			n->closed = true; /* the end of the connection */
@@ -131,7 +134,8 @@ static void *timer_create_one(SlirpTimerId id, void *timer_opaque, void *opaque)
 
 	for (unsigned i = 0; i < TIMERS; i++)
 		if (!n->timer[i].used) {
-			n->timer[i] = (struct timer){ .used = true, .id = id, .opaque = timer_opaque };
+			n->timer[i] =
+				(struct timer){ .used = true, .id = id, .opaque = timer_opaque };
 			return &n->timer[i];
 		}
 	return NULL;
@@ -247,7 +251,8 @@ static uint32_t until_timers(const struct network *n, uint32_t wait_ms)
 
 	for (unsigned i = 0; i < TIMERS; i++)
 		if (n->timer[i].armed)
-			wait_ms = (uint32_t)MIN((int64_t)wait_ms, MAX(0, n->timer[i].expire_ms - now));
+			wait_ms = (uint32_t)MIN((int64_t)wait_ms,
+						MAX(0, n->timer[i].expire_ms - now));
 	return wait_ms;
 }
 
@@ -306,17 +311,20 @@ static int open_forwards(struct network *n, const struct user_options *o, struct
 	for (unsigned i = 0; i < o->forwards; i++) {
 		const struct forward *f = &o->forward[i];
 
-		if (slirp_add_hostfwd(n->slirp, f->udp, f->host, f->host_port, f->guest, f->guest_port) == 0)
+		if (slirp_add_hostfwd(n->slirp, f->udp, f->host, f->host_port, f->guest,
+				      f->guest_port) == 0)
 			continue;
 		int code = errno ? -errno : -EIO;
 		const char *next = "choose another host address or port";
 		if (code == -EADDRINUSE)
-			next = "stop the program that has this port (ss -lntup shows it), or choose another";
+			next = "stop the program that has this port (ss -lntup shows it), or "
+			       "choose another";
 		else if (code == -EACCES)
 			next = "choose a port of 1024 or above";
 		else if (code == -EADDRNOTAVAIL)
 			next = "choose an address of this host, or none for all of them";
-		return error_set(err, code, "hostfwd=%s: port %u of the host cannot be opened: %s; next: %s",
+		return error_set(err, code,
+				 "hostfwd=%s: port %u of the host cannot be opened: %s; next: %s",
 				 o->forward_text[i], f->host_port, strerror(-code), next);
 	}
 	return 0;
@@ -374,7 +382,8 @@ struct network *network_create(const struct user_options *o, int sock, struct er
 	g_log_set_default_handler(drop_log, NULL);
 	n->slirp = slirp_new(&config, &callbacks, n);
 	if (!n->slirp) {
-		error_set(err, -EINVAL, "libslirp %s refuses these options", slirp_version_string());
+		error_set(err, -EINVAL, "libslirp %s refuses these options",
+			  slirp_version_string());
 		goto fail;
 	}
 	if (open_forwards(n, o, err) < 0)

@@ -9,7 +9,8 @@
 struct user {
 	struct backend base;
 	int sock;
-	struct mmsghdr messages[FRAME_BATCH]; /* too much for the stack of a busy worker, and always the same */
+	struct mmsghdr messages
+		[FRAME_BATCH]; /* too much for the stack of a busy worker, and always the same */
 };
 
 static struct user *user_of(struct backend *b)
@@ -36,7 +37,9 @@ static int user_init(struct backend *b, const struct backend_spec *spec, struct 
 		return error_set(err, -EBADF, "backend user: no socket to anynic-user was given");
 	int rc = fd_set_nonblock(u->sock, true);
 	if (rc < 0)
-		return error_set(err, rc, "backend user: the socket to anynic-user does not work: %s", strerror(-rc));
+		return error_set(err, rc,
+				 "backend user: the socket to anynic-user does not work: %s",
+				 strerror(-rc));
 	b->fd[0] = u->sock;
 	b->fds = 1;
 	b->up = true;
@@ -79,7 +82,8 @@ static unsigned user_send(struct backend *b, const struct frame *frames, unsigne
 			return taken;
 		} else if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) {
 			lose_helper(u);
-		} else if (errno != EINTR) { /* this frame: too large for a packet, memory that vanished */
+		} else if (errno !=
+			   EINTR) { /* this frame: too large for a packet, memory that vanished */
 			b->refused++;
 			taken++;
 		}
@@ -97,7 +101,8 @@ static unsigned collect(struct user *u, struct frame *frames, unsigned came)
 		uint32_t length = u->messages[i].msg_len;
 		struct iovec mine = frames[i].iov[0];
 
-		if (length == 0) { /* the end of a SOCK_SEQPACKET stream; nobody sends empty packets */
+		if (length ==
+		    0) { /* the end of a SOCK_SEQPACKET stream; nobody sends empty packets */
 			lose_helper(u);
 			break;
 		}
@@ -118,7 +123,8 @@ static unsigned user_receive(struct backend *b, unsigned queue, struct frame *fr
 	if (b->fd[0] < 0)
 		return 0;
 	for (unsigned i = 0; i < n; i++)
-		u->messages[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = frames[i].iov, .msg_iovlen = 1 } };
+		u->messages[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = frames[i].iov,
+								.msg_iovlen = 1 } };
 	int came = recvmmsg(u->sock, u->messages, n, MSG_DONTWAIT, NULL);
 	if (came < 0) {
 		if (errno != EAGAIN && errno != EINTR)
@@ -136,7 +142,8 @@ static uint32_t user_offloads(const struct backend *b)
 
 const struct backend_ops user_backend = {
 	.name = "user",
-	.summary = "a private network with DHCP and DNS behind the host's address (libslirp), no root needed",
+	.summary = "a private network with DHCP and DNS behind the host's address (libslirp), no "
+		   "root needed",
 	.size = sizeof(struct user),
 	.init = user_init,
 	.finish = user_finish,
