@@ -73,6 +73,7 @@ def virtio_2s(lab, guest):
 def panic(lab, guest):
     legacy, performant = load(guest)
     guest.sh(f"up {performant}; up {legacy}; await 5 carrier {performant}")
+    guest.qmp.wait("GUEST_DRIVER_STATUS_CHANGED", nic=LEGACY, status="ready")
     mark = guest.qmp.mark()
     guest.send("echo c >/proc/sysrq-trigger")
     guest.wait_boot(2)
