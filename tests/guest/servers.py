@@ -118,7 +118,10 @@ class Http:
                 self.send_response(200 if data is not None else 404)
                 self.send_header("Content-Length", str(len(data or b"")))
                 self.end_headers()
-                self.wfile.write(data or b"")
+                try:
+                    self.wfile.write(data or b"")
+                except OSError:
+                    pass  # the guest went away in the middle
 
             do_HEAD = do_GET
 
