@@ -387,9 +387,9 @@ static void set_port_policy(struct commands *c, const struct qmp_request *r)
 	const char *mode = get_text(r, "mode");
 	json_object *delay = get(r, "legacy-delay");
 	struct error err = { 0 };
-	bool manual = strcmp(mode, "manual") == 0;
+	bool manual = mode && strcmp(mode, "manual") == 0;
 
-	if (!manual && strcmp(mode, "auto") != 0) {
+	if (!manual && (!mode || strcmp(mode, "auto") != 0)) {
 		qmp_reply_error(
 			c->server, r->client, QMP_GENERIC_ERROR,
 			"Parameter 'mode' does not accept value '%.60s': use auto or manual", mode);

@@ -47,15 +47,15 @@ static struct nic *make_nic(struct hosted_port *hp, unsigned i, const struct nic
 	return hn->nic;
 }
 
-static int check_message(const struct message *m, const struct msg_port_add **add,
-			 struct error *err)
+static const struct msg_port_add *checked_body(const struct message *m, struct error *err)
 {
 	const struct msg_port_add *a = message_body(m, sizeof(*a));
 
-	if (!a || a->spec.nics < 1 || a->spec.nics > PORT_NICS || a->spec.backend.nfds > QUEUES_MAX)
-		return error_set(err, -EPROTO, "the message that adds a port is malformed");
-	*add = a;
-	return 0;
+	if (a && a->spec.nics >= 1 && a->spec.nics <= PORT_NICS &&
+	    a->spec.backend.nfds <= QUEUES_MAX)
+		return a;
+	error_set(err, -EPROTO, "the message that adds a port is malformed");
+	return NULL;
 }
 
 /* Backend and NICs; what was made is in *backend and hp->nic[], also on failure. */
@@ -86,11 +86,11 @@ static int make_parts(struct hosted_port *hp, struct message *m, const struct ms
 
 struct hosted_port *hosted_port_create(struct message *m, struct worker *w, struct error *err)
 {
-	const struct msg_port_add *add = NULL;
+	const struct msg_port_add *add = checked_body(m, err);
 	struct backend *backend = NULL;
 	struct nic *nics[PORT_NICS] = { NULL };
 
-	if (check_message(m, &add, err) < 0) {
+	if (!add) {
 		message_close_fds(m);
 		return NULL;
 	}

@@ -82,9 +82,11 @@ static int add_port(struct datapath *d, struct message *m, struct error *err)
 {
 	struct worker *w = &d->worker[d->next_worker % d->workers];
 	struct worker_command *c = calloc(1, sizeof(*c));
-	struct hosted_port *hp = hosted_port_create(m, w, err);
-	int rc = hp ? (c ? 0 : -ENOMEM) : (err->code ? err->code : -EINVAL);
 
+	if (!c)
+		return error_set(err, -ENOMEM, "out of memory");
+	struct hosted_port *hp = hosted_port_create(m, w, err);
+	int rc = hp ? 0 : err->code ? err->code : -EINVAL;
 	if (rc == 0)
 		rc = remember_port(d, hp->port.spec.id, d->next_worker % d->workers, err);
 	if (rc < 0) {
@@ -144,7 +146,7 @@ static int start_workers(struct datapath *d, const struct msg_start *start, stru
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	/* a poller that takes the CPU from a vCPU costs more than it saves */
-	bool poll = start->vcpus && cpus > (long)(start->vcpus + d->workers);
+	bool poll = start->vcpus && cpus > (long)start->vcpus + (long)d->workers;
 
 	for (unsigned i = 0; i < d->workers; i++) {
 		d->worker[i].poll_ns = poll ? POLL_NS : 0;

@@ -73,6 +73,8 @@ static void serve_vfio(struct vfio_user *v, const struct loop_event *event)
 {
 	struct hosted_nic *hn = nic_of_server(v);
 
+	if (!hn)
+		return; /* no server is without its NIC */
 	if (event->kind == FD_VFIO_LISTEN)
 		vfio_user_accept(v);
 	else

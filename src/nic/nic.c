@@ -170,7 +170,7 @@ static int load_section(struct nic *nic, uint32_t tag, struct reader *body, stru
 
 	switch (tag) {
 	case TAG_MODEL_NAME:
-		if (body->length != name || memcmp(body->data, nic->ops->name, name))
+		if (body->length != name || memcmp(body->data, nic->ops->name, name) != 0)
 			return error_set(err, -EINVAL,
 					 "the saved state is of another model than %s",
 					 nic->ops->name);

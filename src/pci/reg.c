@@ -132,7 +132,8 @@ const struct reg *reg_find(const struct reg_space *space, uint32_t offset, unsig
 
 static uint8_t *place_of(const struct pci_device *dev, const struct reg *row, unsigned index)
 {
-	return row->state ? (uint8_t *)dev->state + row->state - 1 + index * row_width(row) : NULL;
+	return row->state ? (uint8_t *)dev->state + row->state - 1 + (size_t)index * row_width(row)
+			  : NULL;
 }
 
 uint32_t reg_value(const struct pci_device *dev, const struct reg *row, unsigned index)

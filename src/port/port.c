@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define FRAME_ROOM   69632u /* FRAME_MAX rounded up to pages */
+#define FRAME_ROOM   ((size_t)69632) /* FRAME_MAX rounded up to pages */
 #define SCRATCH_ROOM (SCRATCH_SEGMENTS * FRAME_ROOM)
 #define DRAIN_ROUNDS                                                                               \
 	64 /* batches of one queue that a switch waits for: a whole ring of 1024 and more */

@@ -14,7 +14,7 @@
 /* How long a level may stay up after an unmask before it is signalled again. QEMU takes the first access of an interrupt
  * handler for its end, which is the read that asks for the cause: the write that takes it away is on its way then, and a
  * signal at once would only make the guest's handler run again for nothing. */
-#define UNMASK_WAIT_NS (250u * 1000u)
+#define UNMASK_WAIT_NS 250000ull
 
 int serve_irq_info(struct vfio_user *v, struct request *rq)
 {
