@@ -141,6 +141,7 @@ int hosted_port_attach(struct hosted_port *hp, struct worker *w, struct error *e
 		int fd = hn->listen_fd;
 		hn->listen_fd = -1;
 		hn->timer = (struct loop_timer){ .kind = TIMER_NIC, .owner = hn };
+		hn->report_timer = (struct loop_timer){ .kind = TIMER_REPORT, .owner = hn };
 		hn->server = vfio_user_create(hn->nic, fd, &w->loop, FD_VFIO_LISTEN,
 					      FD_VFIO_CONNECTION, err);
 		if (!hn->server)
@@ -158,6 +159,7 @@ void hosted_port_detach(struct hosted_port *hp)
 		vfio_user_destroy(hp->nic[i].server);
 		hp->nic[i].server = NULL;
 		loop_timer_cancel(loop, &hp->nic[i].timer);
+		loop_timer_cancel(loop, &hp->nic[i].report_timer);
 	}
 	for (unsigned i = 0; i < QUEUES_MAX; i++)
 		loop_unwatch(loop, &hp->backend_source[i]);

@@ -29,6 +29,7 @@ enum fd_kind {
 	FD_BACKEND, /* index = queue */
 	FD_BACKEND_LISTEN,
 	TIMER_NIC,
+	TIMER_REPORT, /* a status that could not be told at once */
 };
 
 /* A NIC with the socket that a VMM reaches it by. */
@@ -38,6 +39,9 @@ struct hosted_nic {
 	struct vfio_user *server;
 	struct loop_timer timer;
 	uint64_t armed_ns; /* nic->notes.deadline_ns that the timer stands for */
+	struct loop_timer report_timer;
+	unsigned reports; /* told lately; see report_status */
+	uint64_t reports_since_ns;
 	uint32_t bus_resets_told;
 	bool attached_told;
 	char problem_told[200];

@@ -38,7 +38,7 @@ static void sink_control(enum log_level level, const char *text)
 	struct msg_log m = { .level = level };
 
 	str_copy(m.text, sizeof(m.text), text);
-	(void)message_send(CONTROL_FD, MSG_LOG, 0, &m, sizeof(m), NULL, 0);
+	(void)message_try_send(CONTROL_FD, MSG_LOG, &m, sizeof(m));
 }
 
 /* A peer that truncates memory it gave us must not end us: the lost page becomes a private page of zeroes. */

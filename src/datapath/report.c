@@ -12,27 +12,53 @@ static void send_report(int fd, enum message_type type, const void *body, size_t
 	(void)message_send(fd, type, 0, body, len, NULL, 0);
 }
 
+/* A guest can change a driver's status as fast as it can write registers. It may do so REPORT_BURST times at once, then
+ * once in REPORT_STEP_NS; in between only the last status counts. A control process that does not read is not waited for. */
+#define REPORT_BURST   32u
+#define REPORT_STEP_NS (10 * NS_PER_MS)
+
+static bool may_report(struct hosted_nic *hn, uint64_t now)
+{
+	uint64_t steps = (now - hn->reports_since_ns) / REPORT_STEP_NS;
+
+	if (steps) {
+		hn->reports = (unsigned)(steps >= hn->reports ? 0 : hn->reports - steps);
+		hn->reports_since_ns = now;
+	}
+	return hn->reports < REPORT_BURST;
+}
+
 void report_status(struct hosted_nic *hn)
 {
 	struct nic *nic = hn->nic;
 	struct driver_status *s = &nic->status;
+	uint64_t now = monotonic_ns();
 	struct msg_nic_status m = {
 		.state = s->now.state,
 		.previous = s->previous,
 		.phase = s->now.phase,
-		.since_ns = monotonic_ns(),
+		.since_ns = now,
 		.resets = s->resets,
 		.bus_resets = s->bus_resets,
 		.ready_edges = s->ready_edges,
 		.bus_reset = s->bus_resets != hn->bus_resets_told,
 	};
 
+	if (hn->report_timer.slot)
+		return; /* it is told when the timer ends */
 	str_copy(m.nic, sizeof(m.nic), nic->spec.id);
 	str_copy(m.port, sizeof(m.port), hn->port->port.spec.id);
 	str_copy(m.evidence, sizeof(m.evidence), s->now.evidence);
+	if (!may_report(hn, now) || message_try_send(hn->port->worker->control_fd, MSG_NIC_STATUS,
+						     &m, sizeof(m)) == -EAGAIN) {
+		if (loop_timer_set(&hn->port->worker->loop, &hn->report_timer,
+				   now + REPORT_STEP_NS) < 0)
+			log_error("%s: out of memory for its timer", nic->spec.id);
+		return;
+	}
+	hn->reports++;
 	s->changed = false;
 	hn->bus_resets_told = s->bus_resets;
-	send_report(hn->port->worker->control_fd, MSG_NIC_STATUS, &m, sizeof(m));
 }
 
 void report_attached(struct hosted_nic *hn)

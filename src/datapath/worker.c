@@ -258,6 +258,9 @@ static void dispatch(struct worker *w, const struct loop_event *event)
 		settle_port(hp);
 		break;
 	}
+	case TIMER_REPORT:
+		settle_port(((struct hosted_nic *)event->owner)->port);
+		break;
 	case TIMER_NIC:
 		nic_timer(event->owner);
 		break;

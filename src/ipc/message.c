@@ -50,6 +50,19 @@ int message_send(int sock, enum message_type type, uint32_t seq, const void *bod
 	return n < 0 ? (int)n : 0;
 }
 
+int message_try_send(int sock, enum message_type type, const void *body, size_t len)
+{
+	struct packet packet;
+
+	if (len > sizeof(packet.body))
+		return -EMSGSIZE;
+	packet.header = (struct message_header){ .type = type };
+	if (len)
+		memcpy(packet.body, body, len);
+	ssize_t n = send(sock, &packet, sizeof(packet.header) + len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return n < 0 ? -errno : 0;
+}
+
 int message_receive(int sock, struct message *m)
 {
 	struct packet packet;

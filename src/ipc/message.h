@@ -130,6 +130,9 @@ struct msg_log {
 int message_send(int sock, enum message_type type, uint32_t seq, const void *body, size_t len,
 		 const int *fds, unsigned nfds);
 
+/* The same, but -EAGAIN when the peer does not read: for reports of a thread that must not wait. */
+int message_try_send(int sock, enum message_type type, const void *body, size_t len);
+
 /* A received message; `body` is `length` bytes. The receiver owns the descriptors. */
 struct message {
 	enum message_type type;

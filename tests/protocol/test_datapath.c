@@ -262,6 +262,40 @@ static void wrong_messages_get_an_error_and_change_nothing(void **state)
 	assert_int_equal(call(p, MSG_GUEST_RUN, "\1", 1, NULL, 0), 0);
 }
 
+/* A guest that flips its driver's status at full speed while control does not read: the cards go on answering, and in the
+ * end control learns the last status. */
+static void a_flood_of_status_changes_stops_nobody(void **state)
+{
+	struct process *p = *state;
+	struct vfio_client c;
+	static struct message m;
+	uint8_t on = 0x0c, off = 0;
+	const struct msg_nic_status *last = NULL;
+	unsigned told = 0;
+
+	assert_int_equal(add_port(p, "a"), 0);
+	start(p);
+	connect_to(p, "a", &c);
+	use_card(&c);
+	for (int i = 0; i < 3000; i++) {
+		assert_true(client_region_write(&c, 1, 0x37, 1, &off) >= 0);
+		assert_true(client_region_write(&c, 1, 0x37, 1, &on) >= 0);
+	}
+	assert_int_equal(client_read32(&c, 7, 0), 0x813910ec);
+	usleep(200000);
+	while (recv(p->control, &m, 1, MSG_PEEK | MSG_DONTWAIT) == 1) {
+		assert_int_equal(message_receive(p->control, &m), 1);
+		if (m.type == MSG_NIC_STATUS) {
+			last = message_body(&m, sizeof(*last));
+			told++;
+		}
+	}
+	assert_non_null(last);
+	assert_int_equal(last->state, 2); /* ready */
+	assert_in_range(told, 2, 1500);
+	client_close(&c);
+}
+
 /* --- injection --- */
 
 /* Makes thread `tid`, which is stopped inside a system call, do another one. Returns the wait status behind it. */
@@ -378,6 +412,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		T(ports_come_and_go_after_the_lock_down),
 		T(wrong_messages_get_an_error_and_change_nothing),
+		T(a_flood_of_status_changes_stops_nobody),
 		T(a_hijacked_control_thread_is_ended),
 		T(a_hijacked_worker_is_ended),
 	};
