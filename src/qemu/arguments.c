@@ -405,6 +405,9 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 	if (rc < 0)
 		return rc;
 	b.machine = machine_find(line->target, line->machine);
+	if (!b.machine)
+		return error_set(err, -EINVAL, "-machine %s: not known for %s", line->machine,
+				 line->target);
 	memcpy(b.chassis, line->chassis, sizeof(b.chassis));
 	a->devices = json_object_new_array();
 	a->actions = json_object_new_array();
