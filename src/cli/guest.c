@@ -58,10 +58,11 @@ static int read_ports(struct guest *g, const struct guest_request *request, stru
 {
 	static const char *const default_nic[] = { "auto" };
 	const char *const *texts = request->nics ? request->nic : default_nic;
+	unsigned count = request->nics ? request->nics : 1;
 	int rc = 0;
 
-	g->ports = request->nics ? request->nics : 1;
-	for (unsigned i = 0; i < g->ports && rc == 0; i++)
+	g->ports = count;
+	for (unsigned i = 0; i < count && rc == 0; i++)
 		rc = nic_option_parse(&g->port[i], texts[i], cli_known(), err);
 	return rc;
 }

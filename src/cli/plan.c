@@ -335,7 +335,7 @@ int verb_plan(int argc, char **argv)
 	if (rc == 0)
 		rc = qemu_arguments_build(&arguments, &guest.line, guest.port, guest.ports, &setup,
 					  &err);
-	if (rc < 0)
+	if (rc != 0)
 		return fail(&err);
 	if (json)
 		print_json(&guest, &arguments);
