@@ -21,6 +21,12 @@ static uint32_t row_stride(const struct reg *row)
 	return row->stride ? row->stride : row_width(row);
 }
 
+/* Bytes from an element's place in the state to the next. */
+static unsigned row_step(const struct reg *row)
+{
+	return row->state_step ? row->state_step : row_width(row);
+}
+
 static uint32_t width_mask(unsigned width)
 {
 	return width >= 4 ? 0xffffffffu : (1u << (8 * width)) - 1;
@@ -44,7 +50,7 @@ static int check_row(const struct reg_space *space, const struct reg *row, struc
 	if ((row->mask | row->reset) & ~width_mask(width))
 		return error_set(err, -EINVAL, "%s: %s has bits beyond its width", space->name,
 				 row->name);
-	if (row->state && row->state_size < width * count)
+	if (row->state && row->state_size < row_step(row) * (count - 1) + width)
 		return error_set(err, -EINVAL, "%s: %s is larger than its place in the state",
 				 space->name, row->name);
 	return 0;
@@ -132,7 +138,7 @@ const struct reg *reg_find(const struct reg_space *space, uint32_t offset, unsig
 
 static uint8_t *place_of(const struct pci_device *dev, const struct reg *row, unsigned index)
 {
-	return row->state ? (uint8_t *)dev->state + row->state - 1 + (size_t)index * row_width(row)
+	return row->state ? (uint8_t *)dev->state + row->state - 1 + (size_t)index * row_step(row)
 			  : NULL;
 }
 

@@ -45,6 +45,7 @@ struct reg {
 	uint16_t
 		state; /* where the value lives in the state struct, + 1; 0 = nowhere. Use REG_STATE */
 	uint16_t state_size;
+	uint16_t state_step; /* bytes from one element's place to the next; 0: width */
 	reg_read_fn *read;
 	reg_written_fn *written;
 };
@@ -52,6 +53,11 @@ struct reg {
 /* Elements of a block are stored densely: an array of uint8_t, uint16_t or uint32_t as the width says. */
 #define REG_STATE(type, member)                                                                    \
 	.state = (uint16_t)(offsetof(type, member) + 1), .state_size = sizeof(((type *)0)->member)
+
+/* Elements are one member of each struct of an array: REG_STATE_EACH(struct card, queue, ring.len). */
+#define REG_STATE_EACH(type, array, member)                                                        \
+	.state = (uint16_t)(offsetof(type, array[0].member) + 1),                                  \
+	.state_size = sizeof(((type *)0)->array), .state_step = sizeof(((type *)0)->array[0])
 
 /* A BAR's worth of rows, shared by every NIC of the model. `slot` is built once, before threads start. */
 struct reg_space {

@@ -1,0 +1,56 @@
+#include "nic/intel/ring.h"
+
+#include "base/bytes.h"
+
+bool intel_ring_open(struct nic *nic, const struct intel_ring *r, unsigned desc_size,
+		     struct intel_ring_view *v)
+{
+	v->mem = &nic->mem;
+	v->desc_size = (uint16_t)desc_size;
+	v->base = ((uint64_t)r->bah << 32 | r->bal) & ~(uint64_t)15;
+	v->count = r->len / desc_size;
+	v->head = r->head;
+	v->tail = r->tail;
+	if (v->count == 0 || v->head >= v->count || v->tail >= v->count)
+		return false;
+	v->host = mem_pointer(v->mem, v->base, (size_t)v->count * desc_size, MEM_READ | MEM_WRITE);
+	return true;
+}
+
+bool intel_ring_read(const struct intel_ring_view *v, uint32_t at, unsigned part,
+		     struct intel_desc *d)
+{
+	size_t offset = (size_t)at * v->desc_size + part * INTEL_DESC_SIZE;
+	uint8_t bytes[INTEL_DESC_SIZE];
+	const uint8_t *p = v->host ? v->host + offset : bytes;
+
+	if (!v->host && !mem_read(v->mem, v->base + offset, bytes, sizeof(bytes)))
+		return false;
+	d->lo = get_le64(p);
+	d->hi = get_le64(p + 8);
+	return true;
+}
+
+bool intel_ring_write(const struct intel_ring_view *v, uint32_t at, unsigned offset,
+		      const void *data, unsigned len)
+{
+	size_t where = (size_t)at * v->desc_size + offset;
+
+	if (!v->host)
+		return mem_write(v->mem, v->base + where, data, len);
+	memcpy(v->host + where, data, len);
+	return true;
+}
+
+bool intel_ring_publish(const struct intel_ring_view *v, uint32_t at, unsigned offset,
+			uint32_t value)
+{
+	size_t where = (size_t)at * v->desc_size + offset;
+	uint32_t word = htole32(value);
+
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	if (!v->host)
+		return mem_write(v->mem, v->base + where, &word, sizeof(word));
+	__atomic_store_n((uint32_t *)(void *)(v->host + where), word, __ATOMIC_RELAXED);
+	return true;
+}
