@@ -74,10 +74,11 @@ void intel_stats_add(struct intel_stats *s, uint32_t offset, uint32_t n);
 /* Adds to a pair, given by the offset of its low half. */
 void intel_stats_add64(struct intel_stats *s, uint32_t low, uint64_t n);
 
-/* A frame of `length` bytes without FCS went out, or came in and passed the filter; `dest` is its first 6 bytes. A large
- * segment counts as one frame of its length here; the caller counts TSCTC. */
-void intel_stats_sent(struct intel_stats *s, const uint8_t *dest, uint32_t length);
-void intel_stats_received(struct intel_stats *s, const uint8_t *dest, uint32_t length);
+/* `times` frames of `length` bytes each (without FCS; the counters add it) went out, or came in and passed the filter; `dest` is their
+ * first 6 bytes. The caller counts TSCTC. */
+void intel_stats_sent(struct intel_stats *s, const uint8_t *dest, uint32_t length, uint32_t times);
+void intel_stats_received(struct intel_stats *s, const uint8_t *dest, uint32_t length,
+			  uint32_t times);
 
 /* For rows of 64-bit pairs: reading the high half clears both. */
 reg_read_fn intel_stats_read_high;

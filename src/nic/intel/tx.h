@@ -29,18 +29,19 @@ struct intel_tx_context {
 enum intel_l4 { L4_OTHER, L4_TCP, L4_UDP, L4_SCTP, INTEL_L4_COUNT };
 
 enum intel_txd_flag {
-	TXD_CONTEXT = BIT(0), /* not data: sets a context */
-	TXD_EOP = BIT(1),     /* last of a frame */
-	TXD_RS = BIT(2),      /* report status */
-	TXD_IDE = BIT(3),     /* the interrupt may wait */
-	TXD_NO_FCS = BIT(4),  /* the driver made the FCS: the last 4 bytes */
-	TXD_VLAN = BIT(5),    /* insert `vlan` */
-	TXD_TSE = BIT(6),     /* segment as the context says */
-	TXD_IXSM = BIT(7),    /* IP checksum as the context says */
-	TXD_TXSM = BIT(8),    /* TCP, UDP or SCTP checksum as the context says */
-	TXD_CSO = BIT(9),     /* legacy: checksum from `css` to the end, stored at `cso` */
-	TXD_STAMP = BIT(10),  /* take the time (PTP) */
-	TXD_BAD = BIT(11),    /* no kind of descriptor that this card has */
+	TXD_CONTEXT = BIT(0),	    /* not data: sets a context */
+	TXD_EOP = BIT(1),	    /* last of a frame */
+	TXD_RS = BIT(2),	    /* report status */
+	TXD_IDE = BIT(3),	    /* the interrupt may wait */
+	TXD_NO_FCS = BIT(4),	    /* the driver made the FCS: the last 4 bytes */
+	TXD_VLAN = BIT(5),	    /* insert `vlan` */
+	TXD_TSE = BIT(6),	    /* segment as the context says */
+	TXD_IXSM = BIT(7),	    /* IP checksum as the context says */
+	TXD_TXSM = BIT(8),	    /* TCP, UDP or SCTP checksum as the context says */
+	TXD_CSO = BIT(9),	    /* legacy: checksum from `css` to the end, stored at `cso` */
+	TXD_STAMP = BIT(10),	    /* take the time (PTP) */
+	TXD_BAD = BIT(11),	    /* no kind of descriptor that this card has */
+	TXD_VLAN_CONTEXT = BIT(12), /* the tag is the context's (advanced) */
 };
 
 /* A descriptor in plain form. */
@@ -50,7 +51,8 @@ struct intel_txd {
 	uint32_t flags; /* enum intel_txd_flag */
 	uint16_t vlan;	/* tag to insert */
 	uint8_t css, cso;
-	uint8_t context;	     /* which context it sets or uses */
+	uint8_t context; /* which context it sets or uses */
+	uint8_t mac; /* advanced: MAC field, bits 19:16 of dword 2 (igc: which stamp register) */
 	struct intel_tx_context set; /* TXD_CONTEXT */
 };
 
@@ -71,6 +73,7 @@ struct intel_tx_queue {
 struct intel_tx_frame {
 	const struct frame *frame;
 	uint32_t flags; /* of all its descriptors together */
+	uint8_t mac;	/* struct intel_txd's */
 	uint32_t launch;
 };
 
