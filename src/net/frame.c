@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
+#include "net/csum.h"
+
 static const char *const drop_names[] = {
 	[DROP_NONE] = "none",
 	[DROP_LINK_DOWN] = "link_down",
@@ -79,4 +82,87 @@ void frame_set_linear(struct frame *f, void *data, size_t len)
 	f->iovs = 1;
 	f->queue = 0;
 	f->iov[0] = (struct iovec){ .iov_base = data, .iov_len = len };
+}
+
+void frame_trim(struct frame *f, uint32_t length)
+{
+	size_t left = length;
+	unsigned i = 0;
+
+	if (length >= f->length)
+		return;
+	for (; i < f->iovs && left; i++) {
+		f->iov[i].iov_len = MIN(f->iov[i].iov_len, left);
+		left -= f->iov[i].iov_len;
+	}
+	f->iovs = (uint16_t)i;
+	f->length = length;
+}
+
+/* Drops `skip` bytes of the pieces behind piece 0. */
+static void skip_pieces(struct frame *f, size_t skip)
+{
+	unsigned from = 1, to = 1;
+
+	while (from < f->iovs && skip >= f->iov[from].iov_len)
+		skip -= f->iov[from++].iov_len;
+	if (from < f->iovs) {
+		f->iov[from].iov_base = (uint8_t *)f->iov[from].iov_base + skip;
+		f->iov[from].iov_len -= skip;
+	}
+	while (from < f->iovs)
+		f->iov[to++] = f->iov[from++];
+	f->iovs = (uint16_t)to;
+}
+
+size_t frame_lift_head(struct frame *f, size_t max)
+{
+	size_t have = 0, n;
+
+	f->iov[0] = (struct iovec){ .iov_base = f->head };
+	max = MIN(max, sizeof(f->head));
+	for (unsigned i = 1; i < f->iovs && have < max; i++, have += n) {
+		n = MIN(f->iov[i].iov_len, max - have);
+		memcpy(f->head + have, f->iov[i].iov_base, n);
+	}
+	skip_pieces(f, have);
+	f->iov[0].iov_len = have;
+	return have;
+}
+
+#define TAG_AT 12u /* behind the two addresses */
+
+void frame_insert_tag(struct frame *f, uint16_t ethertype, uint16_t tci)
+{
+	struct iovec *head = &f->iov[0];
+
+	if (head->iov_len < TAG_AT || head->iov_len + VLAN_TAG > sizeof(f->head))
+		return;
+	memmove(f->head + TAG_AT + VLAN_TAG, f->head + TAG_AT, head->iov_len - TAG_AT);
+	put_be16(f->head + TAG_AT, ethertype);
+	put_be16(f->head + TAG_AT + 2, tci);
+	head->iov_len += VLAN_TAG;
+	f->length += VLAN_TAG;
+	if (f->hdr.csum_start)
+		f->hdr.csum_start = (uint16_t)(f->hdr.csum_start + VLAN_TAG);
+	if (f->hdr.hdr_len)
+		f->hdr.hdr_len = (uint16_t)(f->hdr.hdr_len + VLAN_TAG);
+}
+
+uint32_t frame_sum(const struct frame *f, uint32_t from, uint32_t to, uint32_t sum)
+{
+	uint32_t at = 0;
+	bool odd = false;
+
+	for (unsigned i = 0; i < f->iovs && at < to; i++) {
+		uint32_t n = (uint32_t)f->iov[i].iov_len;
+		if (at + n > from) {
+			uint32_t skip = from > at ? from - at : 0;
+			uint32_t len = MIN(n, to - at) - skip;
+			sum = csum_add(sum, (const uint8_t *)f->iov[i].iov_base + skip, len, odd);
+			odd ^= len & 1;
+		}
+		at += n;
+	}
+	return sum;
 }

@@ -83,6 +83,19 @@ struct frame_cursor frame_cursor_at(const struct frame *f, size_t skip);
 /* Copies the next bytes. Returns how many there were. */
 size_t frame_cursor_copy(struct frame_cursor *c, void *to, size_t len);
 
+/* Cuts the frame to its first `length` bytes. */
+void frame_trim(struct frame *f, uint32_t length);
+
+/* For who rewrites headers: piece 0 is free; copies the first bytes (at most `max`) of the others to f->head, once, which becomes
+ * piece 0. Returns how many bytes lie there. */
+size_t frame_lift_head(struct frame *f, size_t max);
+
+/* Inserts a VLAN tag behind the addresses of a lifted head with room for it; the offsets in f->hdr move along. */
+void frame_insert_tag(struct frame *f, uint16_t ethertype, uint16_t tci);
+
+/* Sum of bytes [from, to) of the frame, for csum_fold; big-endian words counted from `from`. */
+uint32_t frame_sum(const struct frame *f, uint32_t from, uint32_t to, uint32_t sum);
+
 /* Makes `f` one piece over `data`, with an empty header. */
 void frame_set_linear(struct frame *f, void *data, size_t len);
 

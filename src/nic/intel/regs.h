@@ -159,6 +159,7 @@ enum {
 #define RXS_PIF	  BIT(7)
 #define RXE_TCPE  BIT(5)
 #define RXE_IPE	  BIT(6)
+#define RXE_RXE	  BIT(7)
 
 #define TXD_DD BIT(0) /* dword 3 of every transmit descriptor */
 

@@ -81,9 +81,11 @@ struct intel_rx;
 /* How one kind of receive descriptor is read and written. */
 struct intel_rx_format {
 	uint8_t desc_size;
+	uint8_t from;	   /* first byte that is written back */
 	uint8_t status_at; /* offset of the dword with DD, written last */
 	/* Buffers of a descriptor, in the order in which they are filled; how many. `first`: it begins a frame. */
-	unsigned (*buffers)(const struct intel_rx *rx, const struct intel_desc raw[2], bool first,
+	unsigned (*buffers)(const struct intel_rx *rx, const struct intel_image *im,
+			    const struct intel_desc raw[2], bool first,
 			    struct intel_rx_buffer out[RX_BUFFERS_MAX]);
 	/* The descriptor to write back: `used[i]` bytes went into buffer i; `last`: EOP. */
 	void (*write_back)(const struct intel_rx *rx, const struct intel_image *im,
@@ -94,6 +96,10 @@ struct intel_rx_format {
 extern const struct intel_rx_format intel_rx_legacy;
 /* Advanced, one buffer and header split (82576 7.1.5): igb, igbvf, igc. */
 extern const struct intel_rx_format intel_rx_advanced;
+
+/* Status byte of the last descriptor (VP, IPCS, TCPCS, UDPCS and the model's own) and its error byte, as the legacy layout has
+ * them; other layouts move them. */
+uint8_t intel_rx_status(const struct intel_rx *rx, const struct intel_image *im, uint8_t *errors);
 
 /* What a model lends to the delivery of one frame. */
 struct intel_rx {

@@ -139,24 +139,6 @@ static bool image_write(struct rtl8139 *r, const struct image *im, uint32_t at, 
 
 /* --- receive checksums of the C+ chip --- */
 
-static uint32_t sum_pieces(const struct frame *f, uint32_t from, uint32_t to, uint32_t sum)
-{
-	uint32_t at = 0;
-	bool odd = false;
-
-	for (unsigned i = 0; i < f->iovs && at < to; i++) {
-		uint32_t n = (uint32_t)f->iov[i].iov_len;
-		if (at + n > from) {
-			uint32_t skip = from > at ? from - at : 0;
-			uint32_t len = MIN(n, to - at) - skip;
-			sum = csum_add(sum, (const uint8_t *)f->iov[i].iov_base + skip, len, odd);
-			odd ^= len & 1;
-		}
-		at += n;
-	}
-	return sum;
-}
-
 /* Is the TCP or UDP checksum right? What the other side vouches for is not summed again. */
 static bool l4_right(const struct image *im, const struct ip_layers *ip)
 {
@@ -167,7 +149,7 @@ static bool l4_right(const struct image *im, const struct ip_layers *ip)
 	if (ip->protocol == PROTOCOL_UDP && get_be16(im->head + ip->l4 + 6) == 0)
 		return true; /* the sender made none */
 	uint32_t sum = rtl8139_pseudo_sum(im->head, ip, ip->end - ip->l4);
-	return csum_fold(sum_pieces(f, ip->l4, ip->end, sum)) == 0;
+	return csum_fold(frame_sum(f, ip->l4, ip->end, sum)) == 0;
 }
 
 /* Protocol and checksum bits of opts1 (RTL8139C(L)+ 9.2.2). */

@@ -15,7 +15,6 @@
 #define TCP_CWR	     0x80u
 #define TCP_CSUM     16u
 #define UDP_CSUM     6u
-#define TAG_AT	     12u /* behind the two addresses */
 #define PROTOCOL_TCP 6
 #define PROTOCOL_UDP 17
 
@@ -134,36 +133,6 @@ static enum gather gather(struct walk *w, struct frame *f, struct job *job,
 
 /* --- offloads of the C+ chip --- */
 
-/* Drops `skip` bytes of the pieces behind piece 0. */
-static void skip_pieces(struct frame *f, size_t skip)
-{
-	unsigned from = 1, to = 1;
-
-	while (from < f->iovs && skip >= f->iov[from].iov_len)
-		skip -= f->iov[from++].iov_len;
-	if (from < f->iovs) {
-		f->iov[from].iov_base = (uint8_t *)f->iov[from].iov_base + skip;
-		f->iov[from].iov_len -= skip;
-	}
-	while (from < f->iovs)
-		f->iov[to++] = f->iov[from++];
-	f->iovs = (uint16_t)to;
-}
-
-/* Cuts the frame to `length` bytes. */
-static void trim(struct frame *f, uint32_t length)
-{
-	size_t left = length;
-	unsigned i = 0;
-
-	for (; i < f->iovs && left; i++) {
-		f->iov[i].iov_len = MIN(f->iov[i].iov_len, left);
-		left -= f->iov[i].iov_len;
-	}
-	f->iovs = (uint16_t)i;
-	f->length = length;
-}
-
 static void ip_checksum(uint8_t *head, const struct ip_layers *ip)
 {
 	uint8_t *field = head + ip->l2 + 10;
@@ -215,7 +184,7 @@ static bool apply_checksums(struct frame *f, uint8_t *head, size_t have, uint32_
 	if (!rtl8139_parse_ipv4(head, have, f->length, &ip))
 		return !large;
 	if (large || ((opts1 & (TXD_TCPCS | TXD_UDPCS)) && ip.headers))
-		trim(f, ip.end); /* padding must not be summed or segmented */
+		frame_trim(f, ip.end); /* padding must not be summed or segmented */
 	if (large)
 		return large_send(f, head, &ip, opts1);
 	if (opts1 & TXD_IPCS)
@@ -227,34 +196,18 @@ static bool apply_checksums(struct frame *f, uint8_t *head, size_t have, uint32_
 
 _Static_assert(HEADERS_MAX + VLAN_TAG <= FRAME_HEAD, "the rewritten headers fit");
 
-static void insert_tag(struct frame *f, size_t *have, uint32_t opts2)
-{
-	memmove(f->head + TAG_AT + VLAN_TAG, f->head + TAG_AT, *have - TAG_AT);
-	put_be16(f->head + TAG_AT, 0x8100);
-	/* the field holds the tag as it is on the wire */
-	put_le16(f->head + TAG_AT + 2, (uint16_t)opts2);
-	*have += VLAN_TAG;
-	f->length += VLAN_TAG;
-	f->hdr.csum_start = f->hdr.csum_start ? (uint16_t)(f->hdr.csum_start + VLAN_TAG) : 0;
-	f->hdr.hdr_len = f->hdr.hdr_len ? (uint16_t)(f->hdr.hdr_len + VLAN_TAG) : 0;
-}
-
 /* Copies the headers into the frame's own room, once, and works on the copy. */
 static enum drop_reason rewrite_head(struct frame *f, const struct descriptor *first)
 {
-	size_t have =
-		iov_to_buffer(f->iov + 1, f->iovs - 1u, 0, f->head, MIN(f->length, HEADERS_MAX));
+	size_t have = frame_lift_head(f, HEADERS_MAX);
 
-	if (f->length < ETH_HEADER || have < ETH_HEADER)
+	if (have < ETH_HEADER)
 		return DROP_RUNT;
-	skip_pieces(f, have);
-	f->iov[0] = (struct iovec){ .iov_base = f->head, .iov_len = have };
 	if (!apply_checksums(f, f->head, have, first->opts1))
 		return DROP_BAD_OFFLOAD;
-	have = f->iov[0].iov_len; /* trimmed, maybe */
+	/* the field holds the tag as it is on the wire, low byte first */
 	if (first->opts2 & TXD_TAGC)
-		insert_tag(f, &have, first->opts2);
-	f->iov[0].iov_len = have;
+		frame_insert_tag(f, 0x8100, be16toh((uint16_t)first->opts2));
 	return f->length > FRAME_MAX ? DROP_OVERSIZE : DROP_NONE;
 }
 
