@@ -53,6 +53,27 @@ static int search_path(const char *name, char *path, size_t size)
 	}
 }
 
+/* Debian's package of a QEMU program. */
+static const char *package_of(const char *name)
+{
+	static const struct {
+		const char *target, *package;
+	} packages[] = {
+		{ "x86_64", "qemu-system-x86" },    { "i386", "qemu-system-x86" },
+		{ "aarch64", "qemu-system-arm" },   { "arm", "qemu-system-arm" },
+		{ "riscv64", "qemu-system-riscv" }, { "riscv32", "qemu-system-riscv" },
+		{ "ppc64", "qemu-system-ppc" },
+	};
+	const char *slash = strrchr(name, '/');
+	const char *base = slash ? slash + 1 : name;
+
+	for (unsigned i = 0; strncmp(base, "qemu-system-", 12) == 0 && i < ARRAY_SIZE(packages);
+	     i++)
+		if (strcmp(base + 12, packages[i].target) == 0)
+			return packages[i].package;
+	return "qemu-system-x86";
+}
+
 int qemu_find(const char *name, char *path, size_t size, struct error *err)
 {
 	int rc;
@@ -67,9 +88,8 @@ int qemu_find(const char *name, char *path, size_t size, struct error *err)
 	if (rc == -ENOENT || rc == -ENOTDIR)
 		return error_set(err, -ENOENT,
 				 "QEMU program '%.100s' is not there%s; install it (Debian: "
-				 "qemu-system-x86) or write its path "
-				 "after --",
-				 name, strchr(name, '/') ? "" : " on $PATH");
+				 "%s) or write its path after --",
+				 name, strchr(name, '/') ? "" : " on $PATH", package_of(name));
 	if (rc < 0)
 		return error_set(err, rc, "QEMU program '%.100s' cannot be run: %s", name,
 				 strerror(-rc));

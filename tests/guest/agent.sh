@@ -3,8 +3,10 @@
 # the lines `@begin ID` and `@end ID STATUS`.
 . /lib/guest.sh
 
-exec 3<>/dev/ttyS1
-stty -F /dev/ttyS1 raw -echo
+tty=/dev/ttyS1
+[ "$(uname -m)" != aarch64 ] || tty=/dev/ttyAMA1
+exec 3<>$tty
+stty -F $tty raw -echo
 printf '\n@hello %s\n' "$(uname -r)" >&3
 while read -r id code <&3; do
 	printf '\n@begin %s\n' "$id" >&3

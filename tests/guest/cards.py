@@ -6,6 +6,7 @@ from dataclasses import dataclass
 class Card:
     spec: str
     driver: str
+    intx: bool = False  # the card knows no other interrupt
 
     def up(self, guest, number=1):
         """Loads the driver, brings the interface up and waits for its carrier; returns its name."""
@@ -15,8 +16,8 @@ class Card:
 
 
 CARDS = {
-    "8139cp": Card("rtl8139", "8139cp"),
-    "8139too": Card("rtl8139,rev=0x10", "8139too"),
+    "8139cp": Card("rtl8139", "8139cp", intx=True),
+    "8139too": Card("rtl8139,rev=0x10", "8139too", intx=True),
     "virtio_net": Card("virtio-net", "virtio_net"),
 }
 HOST, GUEST = "10.7.0.1", "10.7.0.2"

@@ -14,7 +14,7 @@ from cpio import Archive
 from qmp import Qmp, connect
 
 HERE = pathlib.Path(__file__).resolve().parent
-APPEND = ("console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check audit=0 "
+APPEND = ("quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check audit=0 "
           "cryptomgr.notests")  # everything after panic= only makes the start faster
 BOOT_SECONDS = 150
 
@@ -23,36 +23,37 @@ class GuestError(Exception):
     pass
 
 
-def initramfs(version, files=None, tools=False):
+def initramfs(version, files=None, tools=False, target="x86_64"):
     """One archive after the other, as Linux takes them; `files` maps a path in the guest to its bytes."""
-    folder = lab.kernel(version)
+    folder, kind = lab.kernel(version, target), lab.TARGETS[target]
     own = Archive()
     own.file("init", (HERE / "init").read_bytes(), 0o755)
     own.file("lib/agent.sh", (HERE / "agent.sh").read_bytes())
     own.file("lib/guest.sh", (HERE / "guest.sh").read_bytes())
     own.file("lib/udhcpc.sh", (HERE / "udhcpc.sh").read_bytes(), 0o755)
-    probe = lab.BUILD / "tests/guest/probe"
+    probe = lab.BUILD / "tests/guest" / kind.probe
     if probe.exists():
         own.file("bin/probe", probe.read_bytes(), 0o755)
     for name, data in (files or {}).items():
         own.file(name, data, 0o755)
-    parts = [lab.CACHE / "tools/base.cpio", folder / "modules.cpio"]
+    parts = [kind.home / "tools/base.cpio", folder / "modules.cpio"]
     if tools:
-        parts.append(lab.CACHE / "tools/tools.cpio")
+        parts.append(kind.home / "tools/tools.cpio")
     return b"".join(part.read_bytes() for part in parts) + own.finish()
 
 
 class Guest:
     """
     nics      --nic texts for anynic; None: plain QEMU without anynic (for comparisons)
-    machine   q35 or pc, with options
+    target    x86_64 or aarch64
+    machine   q35 or pc, with options; None: the target's own (q35, virt)
     memory    the words that give the guest memory
     qemu      more words for QEMU
     kernel    6.1 or 6.12; None: the machine boots from its cards (firmware scenarios)
     """
 
-    def __init__(self, folder, nics=("auto",), name="guest", machine="q35", memory=("-m", "256M"), qemu=(),
-                 kernel="6.1", files=None, tools=False, append="", options=(), cpus=1):
+    def __init__(self, folder, nics=("auto",), name="guest", machine=None, memory=("-m", "256M"), qemu=(),
+                 kernel="6.1", files=None, tools=False, append="", options=(), cpus=1, target="x86_64"):
         self.folder = pathlib.Path(folder)
         self.name = name
         self._nics, self._options = nics, list(options)
@@ -67,17 +68,18 @@ class Guest:
         self.agent_path = self.folder / f"{name}.agent"
         self.console_path = self.folder / f"{name}.console"
         self.log_path = self.folder / f"{name}.log"
-        self.qemu_words = [lab.qemu(), "-accel", lab.accelerator(), "-M", machine, *memory, "-smp", str(cpus),
-                           "-nodefaults", "-display", "none", "-serial", f"file:{self.console_path}"]
+        kind = lab.TARGETS[target]
+        self.qemu_words = [lab.qemu(target), "-accel", lab.accelerator(target), "-M", machine or kind.machine,
+                           *kind.words, *memory, "-smp", str(cpus), "-nodefaults", "-display", "none", "-serial", f"file:{self.console_path}"]
         self.qemu_words += ["-chardev", f"socket,id=agent,path={self.agent_path},server=on,wait=off",
                             "-serial", "chardev:agent"]
-        self.append = f"{APPEND} {append}".strip()
+        self.append = f"console={kind.console} {APPEND} {append}".strip()
         self.monitor_path = self.folder / f"{name}.monitor"
         self.qemu_words += ["-qmp", f"unix:{self.monitor_path},server=on,wait=off"]
         if kernel:
             initrd = self.folder / f"{name}.initrd"
-            initrd.write_bytes(initramfs(kernel, files, tools))
-            self.qemu_words += ["-kernel", str(lab.kernel(kernel) / "vmlinux"), "-initrd", str(initrd),
+            initrd.write_bytes(initramfs(kernel, files, tools, target))
+            self.qemu_words += ["-kernel", str(lab.kernel(kernel, target) / kind.image), "-initrd", str(initrd),
                                 "-append", self.append]
         self.qemu_words += list(map(str, qemu))
 

@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 CACHE = TOP / ".cache" / "guest"
@@ -29,19 +30,41 @@ def anynic():
     return found
 
 
-def qemu():
-    return os.environ.get("ANYNIC_QEMU") or tool("get-qemu")
+@dataclass(frozen=True)
+class Target:
+    """What a kind of guest needs to start; `arch` is Debian's name for it."""
+    arch: str
+    home: pathlib.Path  # of its kernels and tools
+    image: str
+    console: str
+    probe: str
+    machine: str
+    words: tuple = ()
 
 
-def kernel(version):
-    folder = CACHE / version
+TARGETS = {
+    "x86_64": Target("amd64", CACHE, "vmlinux", "ttyS0", "probe", "q35"),
+    "aarch64": Target("arm64", CACHE / "arm64", "vmlinuz", "ttyAMA0", "probe-aarch64", "virt", ("-cpu", "cortex-a57")),
+}
+
+
+def qemu(target="x86_64"):
+    if target == "x86_64" and os.environ.get("ANYNIC_QEMU"):
+        return os.environ["ANYNIC_QEMU"]
+    return tool("get-qemu", target)
+
+
+def kernel(version, target="x86_64"):
+    folder = TARGETS[target].home / version
     if not (folder / "layout").exists():
-        tool("make-guest", version)
+        tool("make-guest", "--arch", TARGETS[target].arch, version)
     return folder
 
 
-def accelerator():
-    """kvm only where a guest really boots under it; elsewhere, and when told so, tcg."""
+def accelerator(target="x86_64"):
+    """kvm only where a guest really boots under it; elsewhere, when told so, and for another processor, tcg."""
+    if target != "x86_64":
+        return "tcg"
     return os.environ.get("ANYNIC_ACCEL") or tool("probe-kvm")
 
 

@@ -100,6 +100,9 @@ static void a_program_that_is_no_qemu_is_refused(void **state)
 	assert_int_equal(qemu_detect(&p, "anynic-no-such-program", &err), -ENOENT);
 	assert_non_null(strstr(err.text, "is not there on $PATH; install it"));
 	assert_int_equal(qemu_detect(&p, "/nowhere/qemu", &err), -ENOENT);
+	assert_non_null(strstr(err.text, "qemu-system-x86)"));
+	assert_int_equal(qemu_detect(&p, "/nowhere/qemu-system-aarch64", &err), -ENOENT);
+	assert_non_null(strstr(err.text, "qemu-system-arm)"));
 	assert_int_equal(qemu_detect(&p, dir, &err), -EISDIR);
 	assert_int_equal(chmod(script("plain", ""), 0644), 0);
 	char path[128];
