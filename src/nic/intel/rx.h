@@ -97,6 +97,23 @@ extern const struct intel_rx_format intel_rx_legacy;
 /* Advanced, one buffer and header split (82576 7.1.5): igb, igbvf, igc. */
 extern const struct intel_rx_format intel_rx_advanced;
 
+/* Packet type of the advanced write-back (82576 7.1.5.2), as it lies beside the RSS type. */
+enum intel_rx_type {
+	RXT_IPV4 = BIT(4),
+	RXT_IPV4_OPTIONS = BIT(5),
+	RXT_IPV6 = BIT(6),
+	RXT_IPV6_EXTENSIONS = BIT(7),
+	RXT_TCP = BIT(8),
+	RXT_UDP = BIT(9),
+	RXT_SCTP = BIT(10),
+	RXT_ETQF = BIT(15), /* bits 6:4: which EtherType filter; no other type then */
+};
+
+uint16_t intel_rx_packet_type(const struct intel_rx_info *info);
+
+/* Where PSRTYPE wants a frame to be split: bytes of its header, 0 = not at all. */
+uint16_t intel_rx_header_length(const struct intel_rx_info *info, uint32_t psrtype);
+
 /* Status byte of the last descriptor (VP, IPCS, TCPCS, UDPCS and the model's own) and its error byte, as the legacy layout has
  * them; other layouts move them. */
 uint8_t intel_rx_status(const struct intel_rx *rx, const struct intel_image *im, uint8_t *errors);
@@ -106,10 +123,12 @@ struct intel_rx {
 	struct nic *nic;
 	struct intel_ring *ring; /* its head moves */
 	const struct intel_rx_format *format;
-	uint32_t buffer_size; /* bytes of a packet buffer */
-	uint32_t header_size; /* bytes of a header buffer; 0 = none */
-	bool split_always;    /* header split even where no header is found */
-	uint32_t status;      /* bits for the write-back that the model knows: e.g. PIF, TS */
+	uint32_t buffer_size;	/* bytes of a packet buffer */
+	uint32_t header_size;	/* bytes of a header buffer; 0 = none */
+	uint16_t header_length; /* of this frame: intel_rx_header_length() */
+	bool split_always;	/* header split even where no header is found */
+	uint32_t
+		status; /* bits for the write-back that the model knows: e.g. PIF, TS; advanced: of the whole dword */
 	uint32_t errors;
 	uint32_t rss_hash;
 	uint8_t rss_type;	   /* 0 = none */
