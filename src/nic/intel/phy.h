@@ -19,6 +19,7 @@ struct intel_phy {
 	uint16_t reg[INTEL_PHY_REGS];
 	uint64_t done_ns; /* when negotiation ends; 0 = none under way */
 	bool link;	  /* what the MAC is told */
+	bool settled;	  /* link is the outcome of a negotiation: stands until the next */
 	bool link_fell;	  /* BMSR shows a lost link once (22.2.4.2.13) */
 	uint8_t speed;	  /* enum intel_speed, as resolved */
 	bool full_duplex;
@@ -43,8 +44,8 @@ struct intel_phy_model {
 
 void intel_phy_reset(struct intel_phy *phy, const struct intel_phy_model *m);
 
-/* Clause 22 access. After each write, and after intel_phy_update, the model compares phy->link, speed and duplex with what its
- * STATUS says. */
+/* Clause 22 access. Neither moves phy->link, speed and duplex: after each write the model calls intel_phy_update, and brings its STATUS
+ * in line when that says so. phy->done_ns, when not 0, is a deadline of the model's timer, which calls it too. */
 uint16_t intel_phy_read(struct nic *nic, struct intel_phy *phy, const struct intel_phy_model *m,
 			unsigned reg);
 void intel_phy_write(struct nic *nic, struct intel_phy *phy, const struct intel_phy_model *m,
