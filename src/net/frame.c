@@ -19,6 +19,7 @@ static const char *const drop_names[] = {
 	[DROP_BAD_OFFLOAD] = "bad_offload",
 	[DROP_RX_DISABLED] = "rx_disabled",
 	[DROP_BACKEND] = "backend",
+	[DROP_SPOOFED] = "spoofed",
 };
 NAMES_MATCH(drop_names, DROP_REASON_COUNT);
 

@@ -59,6 +59,7 @@ enum drop_reason {
 	DROP_BAD_OFFLOAD, /* offload fields that fit no frame */
 	DROP_RX_DISABLED, /* the driver has reception switched off */
 	DROP_BACKEND,	  /* the backend refused it for good */
+	DROP_SPOOFED,	  /* the guest sent with a source address or VLAN that is not its own */
 	DROP_REASON_COUNT
 };
 
