@@ -90,4 +90,72 @@ reg_read_fn intel_stats_read_high;
 		REG_STATE(type, member.at[INTEL_STAT(where)])                                      \
 	}
 
+/* A 64-bit pair: two rows. */
+#define INTEL_STAT_PAIR_ROWS(type, member, text, where)                                            \
+	{ .name = text "L",                                                                        \
+	  .offset = (where),                                                                       \
+	  .kind = REG_RO,                                                                          \
+	  REG_STATE(type, member.at[INTEL_STAT(where)]) },                                         \
+	{                                                                                          \
+		.name = text "H", .offset = (where) + 4, .kind = REG_CLEAR_R, .mask = 0xffffffffu, \
+		.read = intel_stats_read_high, REG_STATE(type, member.at[INTEL_STAT((where) + 4)]) \
+	}
+
+/* What all cards of the family have. */
+#define INTEL_STATS_ROWS(type, member)                                                             \
+	INTEL_STAT_ROW(type, member, "CRCERRS", 0x4000),                                           \
+		INTEL_STAT_ROW(type, member, "ALGNERRC", 0x4004),                                  \
+		INTEL_STAT_ROW(type, member, "SYMERRS", 0x4008),                                   \
+		INTEL_STAT_ROW(type, member, "RXERRC", 0x400c),                                    \
+		INTEL_STAT_ROW(type, member, "MPC", 0x4010),                                       \
+		INTEL_STAT_ROW(type, member, "SCC", 0x4014),                                       \
+		INTEL_STAT_ROW(type, member, "ECOL", 0x4018),                                      \
+		INTEL_STAT_ROW(type, member, "MCC", 0x401c),                                       \
+		INTEL_STAT_ROW(type, member, "LATECOL", 0x4020),                                   \
+		INTEL_STAT_ROW(type, member, "COLC", 0x4028),                                      \
+		INTEL_STAT_ROW(type, member, "DC", 0x4030),                                        \
+		INTEL_STAT_ROW(type, member, "TNCRS", 0x4034),                                     \
+		INTEL_STAT_ROW(type, member, "SEC", 0x4038),                                       \
+		INTEL_STAT_ROW(type, member, "CEXTERR", 0x403c),                                   \
+		INTEL_STAT_ROW(type, member, "RLEC", 0x4040),                                      \
+		INTEL_STAT_ROW(type, member, "XONRXC", 0x4048),                                    \
+		INTEL_STAT_ROW(type, member, "XONTXC", 0x404c),                                    \
+		INTEL_STAT_ROW(type, member, "XOFFRXC", 0x4050),                                   \
+		INTEL_STAT_ROW(type, member, "XOFFTXC", 0x4054),                                   \
+		INTEL_STAT_ROW(type, member, "FCRUC", 0x4058),                                     \
+		INTEL_STAT_ROW(type, member, "PRC64", 0x405c),                                     \
+		INTEL_STAT_ROW(type, member, "PRC127", 0x4060),                                    \
+		INTEL_STAT_ROW(type, member, "PRC255", 0x4064),                                    \
+		INTEL_STAT_ROW(type, member, "PRC511", 0x4068),                                    \
+		INTEL_STAT_ROW(type, member, "PRC1023", 0x406c),                                   \
+		INTEL_STAT_ROW(type, member, "PRC1522", 0x4070),                                   \
+		INTEL_STAT_ROW(type, member, "GPRC", 0x4074),                                      \
+		INTEL_STAT_ROW(type, member, "BPRC", 0x4078),                                      \
+		INTEL_STAT_ROW(type, member, "MPRC", 0x407c),                                      \
+		INTEL_STAT_ROW(type, member, "GPTC", 0x4080),                                      \
+		INTEL_STAT_PAIR_ROWS(type, member, "GORC", 0x4088),                                \
+		INTEL_STAT_PAIR_ROWS(type, member, "GOTC", 0x4090),                                \
+		INTEL_STAT_ROW(type, member, "RNBC", 0x40a0),                                      \
+		INTEL_STAT_ROW(type, member, "RUC", 0x40a4),                                       \
+		INTEL_STAT_ROW(type, member, "RFC", 0x40a8),                                       \
+		INTEL_STAT_ROW(type, member, "ROC", 0x40ac),                                       \
+		INTEL_STAT_ROW(type, member, "RJC", 0x40b0),                                       \
+		INTEL_STAT_ROW(type, member, "MGTPRC", 0x40b4),                                    \
+		INTEL_STAT_ROW(type, member, "MGTPDC", 0x40b8),                                    \
+		INTEL_STAT_ROW(type, member, "MGTPTC", 0x40bc),                                    \
+		INTEL_STAT_PAIR_ROWS(type, member, "TOR", 0x40c0),                                 \
+		INTEL_STAT_PAIR_ROWS(type, member, "TOT", 0x40c8),                                 \
+		INTEL_STAT_ROW(type, member, "TPR", 0x40d0),                                       \
+		INTEL_STAT_ROW(type, member, "TPT", 0x40d4),                                       \
+		INTEL_STAT_ROW(type, member, "PTC64", 0x40d8),                                     \
+		INTEL_STAT_ROW(type, member, "PTC127", 0x40dc),                                    \
+		INTEL_STAT_ROW(type, member, "PTC255", 0x40e0),                                    \
+		INTEL_STAT_ROW(type, member, "PTC511", 0x40e4),                                    \
+		INTEL_STAT_ROW(type, member, "PTC1023", 0x40e8),                                   \
+		INTEL_STAT_ROW(type, member, "PTC1522", 0x40ec),                                   \
+		INTEL_STAT_ROW(type, member, "MPTC", 0x40f0),                                      \
+		INTEL_STAT_ROW(type, member, "BPTC", 0x40f4),                                      \
+		INTEL_STAT_ROW(type, member, "TSCTC", 0x40f8),                                     \
+		INTEL_STAT_ROW(type, member, "TSCTFC", 0x40fc)
+
 #endif
