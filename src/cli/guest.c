@@ -83,6 +83,40 @@ static int set_places(struct guest *g, const char *place, struct error *err)
 	return 0;
 }
 
+/* Windows of I/O ports (4 KiB for each root port) that a machine can give away. With SeaBIOS on q35 14 cards start and with
+ * 15 it halts; the rest is for what the user's own line brings. Linux on virt has one more. */
+#define IO_WINDOWS 14
+
+static bool has_io_ports(const struct known_model *model, const struct nic_spec *nic)
+{
+	return model->io_ports && !(model->express_rev && nic->rev == model->express_rev);
+}
+
+/* What depends on the machine's bus: revisions that nobody chose, and whether all cards find I/O ports. */
+static int fit_machine(struct guest *g, struct error *err)
+{
+	unsigned windows = 0;
+
+	if (!g->has_line || qemu_machine_bus(g->line.target, g->line.machine) != QEMU_BUS_PCIE)
+		return 0;
+	for (unsigned p = 0; p < g->ports; p++)
+		for (unsigned i = 0; i < g->port[p].nics; i++) {
+			struct nic_spec *nic = &g->port[p].nic[i];
+			const struct known_model *model = known_model_find(cli_known(), nic->model);
+
+			if (nic->rev < 0 && model->express_rev)
+				nic->rev = model->express_rev;
+			windows += has_io_ports(model, nic);
+		}
+	if (windows <= IO_WINDOWS)
+		return 0;
+	bool pc = qemu_machine_bus(g->line.target, "pc") != QEMU_BUS_NONE;
+	return error_set(err, -EINVAL,
+			 "%u cards with I/O ports do not fit behind root ports: there is room for "
+			 "%d; use fewer%s, or cards without (virtio-net with rev=1)",
+			 windows, IO_WINDOWS, pc ? ", -machine pc" : "");
+}
+
 static int find_program(struct guest *g, const struct guest_request *request, struct error *err)
 {
 	const char *name = request->qemu_program    ? request->qemu_program
@@ -124,6 +158,8 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 				      .guest = guest->name };
 	ports_complete(guest->port, guest->ports, &who);
 	rc = ports_validate(guest->port, guest->ports, cli_known(), err);
+	if (rc == 0)
+		rc = fit_machine(guest, err);
 	if (rc == 0 && guest->has_line)
 		rc = qemu_line_check(&guest->line, guest->port, guest->ports, err);
 	return rc == 0 ? find_program(guest, request, err) : rc;

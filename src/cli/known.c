@@ -20,6 +20,9 @@ static void fill_model(struct known_model *to, const struct nic_ops *from)
 		.packed = from->packed,
 		.queues_max = from->queues_max,
 		.mtu_max = from->mtu_max,
+		.rev_zero = from->rev_zero,
+		.express_rev = from->express_rev,
+		.io_ports = from->io_ports,
 	};
 	memcpy(to->revs, from->revs, sizeof(to->revs));
 }

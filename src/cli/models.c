@@ -18,6 +18,8 @@ static json_object *model_as_json(const struct known_model *m)
 		json_object_array_add(roles, json_object_new_string("legacy"));
 	if (m->performant)
 		json_object_array_add(roles, json_object_new_string("performant"));
+	if (m->rev_zero)
+		json_object_array_add(revs, json_object_new_int(0));
 	for (unsigned i = 0; i < KNOWN_REVS && m->revs[i]; i++)
 		json_object_array_add(revs, json_object_new_int(m->revs[i]));
 	json_object_object_add(o, "model", json_object_new_string(m->name));

@@ -12,6 +12,16 @@ const struct known_model *known_model_find(const struct known *known, const char
 	return NULL;
 }
 
+bool known_model_has_rev(const struct known_model *model, int rev)
+{
+	if (rev == 0)
+		return model->rev_zero;
+	for (unsigned i = 0; i < KNOWN_REVS && model->revs[i]; i++)
+		if (model->revs[i] == rev)
+			return true;
+	return false;
+}
+
 const struct known_backend *known_backend_find(const struct known *known, const char *name)
 {
 	for (unsigned i = 0; i < known->backend_count; i++)

@@ -19,6 +19,9 @@ struct known_model {
 	uint16_t queues_max;	  /* queue pairs; 1 = takes no other number */
 	uint16_t mtu_max;	  /* 0 = takes no mtu= */
 	uint8_t revs[KNOWN_REVS]; /* what rev= may be, ends with 0; none = takes no rev= */
+	bool rev_zero;		  /* rev= may be 0, too */
+	uint8_t express_rev; /* the revision behind a PCI Express port unless rev= says another; 0 = as elsewhere */
+	bool io_ports; /* has I/O ports, but not as express_rev */
 };
 
 struct known_backend {
@@ -35,6 +38,10 @@ struct known {
 
 /* By name, or NULL. */
 const struct known_model *known_model_find(const struct known *known, const char *name);
+
+/* Whether rev=REV means something for this card. */
+bool known_model_has_rev(const struct known_model *model, int rev);
+
 const struct known_backend *known_backend_find(const struct known *known, const char *name);
 
 /* "rtl8139, virtio-net" */

@@ -527,6 +527,22 @@ static int read_piece(struct reading *r, char *piece)
 	return read_key(r, piece, equals + 1);
 }
 
+/* rev= of a switch port belongs to the card that has such a revision; the old one when both or none have. */
+static void place_rev(struct port_spec *port, const struct known *known)
+{
+	struct nic_spec *old = nic_for(port, TO_OLD), *fast = nic_for(port, TO_FAST);
+
+	if (port->policy != POLICY_SWITCH || old->rev < 0)
+		return;
+	const struct known_model *a = known_model_find(known, old->model);
+	const struct known_model *b = known_model_find(known, fast->model);
+
+	if (!a || !b || known_model_has_rev(a, old->rev) || !known_model_has_rev(b, old->rev))
+		return;
+	fast->rev = old->rev;
+	old->rev = -1;
+}
+
 int nic_option_parse(struct port_spec *port, const char *text, const struct known *known,
 		     struct error *err)
 {
@@ -550,6 +566,8 @@ int nic_option_parse(struct port_spec *port, const char *text, const struct know
 			rc = read_piece(&r, piece);
 		}
 	}
+	if (rc >= 0)
+		place_rev(port, known);
 	if (rc < 0 && err)
 		snprintf(err->where, sizeof(err->where), "--nic %.50s%s", text,
 			 strlen(text) > 50 ? "..." : "");

@@ -201,13 +201,13 @@ static int check_rev(const struct nic_spec *nic, const struct known_model *model
 {
 	char list[64] = "";
 
-	if (nic->rev < 0)
+	if (nic->rev < 0 || known_model_has_rev(model, nic->rev))
 		return 0;
+	if (model->rev_zero)
+		str_copy(list, sizeof(list), "0");
 	for (unsigned i = 0; i < KNOWN_REVS && model->revs[i]; i++) {
 		size_t at = strlen(list);
 
-		if (model->revs[i] == nic->rev)
-			return 0;
 		snprintf(list + at, sizeof(list) - at, "%s0x%02x", at ? ", " : "", model->revs[i]);
 	}
 	if (list[0] == '\0')

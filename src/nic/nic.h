@@ -37,6 +37,9 @@ struct nic_ops {
 	uint16_t mtu_max; /* what `mtu=` may be; 0 = the card takes no mtu= */
 	bool packed;	  /* takes packed=on */
 	uint8_t revs[4];  /* what `rev=` may be, ends with 0; none = the card takes no rev= */
+	bool rev_zero;	  /* and rev=0 */
+	uint8_t express_rev; /* the revision behind a PCI Express port when rev= is not given; 0 = as elsewhere */
+	bool io_ports; /* has a BAR of I/O ports (that of express_rev has none): machines have room for few */
 
 	/* nic->spec, clock, mem and mac are set; adds identity, BARs, capabilities. Allocates everything that will ever be needed. */
 	int (*init)(struct nic *nic, const struct nic_spec *spec, struct error *err);

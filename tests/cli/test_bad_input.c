@@ -219,6 +219,8 @@ static void what_a_later_version_brings_is_missing_not_wrong(void **state)
 	check(cases, ARRAY_SIZE(cases));
 }
 
+#define FIVE "--nic auto --nic auto --nic auto --nic rtl8139 --nic rtl8139 "
+
 static void a_qemu_line_that_cannot_work_says_what_to_add(void **state)
 {
 	(void)state;
@@ -237,6 +239,10 @@ static void a_qemu_line_that_cannot_work_says_what_to_add(void **state)
 		{ "plan -- qemu-system-aarch64", 2, "no default machine with PCI",
 		  "-machine virt" },
 		{ "plan " Q " -incoming defer", 4, "-incoming", "afresh" },
+		{ "plan " FIVE FIVE FIVE Q " -M q35", 2, "15 cards with I/O ports do not fit",
+		  "-machine pc" },
+		{ "plan " FIVE FIVE FIVE "-- qemu-system-aarch64 -M virt", 2,
+		  "there is room for 14", "use fewer, or" },
 		{ "plan --nic rtl8139,id=lan " Q " -device e1000,id=lan", 2, "id=lan already",
 		  "another id=" },
 	};
@@ -308,6 +314,33 @@ static void a_good_plan_is_one_document_and_opens_nothing(void **state)
 	assert_int_equal(access(out, F_OK), -1);
 }
 
+static void a_virtio_card_behind_a_root_port_is_modern_only(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *plan, *there, *absent;
+	} cases[] = {
+		{ "plan -j --nic virtio-net " Q " -M q35", "\"rev\":1", "\"rev\":0" },
+		{ "plan -j --nic auto -- qemu-system-aarch64 -M virt", "\"rev\":1", "\"rev\":0" },
+		{ "plan -j --nic virtio-net,rev=0 " Q " -M q35", "\"rev\":0", "\"rev\":1" },
+		{ "plan -j --nic auto,rev=0 " Q " -M q35", "\"rev\":0", "\"rev\":1" },
+		{ "plan -j --nic virtio-net " Q " -M pc", "virtio-net", "\"rev\"" },
+		{ "plan -j --nic rtl8139 " Q " -M q35", "rtl8139", "\"rev\"" },
+		/* 9 of these, but one window of I/O ports for each of the 14 old cards only */
+		{ "plan -j " FIVE FIVE
+		  "--nic auto --nic auto --nic auto --nic auto --nic virtio-net " Q " -M q35",
+		  "net14", "\"rev\":0" },
+	};
+	static char out[1 << 17], err[1 << 17];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (run(cases[i].plan, out, err, sizeof(out)) != 0)
+			fail_msg("%s: %s", cases[i].plan, err);
+		if (!strstr(out, cases[i].there) || strstr(out, cases[i].absent))
+			fail_msg("%s: %s", cases[i].plan, out);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +350,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_qemu_line_that_cannot_work_says_what_to_add),
 		cmocka_unit_test(a_qemu_that_cannot_be_used_is_told_apart),
 		cmocka_unit_test(run_refuses_before_anything_is_opened),
+		cmocka_unit_test(a_virtio_card_behind_a_root_port_is_modern_only),
 		cmocka_unit_test(a_good_plan_is_one_document_and_opens_nothing),
 	};
 

@@ -10,10 +10,10 @@ VERSION_1, PACKED, MQ = 32, 34, 22
 LEGACY = "modprobe virtio_pci force_legacy=1"
 VARIANTS = {
     # name: --nic, how virtio_pci is loaded, kernel's command line, CPUs, features that must (not) be there
-    "modern": ("virtio-net,rev=1", "modprobe virtio_pci", "", 1, [VERSION_1], [PACKED, MQ]),
+    "modern": ("virtio-net", "modprobe virtio_pci", "", 1, [VERSION_1], [PACKED, MQ]),
     "packed": ("virtio-net,packed=on,queues=2", "modprobe virtio_pci", "", 2, [VERSION_1, PACKED, MQ], []),
-    "legacy": ("virtio-net", LEGACY, "", 1, [], [VERSION_1]),
-    "legacy-intx": ("virtio-net", LEGACY, "pci=nomsi", 1, [], [VERSION_1]),
+    "legacy": ("virtio-net,rev=0", LEGACY, "", 1, [], [VERSION_1]),
+    "legacy-intx": ("virtio-net,rev=0", LEGACY, "pci=nomsi", 1, [], [VERSION_1]),
     "intx": ("virtio-net", "modprobe virtio_pci", "pci=nomsi", 1, [VERSION_1], []),
 }
 

@@ -8,8 +8,8 @@ static const struct known_model test_models[] = {
 	{ "rtl8139", "old", .legacy = true, .queues_max = 1, .revs = { 0x10, 0x20 } },
 	{ "virtio-net", "fast", .performant = true, .express = true, .packed = true,
 	  .queues_max = 8, .mtu_max = 65535 },
-	{ "middling", "both", .legacy = true, .performant = true, .queues_max = 2,
-	  .mtu_max = 9000 },
+	{ "middling", "both", .legacy = true, .performant = true, .queues_max = 2, .mtu_max = 9000,
+	  .revs = { 5 }, .rev_zero = true },
 };
 
 static const struct known_backend test_backends[] = {

@@ -93,6 +93,30 @@ static void every_key_reaches_its_field(void **state)
 	assert_string_equal(p.backend.capture, "/c.pcapng");
 }
 
+static void a_revision_goes_to_the_card_that_has_it(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int old, fast;
+	} cases[] = {
+		{ "auto,rev=0x10,performant=middling", 0x10, -1 },
+		{ "auto,rev=5,performant=middling", -1, 5 },
+		{ "auto,performant=middling,rev=0", -1, 0 },
+		{ "auto,legacy=middling,rev=0", 0, -1 },
+		{ "auto,legacy=middling,performant=middling,rev=5", 5, -1 },
+		{ "auto,rev=7", 7, -1 }, /* nobody has it: validate.c words it */
+		{ "auto,performant=nosuch,rev=5", 5, -1 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct port_spec p = parsed(cases[i].text);
+
+		if (p.nic[0].rev != cases[i].old || p.nic[1].rev != cases[i].fast)
+			fail_msg("%s: %d and %d", cases[i].text, p.nic[0].rev, p.nic[1].rev);
+	}
+}
+
 static void a_single_card_takes_the_keys_of_both_cards(void **state)
 {
 	(void)state;
@@ -323,6 +347,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(auto_alone_is_a_switch_port_on_the_user_backend),
 		cmocka_unit_test(every_key_reaches_its_field),
+		cmocka_unit_test(a_revision_goes_to_the_card_that_has_it),
 		cmocka_unit_test(a_single_card_takes_the_keys_of_both_cards),
 		cmocka_unit_test(without_a_first_word_model_decides_the_kind),
 		cmocka_unit_test(a_comma_inside_a_value_is_doubled),

@@ -29,10 +29,10 @@ static uint32_t offset_of(const struct reg *row, unsigned i)
 	return row->offset + i * (row->stride ? row->stride : width_of(row));
 }
 
-static struct nic *make(const struct nic_ops *ops)
+static struct nic *make(const struct nic_ops *ops, int rev)
 {
 	struct nic_spec spec = {
-		.rev = -1, .bootindex = -1, .queues = 1, .mac = { 0x52, 0x54, 0, 1, 2, 3 }
+		.rev = rev, .bootindex = -1, .queues = 1, .mac = { 0x52, 0x54, 0, 1, 2, 3 }
 	};
 	struct error err = { 0 };
 
@@ -42,6 +42,31 @@ static struct nic *make(const struct nic_ops *ops)
 	if (!nic)
 		fail_msg("%s: %s", ops->name, err.text);
 	return nic;
+}
+
+static bool has_io_bar(const struct nic_ops *ops, int rev)
+{
+	struct nic *nic = make(ops, rev);
+	bool found = false;
+
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		found |= nic->pci.bar[i].kind == BAR_IO;
+	nic_destroy(nic);
+	return found;
+}
+
+/* The room for I/O ports is counted from these flags before a guest starts. */
+static void a_model_says_whether_it_has_io_ports(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < nic_model_count; m++) {
+		const struct nic_ops *ops = nic_models[m];
+
+		if (has_io_bar(ops, -1) != ops->io_ports)
+			fail_msg("%s: .io_ports is not what its BARs say", ops->name);
+		if (ops->express_rev && has_io_bar(ops, ops->express_rev))
+			fail_msg("%s: .express_rev has I/O ports", ops->name);
+	}
 }
 
 static int prepare(void **state)
@@ -125,7 +150,7 @@ static void masks_hold_through_real_accesses(void **state)
 	unsigned checked = 0;
 
 	for (unsigned m = 0; m < nic_model_count; m++) {
-		struct nic *nic = make(nic_models[m]);
+		struct nic *nic = make(nic_models[m], -1);
 		for (unsigned b = 0; b < PCI_BARS; b++) {
 			const struct reg_space *space = nic->pci.bar[b].space;
 			for (unsigned i = 0; space && i < space->count; i++)
@@ -145,7 +170,7 @@ static void every_byte_of_every_bar_can_be_accessed_in_every_size(void **state)
 {
 	(void)state;
 	for (unsigned m = 0; m < nic_model_count; m++) {
-		struct nic *nic = make(nic_models[m]);
+		struct nic *nic = make(nic_models[m], -1);
 		for (unsigned b = 0; b < PCI_BARS; b++)
 			for (uint32_t at = 0; at < nic->pci.bar[b].size; at++)
 				for (unsigned size = 1; size <= 8; size *= 2) {
@@ -165,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_register_is_found_at_its_own_address_once),
+		cmocka_unit_test(a_model_says_whether_it_has_io_ports),
 		cmocka_unit_test(names_are_unique_but_for_reserved_ones),
 		cmocka_unit_test(masks_hold_through_real_accesses),
 		cmocka_unit_test(every_byte_of_every_bar_can_be_accessed_in_every_size),

@@ -278,6 +278,7 @@ const struct nic_ops rtl8139_ops = {
 	.queues_max = 1,
 	.spaces = spaces,
 	.revs = { RTL8139_REV_CPLUS, RTL8139_REV_C },
+	.io_ports = true,
 	.init = init,
 	.finish = finish,
 	.reset = reset,

@@ -534,7 +534,7 @@ static void add_capabilities(struct virtio_net *v)
 static int virtio_init(struct nic *nic, const struct nic_spec *spec, struct error *err)
 {
 	struct virtio_net *v = virtio_of(nic);
-	bool transitional = spec->rev <= 0; /* also by default: what fits every driver */
+	bool transitional = spec->rev <= 0; /* also where nobody chose: what fits every driver */
 
 	if (spec->queues > QUEUES_MAX)
 		return error_set(err, -ERANGE, "virtio-net has 1 to %d queue pairs; use queues=%d",
@@ -592,7 +592,8 @@ static struct reg_space *const spaces[] = { &virtio_modern_space, &virtio_legacy
 
 const struct nic_ops virtio_net_ops = {
 	.name = "virtio-net",
-	.summary = "virtio 1.x network card, transitional; with rev=1 modern only",
+	.summary = "virtio 1.x network card; rev=0 transitional, rev=1 (behind a root port) modern "
+		   "only",
 	.size = sizeof(struct virtio_net),
 	.performant = true,
 	.express = true,
@@ -600,6 +601,9 @@ const struct nic_ops virtio_net_ops = {
 	.mtu_max = 65535,
 	.packed = true,
 	.revs = { 1 },
+	.rev_zero = true,
+	.express_rev = 1, /* as QEMU's own: what is plugged into a root port is modern only */
+	.io_ports = true,
 	.spaces = spaces,
 	.init = virtio_init,
 	.finish = virtio_finish,
