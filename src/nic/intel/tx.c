@@ -188,8 +188,8 @@ static enum gather gather(struct walk *w, struct frame *f)
 		}
 	}
 	job->end = w->at;
-	if (!asked.any)
-		return w->seen == seen ? GATHER_END : GATHER_NOTHING;
+	if (!asked.any && w->seen != seen)
+		return GATHER_NOTHING;
 	if (w->at == w->ring.tail)
 		return GATHER_END;
 	if (w->jobs)
