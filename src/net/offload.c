@@ -106,6 +106,26 @@ int frame_check(const struct frame *f)
 	return h->gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : check_gso(f);
 }
 
+static uint16_t csum_not_zero(uint32_t sum)
+{
+	uint16_t c = csum_fold(sum);
+
+	return c ? c
+		 : 0xffff; /* 0 means "no checksum" in UDP (RFC 768), and both are the same number in TCP */
+}
+
+void frame_make_checksum(struct frame *f)
+{
+	uint8_t *data = f->iov[0].iov_base;
+	uint32_t start = f->hdr.csum_start;
+
+	if (f->iovs != 1 || frame_check(f) < 0)
+		return;
+	put_be16(data + start + f->hdr.csum_offset,
+		 csum_not_zero(csum_add(0, data + start, f->length - start, false)));
+	f->hdr = (struct virtio_net_hdr_v1){ .flags = VIRTIO_NET_HDR_F_DATA_VALID };
+}
+
 /* Where the network header begins and what it is; 0 when the frame is too short or has too many tags. */
 static uint32_t find_l3(const uint8_t *head, uint32_t length, uint16_t *ethertype)
 {
@@ -234,14 +254,6 @@ static void finish_frame(const struct offload_walk *w, struct frame *out, uint8_
 	out->queue = w->source->queue;
 	if (w->offloads & FRAME_CSUM)
 		out->hdr.flags = VIRTIO_NET_HDR_F_DATA_VALID;
-}
-
-static uint16_t csum_not_zero(uint32_t sum)
-{
-	uint16_t c = csum_fold(sum);
-
-	return c ? c
-		 : 0xffff; /* 0 means "no checksum" in UDP (RFC 768), and both are the same number in TCP */
 }
 
 static bool make_checksummed(struct offload_walk *w, struct frame *out)

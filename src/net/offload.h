@@ -21,6 +21,10 @@ uint32_t frame_needs(const struct frame *f);
  * 0 or -EINVAL. Every frame from a guest passes here before anyone acts on its header. Reads no byte of the frame itself. */
 int frame_check(const struct frame *f);
 
+/* Computes the checksum of a NEEDS_CSUM frame that passed frame_check and asks for nothing else, in place: for one piece of memory that is
+ * ours. A frame in more pieces is left as it is. */
+void frame_make_checksum(struct frame *f);
+
 /* Walks the frames that `source` becomes when the other side takes `offloads` only.
  * Frames made here live in `room`, one behind the other, until the next call of _next or _fill. */
 struct offload_walk {

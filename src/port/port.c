@@ -174,7 +174,18 @@ void port_unblock(struct port *p)
 
 /* --- wire -> guest --- */
 
-/* Hands on segment after segment of rx[rx_at]. True when the frame is done. */
+static bool segments_wait(const struct port *p)
+{
+	return p->rx_segment_at < p->rx_segment_count;
+}
+
+static void forget_segments(struct port *p)
+{
+	p->rx_walking = false;
+	p->rx_segment_at = p->rx_segment_count = 0;
+}
+
+/* Hands on the segments of rx[rx_at], as many at once as there is room for. True when the frame is done. */
 static bool deliver_segments(struct port *p, struct nic *nic)
 {
 	const struct frame *f = &p->rx[p->rx_at];
@@ -187,12 +198,20 @@ static bool deliver_segments(struct port *p, struct nic *nic)
 		}
 		p->rx_walking = true;
 	}
-	while (p->rx_segment_waits || offload_walk_next(&p->rx_walk, &p->rx_segment)) {
-		p->rx_segment_waits = nic->ops->receive(nic, &p->rx_segment, 1) == 0;
-		if (p->rx_segment_waits)
+	for (;;) {
+		if (!segments_wait(p)) {
+			p->rx_segment_at = 0;
+			p->rx_segment_count =
+				offload_walk_fill(&p->rx_walk, p->rx_segment, PORT_RX_SEGMENTS);
+			if (!p->rx_segment_count)
+				break;
+		}
+		p->rx_segment_at += nic->ops->receive(nic, p->rx_segment + p->rx_segment_at,
+						      p->rx_segment_count - p->rx_segment_at);
+		if (segments_wait(p))
 			return false;
 	}
-	p->rx_walking = false;
+	forget_segments(p);
 	return true;
 }
 
@@ -225,7 +244,7 @@ bool port_deliver(struct port *p)
 	if (!nic) {
 		drop_frames(p, DROP_NO_ACTIVE_NIC, p->rx_count - p->rx_at);
 		p->rx_at = p->rx_count;
-		p->rx_walking = p->rx_segment_waits = false;
+		forget_segments(p);
 		return true;
 	}
 	return deliver_to(p, nic);
@@ -242,6 +261,18 @@ static void lay_out_rx(struct port *p)
 	}
 }
 
+/* A checksum that the driver does not take half done is made where the frame lies: the room is ours. */
+static void mend_checksums(struct port *p)
+{
+	const struct nic *nic = active_nic(p);
+
+	if (!nic || (nic->rx_offloads & FRAME_CSUM))
+		return;
+	for (unsigned i = 0; i < p->rx_count; i++)
+		if (frame_needs(&p->rx[i]) == FRAME_CSUM)
+			frame_make_checksum(&p->rx[i]);
+}
+
 bool port_receive(struct port *p, unsigned queue)
 {
 	if (p->stopped || (port_rx_waits(p) && !port_deliver(p)))
@@ -249,6 +280,7 @@ bool port_receive(struct port *p, unsigned queue)
 	lay_out_rx(p);
 	p->rx_at = 0;
 	p->rx_count = p->backend->ops->receive(p->backend, queue, p->rx, PORT_RX_BATCH);
+	mend_checksums(p);
 	for (unsigned i = 0; i < p->rx_count; i++)
 		p->counters.rx_bytes += p->rx[i].length;
 	p->counters.rx_frames += p->rx_count;
@@ -300,10 +332,14 @@ void port_sync_offloads(struct port *p)
 {
 	const struct nic *nic = active_nic(p);
 
-	if (!nic || nic->rx_offloads == p->rx_offloads || !p->backend->ops->set_rx_offloads)
+	if (!nic || !p->backend->ops->set_rx_offloads)
 		return;
-	p->rx_offloads = nic->rx_offloads;
-	p->backend->ops->set_rx_offloads(p->backend, p->rx_offloads);
+	/* large TCP segments are always welcome: to cut one up here is far cheaper than to read its pieces one by one */
+	uint32_t wanted = nic->rx_offloads | FRAME_CSUM | FRAME_TSO4 | FRAME_TSO6;
+	if (wanted == p->rx_offloads)
+		return;
+	p->rx_offloads = wanted;
+	p->backend->ops->set_rx_offloads(p->backend, wanted);
 }
 
 void port_set_stopped(struct port *p, bool stopped)
@@ -320,7 +356,7 @@ void port_set_stopped(struct port *p, bool stopped)
 
 static int map_rx(struct port *p)
 {
-	size_t frames = PORT_RX_BATCH * sizeof(struct frame);
+	size_t frames = (PORT_RX_BATCH + PORT_RX_SEGMENTS) * sizeof(struct frame);
 
 	frames = (frames + 4095) & ~(size_t)4095;
 	p->rx_mapping = frames + (PORT_RX_BATCH + 1) * (size_t)FRAME_ROOM;
@@ -328,6 +364,7 @@ static int map_rx(struct port *p)
 	if (!base)
 		return -ENOMEM;
 	p->rx = (struct frame *)base;
+	p->rx_segment = p->rx + PORT_RX_BATCH;
 	p->rx_room = base + frames;
 	return 0;
 }

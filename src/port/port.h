@@ -10,7 +10,8 @@
 #include "net/offload.h"
 #include "nic/nic.h"
 
-#define PORT_RX_BATCH 32u
+#define PORT_RX_BATCH	 32u
+#define PORT_RX_SEGMENTS 48u /* of a frame of 64 KiB in pieces for Ethernet */
 
 /* Room of a worker for frames that software segmentation makes; used within one call. */
 struct port_scratch {
@@ -42,10 +43,11 @@ struct port {
 	struct frame *rx; /* PORT_RX_BATCH frames with a buffer each; one mapping */
 	size_t rx_mapping;
 	unsigned rx_at, rx_count;
-	struct offload_walk rx_walk; /* of rx[rx_at], while `rx_walking` */
-	struct frame rx_segment;     /* the segment that waits, while `rx_segment_waits` */
+	struct offload_walk rx_walk;		  /* of rx[rx_at], while `rx_walking` */
+	struct frame *rx_segment;		  /* PORT_RX_SEGMENTS of its segments ... */
+	unsigned rx_segment_at, rx_segment_count; /* ... and those of them that wait */
 	uint8_t *rx_room;
-	bool rx_walking, rx_segment_waits;
+	bool rx_walking;
 	uint32_t rx_offloads; /* what the backend was told last */
 
 	/* guest -> wire */
