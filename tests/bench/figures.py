@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """figures.py [PART]...: every figure that the README quotes, as one table and as bench.json in the build folder.
 
-Parts: registers, idle, switch, tcp (all without a word). BENCH_ROUNDS and BENCH_SECONDS make it longer or shorter.
+Parts: registers, models, idle, switch, tcp (all without a word). BENCH_ROUNDS and BENCH_SECONDS make it longer or shorter.
 A figure is a ratio of two things measured in turns on this machine, now; the bare numbers say little elsewhere.
 """
 import os
@@ -14,6 +14,7 @@ sys.path.insert(0, str(HERE))
 
 import idle  # noqa: E402
 import lab as machine  # noqa: E402
+import models  # noqa: E402
 import registers  # noqa: E402
 import switching  # noqa: E402
 import table  # noqa: E402
@@ -22,13 +23,14 @@ from harness import main  # noqa: E402
 
 PARTS = {
     "registers": registers.measure,
+    "models": models.measure,
     "idle": idle.measure,
     "switch": switching.measure,
     "tcp": tcp.measure,
     "tcp-virtio": lambda lab: tcp.measure(lab, ("virtio-net",)),
     "tcp-rtl8139": lambda lab: tcp.measure(lab, ("rtl8139",)),
 }
-USUAL = ("registers", "idle", "switch", "tcp")
+USUAL = ("registers", "models", "idle", "switch", "tcp")
 
 
 def about():
