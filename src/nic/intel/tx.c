@@ -74,6 +74,7 @@ static enum drop_reason add_piece(struct walk *w, struct frame *f, const struct 
 			FRAME_IOV_MAX - f->iovs);
 	if (n < 0)
 		return n == -E2BIG ? DROP_BAD_DESCRIPTOR : DROP_BAD_ADDRESS;
+	__builtin_prefetch(f->iov[f->iovs].iov_base); /* its headers are wanted soon */
 	f->iovs = (uint16_t)(f->iovs + n);
 	f->length += d->length;
 	return DROP_NONE;
@@ -212,9 +213,13 @@ static void undo_contexts(struct walk *w, unsigned done)
 
 static void count_sent(struct intel_stats *s, const struct frame *f, const struct job *job)
 {
-	uint8_t dest[MAC_LEN];
+	uint8_t copy[MAC_LEN];
+	const uint8_t *dest = f->iov[0].iov_base;
 
-	frame_copy_out(f, 0, dest, sizeof(dest));
+	if (f->iov[0].iov_len < MAC_LEN) {
+		frame_copy_out(f, 0, copy, sizeof(copy));
+		dest = copy;
+	}
 	if (job->segments < 2) {
 		intel_stats_sent(s, dest, f->length, 1);
 	} else {
