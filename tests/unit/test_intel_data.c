@@ -352,6 +352,64 @@ static void frames_that_nobody_took_stay_in_the_ring_with_their_context(void **s
 	assert_int_equal(w->ring.head, 6);
 }
 
+static unsigned hold_after; /* frames that may go */
+static uint32_t held_launch;
+
+static bool hold(struct nic *nic, const struct intel_tx_frame *t)
+{
+	(void)nic;
+	if (hold_after) {
+		hold_after--;
+		return false;
+	}
+	held_launch = t->launch_first ? t->launch : 0;
+	return true;
+}
+
+static void a_held_frame_and_those_behind_it_stay_in_the_ring(void **state)
+{
+	struct world *w = *state;
+
+	w->tx.decode = intel_txd_decode_advanced;
+	w->tx.hold = hold;
+	hold_after = 1;
+	post(w, BUFFERS, 60 | ADV | IFCS | EOP | RS, 0);
+	post(w, (uint64_t)4711 << 32 | 14u << 9, DEXT | 2u << 20, 0x80); /* launch time */
+	post(w, BUFFERS, 60 | ADV | IFCS | EOP | RS, 0);
+	post(w, BUFFERS, 60 | ADV | IFCS | EOP | RS, 0);
+	struct intel_tx_result r = run(w);
+	assert_int_equal(w->frames, 1);
+	assert_int_equal(w->ring.head, 1);
+	assert_int_equal(held_launch, 4711);
+	assert_false(r.more || r.empty);
+	assert_int_equal(w->queue.context[0].launch, 0); /* its context is set again when it goes */
+	hold_after = 2;
+	r = run(w);
+	assert_int_equal(w->frames, 3);
+	assert_true(r.empty);
+	assert_int_equal(w->queue.context[0].launch, 4711);
+}
+
+static void saved_contexts_come_back(void **state)
+{
+	struct world *w = *state;
+	struct intel_tx_queue other = { 0 };
+	struct buffer out = { 0 };
+
+	context(w, 500, true);
+	context(w, 0, false);
+	run(w);
+	w->queue.context[0].launch = 4711;
+	intel_tx_queue_save(&w->queue, &out);
+	struct reader in = reader_of(out.data, out.length);
+	intel_tx_queue_load(&other, &in);
+	assert_true(reader_at_end(&in) && !in.failed);
+	assert_int_equal(other.context[1].mss, 500);
+	assert_int_equal(other.context[0].tucss, w->queue.context[0].tucss);
+	assert_int_equal(other.context[0].launch, 4711);
+	buffer_finish(&out);
+}
+
 static void a_frame_without_its_end_waits_for_it(void **state)
 {
 	struct world *w = *state;
@@ -611,6 +669,8 @@ int main(void)
 		T(short_frames_are_padded_with_zeros),
 		T(the_drivers_own_FCS_is_taken_off),
 		T(frames_that_nobody_took_stay_in_the_ring_with_their_context),
+		T(a_held_frame_and_those_behind_it_stay_in_the_ring),
+		T(saved_contexts_come_back),
 		T(a_frame_without_its_end_waits_for_it),
 		T(an_endless_frame_is_given_back),
 		T(bad_offloads_are_dropped_and_the_ring_goes_on),

@@ -199,6 +199,9 @@ uint32_t intel_irq_icr_read(struct pci_device *dev, const struct reg *row, unsig
 	uint32_t value = icr_value(irq);
 
 	(void)index;
+	if (!irq->looked)
+		nic_of(dev)->notes.status_dirty = true;
+	irq->looked = true;
 	if ((irq->gpie & GPIE_NSICR) || (value & INT_ASSERTED) || irq->ims == 0)
 		irq->icr = 0;
 	if (value & INT_ASSERTED)

@@ -27,6 +27,7 @@ struct intel_irq {
 	uint32_t eitr[INTEL_VECTORS_MAX];
 	/* no registers: */
 	uint8_t kind; /* enum intel_irq_kind */
+	bool looked; /* ICR was read since the reset: what a driver that polls does (intel_driver_served) */
 	uint32_t told,
 		ext_told; /* causes of ICR and EICR for which an interrupt went out already */
 	struct intel_throttle throttle[INTEL_VECTORS_MAX];

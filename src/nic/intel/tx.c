@@ -27,6 +27,7 @@ struct job {
 	uint32_t end;	/* the descriptor behind its last */
 	uint32_t flags; /* of all its descriptors */
 	uint32_t launch;
+	bool launch_first;
 	uint16_t segments; /* 0: one frame */
 	uint8_t mac;
 	uint8_t reason; /* enum drop_reason; DROP_NONE: send it */
@@ -48,6 +49,7 @@ enum gather {
 	GATHER_FRAME,	/* one more job; it may be a bad one (reason) */
 	GATHER_NOTHING, /* only contexts: they are done */
 	GATHER_LIMIT,	/* enough for one batch */
+	GATHER_HELD,	/* the model wants the frame to wait */
 	GATHER_END,	/* tail reached: nothing, or the rest of the frame is not there yet */
 	GATHER_FAULT	/* the ring is outside memory */
 };
@@ -141,10 +143,28 @@ static enum drop_reason end_frame(struct walk *w, struct frame *f, struct job *j
 	a->request.pad = tx->pad;
 	a->request.context = context;
 	job->launch = context->launch;
+	job->launch_first = context->launch_first;
 	enum drop_reason reason = intel_offload_apply(f, &a->request);
 	if (reason == DROP_NONE)
 		job->segments = segments_of(f);
 	return reason;
+}
+
+static struct intel_tx_frame described(const struct frame *f, const struct job *job)
+{
+	return (struct intel_tx_frame){ .frame = f,
+					.flags = job->flags,
+					.launch = job->launch,
+					.launch_first = job->launch_first,
+					.mac = job->mac };
+}
+
+static bool held(const struct walk *w, const struct frame *f, const struct job *job)
+{
+	if (!w->tx->hold || job->reason != DROP_NONE)
+		return false;
+	const struct intel_tx_frame t = described(f, job);
+	return w->tx->hold(w->tx->nic, &t);
 }
 
 /* Takes the descriptors of the next frame. */
@@ -185,7 +205,7 @@ static enum gather gather(struct walk *w, struct frame *f)
 			job->end = w->at;
 			if (job->reason == DROP_NONE)
 				job->reason = (uint8_t)end_frame(w, f, job, &asked);
-			return GATHER_FRAME;
+			return held(w, f, job) ? GATHER_HELD : GATHER_FRAME;
 		}
 	}
 	job->end = w->at;
@@ -240,9 +260,7 @@ static void note_sent(struct walk *w, const struct frame *f, const struct job *j
 	if (tx->stats)
 		count_sent(tx->stats, f, job);
 	if (tx->sent && (job->flags & TXD_STAMP)) {
-		const struct intel_tx_frame t = {
-			.frame = f, .flags = job->flags, .launch = job->launch, .mac = job->mac
-		};
+		const struct intel_tx_frame t = described(f, job);
 		tx->sent(tx->nic, &t);
 	}
 	result->frames++;
@@ -334,5 +352,40 @@ void intel_transmit(struct intel_tx *tx, struct intel_tx_result *result)
 	if (end == GATHER_FAULT)
 		tx->nic->counters.bad_access++;
 	result->empty = all && tx->ring->head == w.ring.tail;
-	result->more = all && !result->empty && end != GATHER_FAULT && end != GATHER_END;
+	result->more = all && !result->empty && end != GATHER_FAULT && end != GATHER_END &&
+		       end != GATHER_HELD;
+}
+
+/* --- saved state --- */
+
+void intel_tx_queue_save(const struct intel_tx_queue *q, struct buffer *out)
+{
+	for (unsigned i = 0; i < INTEL_TX_CONTEXTS; i++) {
+		const struct intel_tx_context *c = &q->context[i];
+		const uint16_t half[] = { c->ipcss, c->ipcso,  c->ipcse, c->tucss, c->tucso,
+					  c->tucse, c->hdrlen, c->mss,	 c->vlan };
+
+		for (unsigned k = 0; k < ARRAY_SIZE(half); k++)
+			buffer_put_u16(out, half[k]);
+		buffer_put_u8(out, c->l4);
+		buffer_put_u8(out, c->ipv4);
+		buffer_put_u32(out, c->launch);
+		buffer_put_u8(out, c->launch_first);
+	}
+}
+
+void intel_tx_queue_load(struct intel_tx_queue *q, struct reader *in)
+{
+	for (unsigned i = 0; i < INTEL_TX_CONTEXTS; i++) {
+		struct intel_tx_context *c = &q->context[i];
+		uint16_t *const half[] = { &c->ipcss, &c->ipcso,  &c->ipcse, &c->tucss, &c->tucso,
+					   &c->tucse, &c->hdrlen, &c->mss,   &c->vlan };
+
+		for (unsigned k = 0; k < ARRAY_SIZE(half); k++)
+			*half[k] = reader_u16(in);
+		c->l4 = reader_u8(in) % INTEL_L4_COUNT;
+		c->ipv4 = reader_u8(in) & 1;
+		c->launch = reader_u32(in);
+		c->launch_first = reader_u8(in) & 1;
+	}
 }

@@ -23,7 +23,8 @@ struct intel_tx_context {
 	uint16_t vlan;
 	uint8_t l4; /* enum intel_l4 */
 	bool ipv4;
-	uint32_t launch; /* igc: launch time */
+	uint32_t launch;   /* igc: launch time */
+	bool launch_first; /* ... counted from the next cycle */
 };
 
 enum intel_l4 { L4_OTHER, L4_TCP, L4_UDP, L4_SCTP, INTEL_L4_COUNT };
@@ -75,6 +76,7 @@ struct intel_tx_frame {
 	uint32_t flags; /* of all its descriptors together */
 	uint8_t mac;	/* struct intel_txd's */
 	uint32_t launch;
+	bool launch_first;
 };
 
 /* What a model lends to one walk. */
@@ -92,6 +94,9 @@ struct intel_tx {
 	uint64_t head_at; /* ... where to */
 	/* Takes frames; NULL: nic_send. Loopback, switching between pools. Fewer than n = backpressure. */
 	unsigned (*send)(struct nic *nic, struct frame *frames, unsigned n);
+	/* May be NULL. Called for each frame before it is sent, in order; true: it and all behind it stay in the ring until the model
+	 * makes the queue runnable again. */
+	bool (*hold)(struct nic *nic, const struct intel_tx_frame *t);
 	/* May be NULL. Called for each frame that was taken and asked for something the model does: now TXD_STAMP. */
 	void (*sent)(struct nic *nic, const struct intel_tx_frame *t);
 };

@@ -30,6 +30,7 @@
 #define POPTS_IXSM    BIT(8)
 #define POPTS_TXSM    BIT(9)
 #define ADV_IDX_SHIFT 4
+#define ADV_TSN_FIRST BIT(7)
 
 #define DTYP_CONTEXT	 0
 #define DTYP_DATA	 1
@@ -144,6 +145,7 @@ static void decode_adv_context(const struct intel_desc *raw, struct intel_txd *d
 		.l4 = kinds[kind].l4,
 		.ipv4 = dword2 & ADV_IPV4,
 		.launch = (uint32_t)(raw->lo >> 32),
+		.launch_first = dword3 & ADV_TSN_FIRST,
 	};
 }
 
