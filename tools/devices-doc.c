@@ -31,9 +31,20 @@ static void print_row(const struct reg *row)
 		       row->mask, row->reset);
 }
 
+static void print_lines(const char *title, const char *const *lines)
+{
+	if (!lines)
+		return;
+	printf("\n%s\n", title);
+	for (; *lines; lines++)
+		printf("* %s\n", *lines);
+}
+
 static void print_model(const struct nic_ops *ops)
 {
 	printf("\n## %s\n%s.\n", ops->name, ops->summary);
+	print_lines("Modelled:", ops->does);
+	print_lines("Not modelled:", ops->lacks);
 	for (struct reg_space *const *s = ops->spaces; *s; s++) {
 		printf("\n### %s: %u rows, %u bytes\n\n", (*s)->name, (*s)->count, (*s)->size);
 		printf("| register | offset | bits | kind | mask | after reset "
@@ -45,7 +56,7 @@ static void print_model(const struct nic_ops *ops)
 
 int main(void)
 {
-	printf("# Registers of every card\n\n"
+	printf("# Every card: what it does, and its registers\n\n"
 	       "Made by `tools/devices-doc.c` from the rows that serve the guest; a test keeps it "
 	       "true.\n"
 	       "*mask*: bits that the guest can change. *with an effect*: code runs on the "

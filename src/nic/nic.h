@@ -27,8 +27,11 @@ enum reset_kind {
 struct nic_ops {
 	const char *name;    /* "igc", as users write it */
 	const char *summary; /* one line for `anynic models` */
-	size_t size;	     /* bytes of the model's struct, which begins with struct nic */
-	bool performant;     /* may be the performant card of a switch port */
+	const char *const
+		*does; /* what is modelled, a line each, NULL at the end: docs/devices.md */
+	const char *const *lacks; /* what the chip has and this model does not */
+	size_t size;		  /* bytes of the model's struct, which begins with struct nic */
+	bool performant;	  /* may be the performant card of a switch port */
 	bool legacy;
 	bool express;	     /* PCI Express card: wants a root port on q35 */
 	uint16_t queues_max; /* queue pairs */

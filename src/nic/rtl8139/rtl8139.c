@@ -268,11 +268,29 @@ static void finish(struct nic *nic)
 	(void)nic; /* everything is inside the struct */
 }
 
+static const char *const does[] = {
+	"C mode (four slots, ring of bytes) and C+ descriptors, both priorities; rev=0x10 is an "
+	"RTL8139C without C+",
+	"C+ checksums, large send, VLAN insertion and stripping; reception over several "
+	"descriptors",
+	"address and multicast hash filters, loopback, tally counters, timer, link changes",
+	"93C46 EEPROM through its pins, writable; PHY registers; power management capability",
+	NULL,
+};
+
+static const char *const lacks[] = {
+	"VPD, boot ROM interface, wake-up (the registers are storage), flow control frames, CLKRUN",
+	"TxConfig's gap times and DMA bursts change nothing",
+	NULL,
+};
+
 static struct reg_space *const spaces[] = { &rtl8139_c_space, &rtl8139_cplus_space, NULL };
 
 const struct nic_ops rtl8139_ops = {
 	.name = "rtl8139",
 	.summary = "Realtek RTL8139C+ (rev=0x20) or RTL8139C (rev=0x10), 100 Mbit/s, PCI",
+	.does = does,
+	.lacks = lacks,
 	.size = sizeof(struct rtl8139),
 	.legacy = true,
 	.queues_max = 1,

@@ -588,12 +588,29 @@ static bool virtio_transmit(struct nic *nic, unsigned queue)
 	return queue < v->state.pairs_max && virtio_transmit_pair(v, queue);
 }
 
+static const char *const does[] = {
+	"split and packed rings, indirect descriptors, event index, in order, ring reset; up to 8 "
+	"queue pairs",
+	"checksums, TCP and UDP segmentation both ways, merged receive buffers, MTU",
+	"control queue: receive modes, addresses, VLANs, queue pairs, offloads, announcement",
+	"transitional and modern interface, PCI window; INTx and MSI-X",
+	NULL,
+};
+
+static const char *const lacks[] = {
+	"RSS and hash reports, notification coalescing, device statistics, UDP tunnels",
+	"ACCESS_PLATFORM, ADMIN_VQ, NOTIFICATION_DATA",
+	NULL,
+};
+
 static struct reg_space *const spaces[] = { &virtio_modern_space, &virtio_legacy_space, NULL };
 
 const struct nic_ops virtio_net_ops = {
 	.name = "virtio-net",
 	.summary = "virtio 1.x network card; rev=0 transitional, rev=1 (behind a root port) modern "
 		   "only",
+	.does = does,
+	.lacks = lacks,
 	.size = sizeof(struct virtio_net),
 	.performant = true,
 	.express = true,
