@@ -50,7 +50,11 @@ static const struct verb verbs[] = {
 	  "--nic SPEC... --socket PATH [--cpu N] [--name NAME] [--qmp PATH]",
 	  "  --socket PATH   of the card; with several cards a folder, ID.sock each\n"
 	  "  --cpu N         keep the first worker on this CPU\n" },
-	{ "models", verb_models, "which cards there are", "[-j]", NULL },
+	{ "models", verb_models, "which cards there are, and which guest knows which",
+	  "[-j] [--guest NAME]",
+	  "Without --guest: the cards, then every known guest with what to write after --nic for "
+	  "it.\n"
+	  "  --guest NAME    one guest, or a family: windows-7, windows\n" },
 	{ "backends", verb_backends, "where a port's frames can go", "[-j]", NULL },
 	{ "stop", verb_stop, "end a guest", "[NAME] [--timeout SECONDS]",
 	  "Ends QEMU as its own `quit` does; what does not end is killed. The guest's system is "

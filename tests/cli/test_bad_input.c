@@ -138,6 +138,9 @@ static void wrong_verbs_and_options_are_usage_errors(void **state)
 		{ "plan --place moon", 2, "--place moon", "hosted, qemu" },
 		{ "plan --name a/b", 2, "--name a/b is not legal", "letters, digits" },
 		{ "plan --interfaces f.xml", 4, "XML is not in this version", "--nic" },
+		{ "models --guest windoze", 3, "no guest 'windoze' is known", "anynic models" },
+		{ "models --guest windows-8.1", 3, "did you mean windows-8?", "" },
+		{ "models --guest", 2, "requires an argument", "usage: anynic models" },
 		{ "models x", 2, "'x'", "usage: anynic models" },
 		{ "models -x", 2, "x", "usage: anynic models" },
 		{ "backends x", 2, "'x'", "usage: anynic backends" },
@@ -314,6 +317,30 @@ static void a_good_plan_is_one_document_and_opens_nothing(void **state)
 	assert_int_equal(access(out, F_OK), -1);
 }
 
+static void a_guest_gets_its_cards_recommended(void **state)
+{
+	(void)state;
+	static char out[1 << 16], err[1 << 16];
+
+	assert_int_equal(run("models", out, err, sizeof(out)), 0);
+	/* lines of cards come first and begin at the left, for who reads first words */
+	assert_int_equal(strncmp(out, "rtl8139 ", 8), 0);
+	char *overview = strstr(out, "\n\n");
+	assert_non_null(overview);
+	assert_non_null(strstr(overview, "windows-11"));
+	for (char *line = overview + 2; (line = strchr(line, '\n')) && line[1]; line++)
+		assert_true(line[1] == ' ' || line[1] == '\n');
+	assert_int_equal(run("models --guest linux-2.6", out, err, sizeof(out)), 0);
+	assert_non_null(strstr(out, "rtl8139, virtio-net"));
+	assert_non_null(strstr(out, "--nic auto"));
+	assert_non_null(strstr(out, "source "));
+	assert_int_equal(run("models -j --guest windows", out, err, sizeof(out)), 0);
+	assert_true(out[0] == '[' && strstr(out, "\"guest\":\"windows-xp\"") &&
+		    strstr(out, "\"guest\":\"windows-11\""));
+	assert_int_equal(run("models -j", out, err, sizeof(out)), 0);
+	assert_true(out[0] == '[' && strstr(out, "\"model\":\"rtl8139\""));
+}
+
 static void a_virtio_card_behind_a_root_port_is_modern_only(void **state)
 {
 	(void)state;
@@ -350,6 +377,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_qemu_line_that_cannot_work_says_what_to_add),
 		cmocka_unit_test(a_qemu_that_cannot_be_used_is_told_apart),
 		cmocka_unit_test(run_refuses_before_anything_is_opened),
+		cmocka_unit_test(a_guest_gets_its_cards_recommended),
 		cmocka_unit_test(a_virtio_card_behind_a_root_port_is_modern_only),
 		cmocka_unit_test(a_good_plan_is_one_document_and_opens_nothing),
 	};
