@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "net/coalesce.h"
+
 #define FRAME_ROOM   ((size_t)69632) /* FRAME_MAX rounded up to pages */
 #define SCRATCH_ROOM (SCRATCH_SEGMENTS * FRAME_ROOM)
 #define DRAIN_ROUNDS                                                                               \
@@ -90,24 +92,48 @@ static unsigned plain_run(const struct frame *frames, unsigned n, uint32_t offlo
 	return i;
 }
 
+/* As plain_run, but ends where frames begin that go out as one: how many is in *joined, that one in the scratch room. */
+static unsigned separate_run(struct port *p, const struct frame *frames, unsigned n,
+			     uint32_t offloads, unsigned *joined)
+{
+	unsigned run = plain_run(frames, n, offloads);
+
+	for (unsigned i = 0; i < run; i++) {
+		*joined = coalesce(frames + i, run - i, offloads, p->scratch->frame);
+		if (*joined)
+			return i;
+	}
+	return run;
+}
+
+/* Sends frames as they are and then joined ones, or one frame as segments. False when the backend took less. */
+static bool send_some(struct port *p, const struct frame *frames, unsigned n, uint32_t offloads,
+		      unsigned *done)
+{
+	struct backend *b = p->backend;
+	unsigned joined = 0;
+	unsigned run = p->tx_skip ? 0 : separate_run(p, frames, n, offloads, &joined);
+
+	if (!run && !joined) {
+		bool went = send_segments(p, frames, offloads);
+		*done += went;
+		return went;
+	}
+	unsigned taken = run ? b->ops->send(b, frames, run) : 0;
+	*done += taken;
+	if (taken < run || (joined && b->ops->send(b, p->scratch->frame, 1) == 0))
+		return false;
+	*done += joined;
+	return true;
+}
+
 static unsigned send_frames(struct port *p, struct frame *frames, unsigned n)
 {
 	uint32_t offloads = p->backend->ops->offloads(p->backend);
 	unsigned done = 0;
 
-	while (done < n) {
-		unsigned run = p->tx_skip ? 0 : plain_run(frames + done, n - done, offloads);
-		if (run) {
-			unsigned taken = p->backend->ops->send(p->backend, frames + done, run);
-			done += taken;
-			if (taken < run)
-				break;
-		} else if (send_segments(p, &frames[done], offloads)) {
-			done++;
-		} else {
-			break;
-		}
-	}
+	while (done < n && send_some(p, frames + done, n - done, offloads, &done))
+		continue;
 	p->tx_blocked = done < n;
 	for (unsigned i = 0; i < done; i++)
 		p->counters.tx_bytes += frames[i].length;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "net/csum.h"
 #include "port/port.h"
 
 /* --- a NIC that takes `room` frames and has `posted` frames to send --- */
@@ -304,6 +305,68 @@ static void a_blocked_backend_leaves_the_ring_as_it_is(void **state)
 	assert_int_equal(fb.got, 20);
 }
 
+/* A plain frame, four segments of one stream, a plain frame. */
+static void make_stream(struct frame *frames, uint8_t (*data)[1100])
+{
+	for (unsigned i = 0; i < 6; i++) {
+		uint8_t *p = data[i];
+		if (i == 0 || i == 5) {
+			memset(p, 0, 64);
+			frame_set_linear(&frames[i], p, 64);
+			continue;
+		}
+		frame_set_linear(&frames[i], p, make_tcp(p, 1000));
+		put_be16(p + 18, (uint16_t)i);
+		put_be16(p + 24, 0);
+		put_be16(p + 24, csum_fold(csum_add(0, p + 14, 20, false)));
+		put_be32(p + 38, 1000 * i);
+		p[47] = 0x10;
+		put_be16(p + 50, csum_fold(csum_add(csum_add(6 + 1020, p + 26, 8, false), p + 34,
+						    1020, false)));
+	}
+}
+
+static void a_stream_goes_as_one_frame_to_a_backend_that_takes_it(void **state)
+{
+	static uint8_t data[6][1100];
+	static struct frame frames[6];
+
+	(void)state;
+	links(true, false, 0);
+	make_stream(frames, data);
+	assert_int_equal(nic_send(&legacy->nic, frames, 6), 6);
+	assert_int_equal(fb.got, 6); /* not to one that does not */
+	fb.offloads = FRAME_CSUM | FRAME_TSO4;
+	assert_int_equal(nic_send(&legacy->nic, frames, 6), 6);
+	assert_int_equal(fb.got, 6 + 3);
+	assert_int_equal(fb.seq[7], 1000);
+	assert_int_equal(fb.bytes, 2 * (64 + 4054 + 64) + 3 * 54);
+	assert_int_equal(port.counters.tx_frames, 12); /* as the guest sent them */
+	assert_int_equal(port.counters.tx_bytes, 2 * (64 + 4 * 1054 + 64));
+}
+
+static void a_joined_frame_goes_as_a_whole_or_stays_as_a_whole(void **state)
+{
+	static uint8_t data[6][1100];
+	static struct frame frames[6];
+
+	(void)state;
+	links(true, false, 0);
+	make_stream(frames, data);
+	fb.offloads = FRAME_CSUM | FRAME_TSO4;
+	fb.room = 0;
+	assert_int_equal(nic_send(&legacy->nic, frames, 6), 0);
+	fb.room = 1;
+	assert_int_equal(nic_send(&legacy->nic, frames, 6), 1);
+	assert_true(port.tx_blocked);
+	fb.room = 1;
+	assert_int_equal(nic_send(&legacy->nic, frames + 1, 5), 4);
+	fb.room = 1;
+	assert_int_equal(nic_send(&legacy->nic, frames + 5, 1), 1);
+	assert_int_equal(fb.got, 3);
+	assert_int_equal(port.counters.tx_frames, 6);
+}
+
 static void segments_are_made_for_a_backend_that_cannot(void **state)
 {
 	(void)state;
@@ -405,6 +468,8 @@ int main(void)
 		T(a_direct_move_loses_and_doubles_nothing),
 		T(posted_transmits_of_the_old_nic_go_out_before_the_move),
 		T(a_blocked_backend_leaves_the_ring_as_it_is),
+		T(a_stream_goes_as_one_frame_to_a_backend_that_takes_it),
+		T(a_joined_frame_goes_as_a_whole_or_stays_as_a_whole),
 		T(segments_are_made_for_a_backend_that_cannot),
 		T(a_large_frame_reaches_a_driver_that_cannot_in_pieces_also_over_a_move),
 		T(a_stopped_guest_has_its_rings_left_alone),
