@@ -25,6 +25,7 @@ struct machine {
 	struct clock clock;
 	struct frame batch[FRAME_BATCH];
 	int ram_fd, irq_fd;
+	int vector_fd[PCI_VECTORS_MAX]; /* MSI-X, -1 = not used */
 	uint8_t *ram;
 	unsigned wire_room; /* frames that the wire still takes */
 	unsigned sends;	    /* calls of the sink */
@@ -50,6 +51,11 @@ void machine_wait(struct machine *m, uint64_t ns);
 
 /* How often the interrupt line rose since the last call. */
 unsigned machine_interrupts(struct machine *m);
+
+/* The guest turns MSI-X on, with all vectors of the card. */
+void machine_use_msix(struct machine *m);
+/* How often a vector was signalled since the last call. */
+unsigned machine_vector(struct machine *m, unsigned vector);
 
 /* The wire says something to the guest. Returns what receive() returned: 1 taken, 0 no room. */
 unsigned machine_say(struct machine *m, const void *data, size_t len);
