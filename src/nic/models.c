@@ -2,11 +2,13 @@
 #include <string.h>
 
 #include "nic/nic.h"
+#include "nic/igb/vf.h"
 #include "nic/rtl8139/rtl8139.h"
 #include "nic/virtio/virtio_net.h"
 
 const struct nic_ops *const nic_models[] = {
 	&rtl8139_ops,
+	&igbvf_ops,
 	&virtio_net_ops,
 };
 
