@@ -10,6 +10,7 @@ import threading
 import time
 
 import lab
+import peer
 from cpio import Archive
 from qmp import Qmp, connect
 
@@ -44,7 +45,8 @@ def initramfs(version, files=None, tools=False, target="x86_64"):
 
 class Guest:
     """
-    nics      --nic texts for anynic; None: plain QEMU without anynic (for comparisons)
+    nics      --nic texts for anynic (with ANYNIC_PEER=1: for QEMU's own cards, see peer.py); None: plain QEMU
+              without anynic (for comparisons)
     target    x86_64 or aarch64
     machine   q35 or pc, with options; None: the target's own (q35, virt)
     memory    the words that give the guest memory
@@ -56,6 +58,9 @@ class Guest:
                  kernel="6.1", files=None, tools=False, append="", options=(), cpus=1, target="x86_64"):
         self.folder = pathlib.Path(folder)
         self.name = name
+        self.peer = nics is not None and bool(os.environ.get("ANYNIC_PEER"))
+        if self.peer:
+            qemu, nics = [*peer.qemu_words(nics, machine or "q35"), *qemu], None
         self._nics, self._options = nics, list(options)
         self._socket = None
         self._lock = threading.Condition()
@@ -185,6 +190,14 @@ class Guest:
     def status(self, nic):
         (found,) = self.qmp.command("query-guest-driver-status", nic=nic)
         return found["status"]
+
+    def check_status(self, nic, wanted, seconds=3):
+        """The driver status changes a moment after the guest's command ended."""
+        end = time.monotonic() + seconds
+        while (seen := self.status(nic)) != wanted:
+            if time.monotonic() > end:
+                raise GuestError(f"{nic}: the driver status is {seen}, not {wanted}, after {seconds} s")
+            time.sleep(0.05)
 
     def port(self, port="net0"):
         (found,) = self.qmp.command("query-ports", port=port)

@@ -57,6 +57,17 @@ leave_others() {
 # What virtio_net needs before it sees a card: a module in some kernels, built into others.
 virtio() { modprobe virtio_pci 2>/dev/null || true; }
 
+# QEMU's own igb makes a VF when it is told to: a card for igbvf that is not ours (peer.py). The PF must be up for its link.
+enable_vfs() {
+	modprobe igb
+	await 10 has_nic igb || return 1
+	for path in /sys/class/net/*; do
+		[ "$(basename "$(readlink -f "$path/device/driver")")" = igb ] || continue
+		up "${path##*/}"
+		[ "$(cat "$path/device/sriov_numvfs")" != 0 ] || echo 1 >"$path/device/sriov_numvfs"
+	done
+}
+
 # Loads a driver and brings up the interface that it makes; prints the interface's name.
 bring_up() {
 	[ "$1" != virtio_net ] || virtio

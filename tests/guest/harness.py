@@ -25,6 +25,7 @@ TO_PERFORMANT = [f"{PERFORMANT} ready", f"{LEGACY} down", f"{PERFORMANT} up",
 BACK_TO_LEGACY = [f"{PERFORMANT} lost", f"{PERFORMANT} down", f"{LEGACY} up",
                   f"net0: {PERFORMANT} -> {LEGACY} (performant-lost)"]
 
+PEER = bool(os.environ.get("ANYNIC_PEER"))  # QEMU's own cards, to judge a test (peer.py)
 LONG = bool(os.environ.get("ANYNIC_LONG"))
 
 
@@ -117,5 +118,5 @@ def main(scenario, namespace=True):
     sys.exit(status)
 
 
-__all__ = ["main", "Lab", "Failed", "LONG", "LEGACY", "PERFORMANT", "LEGACY_UP", "TO_PERFORMANT", "BACK_TO_LEGACY",
+__all__ = ["main", "Lab", "Failed", "LONG", "PEER", "LEGACY", "PERFORMANT", "LEGACY_UP", "TO_PERFORMANT", "BACK_TO_LEGACY",
            "story", "short"]

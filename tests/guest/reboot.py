@@ -1,4 +1,6 @@
-"""The guest reboots, and is reset from outside: one RESET each, the port starts from the beginning, and works again."""
+"""reboot.py [CARD]: the guest reboots, and is reset from outside: one RESET each, the port starts from the beginning, and works
+again. Without a card: a switch port."""
+from cards import CARDS
 from harness import LEGACY, PERFORMANT, main, story
 
 
@@ -9,19 +11,24 @@ def drivers(guest):
     return legacy, performant
 
 
-def scenario(lab):
+def restart(guest, monitor, turn):
+    """By the guest the first time, from outside then; returns what happened."""
+    mark = guest.qmp.mark() if guest.qmp else 0
+    if turn == 1:
+        guest.send("reboot -f")
+    else:
+        monitor.command("system_reset")
+    guest.wait_boot(turn + 1)
+    return story(guest.qmp.events[mark:]) if guest.qmp else []
+
+
+def switch_port(lab):
     guest = lab.guest()
     monitor = guest.monitor()
     for turn in (1, 2, 3):
         drivers(guest)
         lab.equal(guest.port()["active"], PERFORMANT, f"start {turn}: virtio-net is active and answers")
-        mark = guest.qmp.mark()
-        if turn == 1:
-            guest.send("reboot -f")
-        else:
-            monitor.command("system_reset")
-        guest.wait_boot(turn + 1)
-        lines = story(guest.qmp.events[mark:])
+        lines = restart(guest, monitor, turn)
         lab.equal(lines.count("RESET"), 1, f"start {turn}: exactly one RESET")
         lab.equal([line for line in lines if line.endswith(" up")], [], "no link came up on the way")
         port = guest.port()
@@ -32,6 +39,29 @@ def scenario(lab):
     guest.send("poweroff -f")
     guest.qmp.wait("SHUTDOWN")
     lab.equal(guest.wait_end(), 0, "a guest that switches itself off ends anynic run with status 0")
+
+
+def single(lab, card):
+    guest = lab.guest(nics=[f"{card.spec},id=card"])
+    monitor = guest.monitor()
+    for turn in (1, 2, 3):
+        nic = card.up(guest)
+        guest.sh(f"dhcp {nic} && answers 10.0.2.2")
+        lines = restart(guest, monitor, turn)
+        lab.say(f"ok: start {turn}: {card.driver} was up")
+        if not guest.peer:
+            lab.equal(lines.count("RESET"), 1, "exactly one RESET")
+            lab.equal(guest.status("card"), "none", "its driver is gone")
+    nic = card.up(guest)
+    guest.sh(f"dhcp {nic} && answers 10.0.2.2")
+    lab.say("ok: and works after the last one")
+
+
+def scenario(lab, name=None):
+    if name:
+        single(lab, CARDS[name])
+    else:
+        switch_port(lab)
 
 
 main(scenario)

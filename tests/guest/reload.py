@@ -1,11 +1,14 @@
-"""Every driver loaded and unloaded 20 times (100 in a long run), with DHCP and a ping each time; the port follows each."""
+"""reload.py [CARD]: a driver loaded and unloaded 20 times (100 in a long run), with traffic each time. Without a card: both
+drivers of a switch port and 8139too in turn, and the port follows each."""
+import lab as machine
+from cards import CARDS, GUEST, HOST
 from harness import LEGACY, LONG, PERFORMANT, main
 from qmp import story
 
 TIMES = 100 if LONG else 20
 
 
-def scenario(lab):
+def switch_port(lab):
     guest = lab.guest(nics=["auto,hold=off,legacy-delay=50", "rtl8139,rev=0x10,id=old"])
     legacy = guest.sh("bring_up 8139cp")
     guest.qmp.wait("PORT_LINK_SWITCHED", to=LEGACY)
@@ -34,6 +37,30 @@ def scenario(lab):
                  "rmmod 8139too")
     lab.say(f"ok: 8139too {TIMES} times")
     lab.equal([guest.status(nic) for nic in (LEGACY, PERFORMANT, "old")].count("ready"), 0, "in the end nobody is ready")
+
+
+def single(lab, card):
+    machine.make_tap()
+    guest = lab.guest(nics=[f"{card.spec},id=card,backend=tap,ifname=tap0"])
+    for turn in range(TIMES):
+        nic = card.up(guest)
+        guest.sh(f"static {nic} {GUEST}/24; await 5 answers {HOST}")
+        if turn == 0:
+            if not guest.peer:
+                lab.equal(guest.status("card"), "ready", f"{card.driver} is ready")
+            guest.sh(f"ip link set {nic} down; up {nic}; await 10 carrier {nic}; static {nic} {GUEST}/24; await 5 answers {HOST}")
+            lab.say("ok: and answers after its interface was down and up")
+        guest.sh(f"rmmod {card.driver}")
+        if not guest.peer:
+            guest.check_status("card", "none")
+    lab.say(f"ok: {card.driver} {TIMES} times")
+
+
+def scenario(lab, name=None):
+    if name:
+        single(lab, CARDS[name])
+    else:
+        switch_port(lab)
 
 
 main(scenario)

@@ -36,8 +36,9 @@ def multicast(lab, guest, name):
     lab.equal(len([receiver.recv(64) for _ in range(20)]), 20, "20 multicast datagrams from the guest")
 
 
-def filters(lab, guest, name):
-    """A frame for another MAC reaches Linux only in promiscuous mode: the card filters, not the kernel."""
+def filters(lab, guest, name, promiscuous):
+    """A frame for another MAC reaches Linux only in promiscuous mode: the card filters, not the kernel. A VF of the 82576
+    may not see other machines' frames at all."""
     def frames_seen():
         return int(guest.sh(f"cat /sys/class/net/{name}/statistics/rx_packets"))
 
@@ -54,7 +55,11 @@ def filters(lab, guest, name):
     guest.sh(f"ip link set {name} promisc on")
     before = frames_seen()
     send_foreign()
-    lab.check(frames_seen() - before >= 50, "in promiscuous mode it gets them")
+    seen = frames_seen() - before
+    if promiscuous:
+        lab.check(seen >= 50, "in promiscuous mode it gets them")
+    else:
+        lab.check(seen < 10, "nor in promiscuous mode")
     guest.sh(f"ip link set {name} promisc off")
 
 
@@ -63,7 +68,11 @@ def mtu(lab, guest, name, jumbo):
     lab.say("ok: MTU 1500: a ping of 1472 bytes")
     if not jumbo:
         return
-    lab.equal(guest.sh(f"cat /sys/class/net/{name}/mtu"), "9000", "the card told Linux MTU 9000")
+    if jumbo == "-":
+        machine.ip("link", "set", "tap0", "mtu", 9000)
+        guest.sh(f"ip link set {name} mtu 9000; await 10 carrier {name}; await 5 answers {HOST}")
+    lab.equal(guest.sh(f"cat /sys/class/net/{name}/mtu"), "9000",
+              "Linux gave the card MTU 9000" if jumbo == "-" else "the card told Linux MTU 9000")
     before = reassembled()
     guest.sh(f"ping -c 2 -W 3 -s 8972 {HOST}")
     lab.equal(reassembled(), before, "MTU 9000: a ping of 8972 bytes in one frame")
@@ -77,17 +86,17 @@ def reassembled():
 
 def scenario(lab, name):
     card = CARDS[name]
-    jumbo = name == "virtio_net"
-    machine.make_tap(mtu=9000 if jumbo else 1500)
+    told = card.jumbo not in ("", "-")
+    machine.make_tap(mtu=9000 if told else 1500)
     echo = servers.UdpEcho(HOST)
-    spec = f"{card.spec},backend=tap,ifname=tap0" + (",mtu=9000" if jumbo else "")
+    spec = f"{card.spec},backend=tap,ifname=tap0" + (f",{card.jumbo}" if told else "")
     guest = lab.guest(nics=[spec])
     nic = card.up(guest)
     guest.sh(f"static {nic} {GUEST}/24; await 5 answers {HOST}")
     udp(lab, guest, echo)
     multicast(lab, guest, nic)
-    filters(lab, guest, nic)
-    mtu(lab, guest, nic, jumbo)
+    filters(lab, guest, nic, card.promiscuous)
+    mtu(lab, guest, nic, card.jumbo)
 
 
 main(scenario)
