@@ -1,8 +1,9 @@
 /* models.c - the explicit list of models: the only place that names them all. */
 #include <string.h>
 
-#include "nic/nic.h"
+#include "nic/igb/igb.h"
 #include "nic/igb/vf.h"
+#include "nic/nic.h"
 #include "nic/rtl8139/rtl8139.h"
 #include "nic/virtio/virtio_net.h"
 
@@ -10,6 +11,7 @@ const struct nic_ops *const nic_models[] = {
 	&rtl8139_ops,
 	&igbvf_ops,
 	&virtio_net_ops,
+	&igb_ops,
 };
 
 const unsigned nic_model_count = ARRAY_SIZE(nic_models);

@@ -8,6 +8,7 @@
 
 #include "nic/igb/mailbox.h"
 #include "nic/igb/pf.h"
+#include "nic/igb/regs.h"
 #include "nic/intel/msix.h"
 #include "nic/intel/rx.h"
 #include "nic/intel/status.h"
@@ -47,13 +48,6 @@ enum {
 #define SRRCTL_BSIZE_KB	    0x7fu
 #define SRRCTL_HEADER_SHIFT 8 /* units of 64 bytes */
 #define SRRCTL_TYPE_SHIFT   25
-
-enum vf_desc_type {
-	DESC_LEGACY = 0,
-	DESC_ONE_BUFFER = 1,
-	DESC_SPLIT = 2,
-	DESC_SPLIT_ALWAYS = 5,
-};
 
 struct igbvf_rx {
 	struct intel_ring ring;
