@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """figures.py [PART]...: every figure that the README quotes, as one table and as bench.json in the build folder.
 
-Parts: registers, models, idle, switch, tcp (all without a word). BENCH_ROUNDS and BENCH_SECONDS make it longer or shorter.
+Parts: registers, models, idle, switch, tcp (all without a word); tcp-MODEL is one model of tcp.
+BENCH_ROUNDS and BENCH_SECONDS make it longer or shorter.
 A figure is a ratio of two things measured in turns on this machine, now; the bare numbers say little elsewhere.
 """
 import os
@@ -27,8 +28,7 @@ PARTS = {
     "idle": idle.measure,
     "switch": switching.measure,
     "tcp": tcp.measure,
-    "tcp-virtio": lambda lab: tcp.measure(lab, ("virtio-net",)),
-    "tcp-rtl8139": lambda lab: tcp.measure(lab, ("rtl8139",)),
+    **{f"tcp-{model}": lambda lab, model=model: tcp.measure(lab, (model,)) for model in tcp.MODELS},
 }
 USUAL = ("registers", "models", "idle", "switch", "tcp")
 

@@ -10,8 +10,41 @@ from table import Row
 PORT = 5001
 SECONDS = float(os.environ.get("BENCH_SECONDS", 2))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
-MODELS = {"virtio-net": ("virtio-net-pci", "virtio_net"), "rtl8139": ("rtl8139", "8139cp")}
 PEER = machine.BUILD / "tests/bench/peer"
+
+
+class Model:
+    """`theirs` is QEMU's device with its driver, when that is another one than ours."""
+
+    def __init__(self, name, device, driver, express=False, against=None, aims=None):
+        self.name, self.device, self.driver, self.express, self.against = name, device, driver, express, against
+        self.aims = aims  # kind -> limit of the ratio, text
+
+    @property
+    def title(self):
+        return f"{self.name} (against {self.against})" if self.against else self.name
+
+
+MSIX = {"put": (0.95, ">= 0.95, aim 1.15"), "get": (0.95, ">= 0.95, aim 1.15"), "turn": (1.3, "<= 1.3")}
+INTX = {"put": (0.8, "aim 0.8"), "get": (0.8, "aim 0.8"), "turn": (2.0, "aim 2.0")}
+VIRTIO = {"put": (1.0, ">= 1.0, aim 1.4"), "get": (1.0, ">= 1.0, aim 1.4"), "turn": (1.3, "<= 1.3, aim 1.0")}
+MODELS = {model.name: model for model in (
+    Model("virtio-net", "virtio-net-pci", "virtio_net", express=True, aims=VIRTIO),
+    Model("rtl8139", "rtl8139", "8139cp", aims=INTX),
+    Model("e1000", "e1000", "e1000", aims=INTX),
+    Model("e1000e", "e1000e", "e1000e", express=True, aims=MSIX),
+    Model("igb", "igb", "igb", express=True, aims=MSIX),
+    # what QEMU does not have stands against the nearest that it has
+    Model("igbvf", "igb", "igbvf", express=True, against="igb", aims=MSIX),
+    Model("igc", "igb", "igc", express=True, against="igb", aims=MSIX),
+)}
+
+
+def served():
+    """The models that this anynic has."""
+    listing = subprocess.run([machine.anynic(), "models"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    names = {line.split()[0] for line in listing.splitlines() if line.split()}
+    return [model for model in MODELS.values() if model.name in names]
 
 
 class Card:
@@ -23,43 +56,42 @@ class Card:
         self.interface = None
 
 
-def start(lab, models):
-    """A guest with both cards of each model; returns it, our cards, QEMU's cards."""
-    ours, theirs, nics, words = {}, {}, [], []
-    for number, model in enumerate(models):
-        card = ours[model] = Card(number, "ours")
-        nics.append(f"{model},id=ours{number},backend=tap,ifname={card.tap},mac={card.mac}")
-    for number, model in enumerate(models, len(models)):
-        card = theirs[model] = Card(number, "theirs")
-        bus = ""
-        if model == "virtio-net":
-            words += ["-device", "pcie-root-port,id=bench,chassis=99"]
-            bus = ",bus=bench"
-        words += ["-netdev", f"tap,id=theirs{number},ifname={card.tap},script=no,downscript=no",
-                  "-device", f"{MODELS[model][0]},netdev=theirs{number},mac={card.mac}{bus}"]
-    guest = lab.guest(nics=nics, qemu=words, files={"bin/peer": PEER.read_bytes()},
+def start(lab, model, ours, theirs):
+    """A guest with both cards of a model."""
+    bus, words = "", []
+    if model.express:
+        bus, words = ",bus=bench", ["-device", "pcie-root-port,id=bench,chassis=99"]
+    words += ["-netdev", f"tap,id=theirs,ifname={theirs.tap},script=no,downscript=no",
+              "-device", f"{model.device},netdev=theirs,mac={theirs.mac}{bus}"]
+    guest = lab.guest(nics=[f"{model.name},id=net0,backend=tap,ifname={ours.tap},mac={ours.mac}"], qemu=words,
+                      name=f"tcp-{model.name}", files={"bin/peer": PEER.read_bytes()},
                       kernel=os.environ.get("BENCH_KERNEL", "6.1"))
-    for model in models:
-        guest.sh(f"modprobe virtio_pci; modprobe {MODELS[model][1]}")
-    for card in [*ours.values(), *theirs.values()]:
+    guest.sh(f"modprobe virtio_pci; modprobe {model.driver}; modprobe {model.against or model.driver}")
+    for card in (ours, theirs):
         card.interface = guest.sh(f"await 10 grep -l {card.mac} /sys/class/net/*/address").split("/")[4]
-    return guest, ours, theirs
+    return guest
 
 
-def select(guest, card, cards):
-    others = "; ".join(f"ip link set {other.interface} down" for other in cards if other is not card)
-    guest.sh(f"{others}; up {card.interface}; await 10 carrier {card.interface}; "
+def select(guest, card, other):
+    guest.sh(f"ip link set {other.interface} down; up {card.interface}; await 10 carrier {card.interface}; "
              f"ip addr replace {card.address}/24 dev {card.interface}; await 10 answers {card.host}")
 
 
+def counted(guest):
+    (nic,) = guest.port()["counters"]["nics"].values()
+    return {"frames": nic["tx-frames"] + nic["rx-frames"], "reads": nic["reads"], "interrupts": nic["interrupts"]}
+
+
 def run(guest, pids, card, kind):
-    """(what was measured, CPU of each process)"""
+    """(what was measured, CPU of each process, what our card counted)"""
     pids = {name: pid for name, pid in pids.items() if card.name == "ours" or name != "datapath"}
+    before = counted(guest)
     with Meter(**pids) as meter:
         text = guest.sh(f"peer {kind} {card.host} {PORT} {SECONDS}", timeout=60 + 3 * SECONDS)
+    after = counted(guest)
     seen = dict(word.split("=", 1) for word in text.split())
     value = float(seen["median_us"]) if kind == "turn" else float(seen["bytes"]) * 8e-6 / float(seen["seconds"])
-    return value, meter.percent
+    return value, meter.percent, {key: after[key] - before[key] for key in after}
 
 
 def mean_cpu(runs):
@@ -68,45 +100,48 @@ def mean_cpu(runs):
 
 
 KINDS = {"put": "guest -> host", "get": "host -> guest", "turn": "1-byte round trip"}
-AIMS = {  # kind, model -> limit of the ratio, text
-    ("put", "virtio-net"): (1.0, ">= 1.0, aim 1.4"), ("get", "virtio-net"): (1.0, ">= 1.0, aim 1.4"),
-    ("turn", "virtio-net"): (1.3, "<= 1.3, aim 1.0"),
-    ("put", "rtl8139"): (0.8, "aim 0.8"), ("get", "rtl8139"): (0.8, "aim 0.8"), ("turn", "rtl8139"): (2.0, "aim 2.0"),
-}
 
 
-def measure(lab, models=tuple(MODELS)):
-    guest, ours, theirs = start(lab, models)
-    pids = {"qemu": qemu_of(guest.process.pid), "datapath": datapath_of(guest.process.pid)}
+def measure(lab, names=tuple(MODELS)):
     server = subprocess.Popen([PEER, "serve", str(PORT)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    pids["server"] = server.pid
-    rows = []
+    cards, rows = (Card(0, "ours"), Card(1, "theirs")), []
     try:
-        for model in models:
-            rows += measure_model(lab, guest, pids, model, (ours[model], theirs[model]), [*ours.values(), *theirs.values()])
+        for model in served():
+            if model.name not in names:
+                continue
+            guest = start(lab, model, *cards)
+            pids = {"qemu": qemu_of(guest.process.pid), "datapath": datapath_of(guest.process.pid), "server": server.pid}
+            rows += measure_model(lab, guest, pids, model, cards)
+            guest.stop()
     finally:
         server.kill()
         server.wait()
-        guest.stop()
     return rows
 
 
-def measure_model(lab, guest, pids, model, pair, cards):
+def measure_model(lab, guest, pids, model, pair):
     values = {(kind, card.name): [] for kind in KINDS for card in pair}
     cpus = {key: [] for key in values}
+    counts = {kind: {"frames": 0, "reads": 0, "interrupts": 0} for kind in KINDS}
     for number in range(ROUNDS):
-        for card in pair:
-            select(guest, card, cards)
+        for card, other in (pair, pair[::-1]):
+            select(guest, card, other)
             for kind in KINDS:
-                value, cpu = run(guest, pids, card, kind)
+                value, cpu, count = run(guest, pids, card, kind)
                 values[kind, card.name].append(value)
                 cpus[kind, card.name].append(cpu)
-        lab.say(f"{model} {number + 1}/{ROUNDS}: " + ", ".join(
+                if card.name == "ours":
+                    counts[kind] = {key: counts[kind][key] + count[key] for key in count}
+        lab.say(f"{model.name} {number + 1}/{ROUNDS}: " + ", ".join(
             f"{kind} {values[kind, 'ours'][-1]:.0f} against {values[kind, 'theirs'][-1]:.0f}" for kind in KINDS))
     rows = []
     for kind, text in KINDS.items():
         cpu = f"{mean_cpu(cpus[kind, 'ours'])} | {mean_cpu(cpus[kind, 'theirs'])}"
-        row = Row(f"{model}, {text}", "us" if kind == "turn" else "Mbit/s", values[kind, "ours"], values[kind, "theirs"],
+        row = Row(f"{model.title}, {text}", "us" if kind == "turn" else "Mbit/s", values[kind, "ours"], values[kind, "theirs"],
                   higher=kind != "turn", cpu=cpu)
-        rows.append(row.aim(*AIMS[kind, model]))
+        rows.append(row.aim(*model.aims[kind]))
+    for key in ("reads", "interrupts"):
+        each = {kind: counts[kind][key] / max(counts[kind]["frames"], 1) for kind in KINDS}
+        rows.append(Row(f"{model.name}, {'register reads' if key == 'reads' else key} a frame, guest -> host", "", each["put"],
+                        digits=3, cpu=f"host -> guest {each['get']:.3f}, round trip {each['turn']:.3f}"))
     return rows
