@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "nic/igb/pf.h"
 #include "nic/intel/regs.h"
-#include "vf_mailbox_client.h"
+#include "../drivers/vf_mailbox_client.h"
 
 #define ACK  0x80000000u
 #define NACK 0x40000000u

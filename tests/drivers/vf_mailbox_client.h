@@ -1,8 +1,8 @@
 /* vf_mailbox_client.h - a VF driver's side of the mailbox, over any way to reach the registers: takes the buffer, writes, signals, polls, and
  * keeps what reading clears, as drivers of the 82576 VF do.
  */
-#ifndef ANYNIC_TESTS_UNIT_VF_MAILBOX_CLIENT_H
-#define ANYNIC_TESTS_UNIT_VF_MAILBOX_CLIENT_H
+#ifndef ANYNIC_TESTS_DRIVERS_VF_MAILBOX_CLIENT_H
+#define ANYNIC_TESTS_DRIVERS_VF_MAILBOX_CLIENT_H
 
 #include <stdbool.h>
 #include <stdint.h>
