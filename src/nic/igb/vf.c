@@ -73,8 +73,8 @@ static void judge(const struct nic *nic, struct driver_report *out)
 	intel_driver_judge(nic, &driver, &now, out);
 	if (out->state == DRIVER_READY)
 		report_set(out, out->state, out->phase,
-			   "VF_RESET acknowledged, queue 0 enabled, EIMS %x%s", now.mask,
-			   out->phase == PHASE_FIRMWARE ? ", driver polls" : "");
+			   "VF_RESET acknowledged, queue 0 enabled, %s",
+			   out->phase == PHASE_FIRMWARE ? "driver polls" : "interrupts in use");
 }
 
 /* --- resets --- */
@@ -188,7 +188,6 @@ static void take_over(struct igbvf *v)
 		nic_kick(&v->nic, i);
 	v->nic.notes.rx_ready = true;
 	intel_irq_loaded(&v->nic, &v->s.irq);
-	igbvf_note(v);
 }
 
 static int load(struct nic *nic, const void *data, size_t len, struct error *err)
