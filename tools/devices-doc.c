@@ -40,9 +40,24 @@ static void print_lines(const char *title, const char *const *lines)
 		printf("* %s\n", *lines);
 }
 
+/* The card in front of this one that has the same registers, or NULL. */
+static const char *shown_with(const struct nic_ops *ops)
+{
+	for (unsigned i = 0; nic_models[i] != ops; i++)
+		if (nic_models[i]->spaces == ops->spaces)
+			return nic_models[i]->name;
+	return NULL;
+}
+
 static void print_model(const struct nic_ops *ops)
 {
+	const char *same = shown_with(ops);
+
 	printf("\n## %s\n%s.\n", ops->name, ops->summary);
+	if (same) {
+		printf("\nWhat it does and its registers: see %s.\n", same);
+		return;
+	}
 	print_lines("Modelled:", ops->does);
 	print_lines("Not modelled:", ops->lacks);
 	for (struct reg_space *const *s = ops->spaces; *s; s++) {

@@ -107,12 +107,20 @@ static const char *next_word(const char *at, char *to, size_t size)
 	return at + len;
 }
 
+/* "igc-i225-lm" is a card of the family "igc": the same driver. */
+static bool same_family(const char *family, const char *model)
+{
+	size_t len = strlen(family);
+
+	return strncmp(family, model, len) == 0 && (model[len] == '\0' || model[len] == '-');
+}
+
 bool guest_knows(const struct guest_row *row, const char *model)
 {
 	char word[32];
 
 	for (const char *at = row->cards; (at = next_word(at, word, sizeof(word)));)
-		if (strcmp(word, model) == 0)
+		if (same_family(word, model))
 			return true;
 	return false;
 }

@@ -4,6 +4,7 @@
 #include "nic/igb/igb.h"
 #include "nic/igb/vf.h"
 #include "nic/nic.h"
+#include "nic/igc/ops.h"
 #include "nic/rtl8139/rtl8139.h"
 #include "nic/virtio/virtio_net.h"
 
@@ -12,6 +13,10 @@ const struct nic_ops *const nic_models[] = {
 	&igbvf_ops,
 	&virtio_net_ops,
 	&igb_ops,
+	&igc_ops,
+	&igc_i226_lm_ops,
+	&igc_i225_v_ops,
+	&igc_i225_lm_ops,
 };
 
 const unsigned nic_model_count = ARRAY_SIZE(nic_models);

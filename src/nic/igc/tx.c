@@ -1,0 +1,47 @@
+/* tx.c - from the guest's rings to the wire. */
+#include "nic/igc/igc.h"
+
+/* RCTL.LBM 1 (MAC), or the PHY's own loopback: nothing reaches the wire. */
+static bool loops(const struct igc *c)
+{
+	return (c->s.rctl & RCTL_LBM) == BIT(6) || intel_phy_loops(&c->phy);
+}
+
+static unsigned loop_back(struct nic *nic, struct frame *frames, unsigned n)
+{
+	return intel_loop_back(nic, frames, n, igc_receive);
+}
+
+bool igc_transmit(struct nic *nic, unsigned queue)
+{
+	struct igc *c = igc_of(nic);
+	struct intel_tx_result result;
+
+	if (queue >= IGC_QUEUES || !igc_tx_on(c, queue) || !igc_dma(c) || igc_gate_closed(c, queue))
+		return false;
+	struct igc_tx_queue *q = &c->s.tx[queue];
+	struct intel_tx tx = {
+		.nic = nic,
+		.ring = &q->ring,
+		.queue = &c->txq[queue],
+		.decode = intel_txd_decode_advanced,
+		.stats = &c->s.stats,
+		.index = (uint16_t)queue,
+		.vlan_type = (uint16_t)c->s.vet,
+		.pad = c->s.tctl & TCTL_PSP,
+		.head_only = q->wbal & 1,
+		.head_at = (uint64_t)q->wbah << 32 | (q->wbal & ~3u),
+		.send = loops(c) ? loop_back : NULL,
+		.hold = igc_tsn_on(c) ? igc_hold_frame : NULL,
+		.sent = igc_stamp_sent,
+	};
+
+	intel_transmit(&tx, &result);
+	if (result.frames)
+		intel_driver_served(nic, &c->driver, igc_rx_on(c));
+	if (result.report) {
+		const struct intel_causes causes = { .tx = BIT(queue) };
+		intel_irq_raise(nic, &c->s.irq, &causes);
+	}
+	return result.more;
+}
