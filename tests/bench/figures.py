@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """figures.py [PART]...: every figure that the README quotes, as one table and as bench.json in the build folder.
 
-Parts: registers, models, idle, switch, tcp (all without a word); tcp-MODEL is one model of tcp.
+Parts: registers, models, sizes, idle, switch, tcp (all without a word); tcp-MODEL is one model of tcp.
 BENCH_ROUNDS and BENCH_SECONDS make it longer or shorter.
 A figure is a ratio of two things measured in turns on this machine, now; the bare numbers say little elsewhere.
 """
@@ -17,6 +17,7 @@ import idle  # noqa: E402
 import lab as machine  # noqa: E402
 import models  # noqa: E402
 import registers  # noqa: E402
+import sizes  # noqa: E402
 import switching  # noqa: E402
 import table  # noqa: E402
 import tcp  # noqa: E402
@@ -25,12 +26,13 @@ from harness import main  # noqa: E402
 PARTS = {
     "registers": registers.measure,
     "models": models.measure,
+    "sizes": sizes.measure,
     "idle": idle.measure,
     "switch": switching.measure,
     "tcp": tcp.measure,
     **{f"tcp-{model}": lambda lab, model=model: tcp.measure(lab, (model,)) for model in tcp.MODELS},
 }
-USUAL = ("registers", "models", "idle", "switch", "tcp")
+USUAL = ("registers", "models", "sizes", "idle", "switch", "tcp")
 
 
 def about():

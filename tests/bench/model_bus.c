@@ -157,46 +157,36 @@ static void run_datapath(const char *program, int control)
 	_exit(127);
 }
 
-/* One port with one card; its backend is the tap, or nothing at all. */
+/* One port with one card; its backend is the tap, or nothing at all. Named after the bus's folder, since there may be more. */
 static int add_port(struct bus *bus, const char *model, int tap, const char *path)
 {
 	static struct msg_port_add add;
-	struct msg_port_links links = { .port = "bench", .up = { 1 }, .active = 0 };
-	/* as many vCPUs as would forbid looking for work before sleeping: that costs CPU which is no card's */
-	struct msg_start s = { .cpu = -1, .sandbox = 1, .vcpus = 4096 };
+	struct msg_port_links links = { .up = { 1 }, .active = 0 };
 	int fds[2] = { tap, listen_at(path) };
 	unsigned skip = tap < 0;
 
-	add = (struct msg_port_add){ .spec = { .id = "bench", .nics = 1 } };
+	add = (struct msg_port_add){ .spec.nics = 1 };
+	str_copy(add.spec.id, ID_MAX, strrchr(bus->folder, '.') + 1);
+	str_copy(links.port, ID_MAX, add.spec.id);
 	str_copy(add.spec.backend.type, MODEL_MAX, tap < 0 ? "null" : "tap");
 	add.spec.backend.nfds = tap < 0 ? 0 : 1;
 	struct nic_spec *nic = &add.spec.nic[0];
-	*nic = (struct nic_spec){
-		.id = "card", .rev = -1, .bootindex = -1, .mac = { 0x52, 0x54, 0, 1, 2, 3 }
-	};
+	*nic = (struct nic_spec){ .rev = -1, .bootindex = -1, .mac = { 0x52, 0x54, 0, 1, 2, 3 } };
+	str_copy(nic->id, ID_MAX, add.spec.id);
 	str_copy(nic->model, sizeof(nic->model), model);
 	int rc = command(bus, MSG_PORT_ADD, &add, sizeof(add), fds + skip, 2 - skip);
 	close(fds[1]);
-	if (rc == 0)
-		rc = command(bus, MSG_START, &s, sizeof(s), NULL, 0);
 	return rc < 0 ? rc : command(bus, MSG_PORT_LINKS, &links, sizeof(links), NULL, 0);
 }
 
-bool bus_start_ours(struct bus *bus, const char *program, const char *model, unsigned bar, int tap)
+/* Adds the card and connects to it. */
+static bool plug_ours(struct bus *bus, const char *model, int tap, int ram)
 {
-	int pair[2], ram;
 	char path[64];
 
-	if (!prepare(bus, bar, &ram) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return fail(bus, "no memory or no socket");
-	bus->pid = fork();
-	if (bus->pid == 0)
-		run_datapath(program, pair[1]);
-	close(pair[1]);
-	bus->control = pair[0];
 	bus->write = write_ours;
 	snprintf(path, sizeof(path), "%s/socket", bus->folder);
-	int rc = started(bus) ? add_port(bus, model, tap, path) : -ECHILD;
+	int rc = add_port(bus, model, tap, path);
 	if (rc == 0)
 		rc = client_connect(&bus->client, path, NULL, NULL);
 	bus->client.refuse_dma = true;
@@ -213,6 +203,37 @@ bool bus_start_ours(struct bus *bus, const char *program, const char *model, uns
 	}
 	client_write16(&bus->client, 7, 4, 7); /* COMMAND: I/O, memory, bus master */
 	return true;
+}
+
+bool bus_start_ours(struct bus *bus, const char *program, const char *model, unsigned bar, int tap)
+{
+	/* as many vCPUs as forbid looking for work before sleeping: that costs CPU which is no card's */
+	struct msg_start s = { .cpu = -1, .sandbox = 1, .vcpus = 4096 };
+	int pair[2], ram;
+
+	if (!prepare(bus, bar, &ram) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return fail(bus, "no memory or no socket");
+	bus->pid = fork();
+	if (bus->pid == 0)
+		run_datapath(program, pair[1]);
+	close(pair[1]);
+	bus->control = pair[0];
+	if (!started(bus) || command(bus, MSG_START, &s, sizeof(s), NULL, 0) < 0) {
+		close(ram);
+		return fail(bus, "%s does not start", program);
+	}
+	return plug_ours(bus, model, tap, ram);
+}
+
+bool bus_add_ours(struct bus *bus, const struct bus *first, const char *model, unsigned bar)
+{
+	int ram;
+
+	if (!prepare(bus, bar, &ram))
+		return fail(bus, "no memory");
+	bus->pid = -1; /* it is the first one's to end */
+	bus->control = fcntl(first->control, F_DUPFD_CLOEXEC, 0);
+	return plug_ours(bus, model, -1, ram);
 }
 
 /* --- QEMU --- */

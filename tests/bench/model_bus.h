@@ -30,6 +30,8 @@ struct bus {
 
 /* Starts a process with one card; `tap` is the descriptor of its backend or -1 for none. On failure `error` says why. */
 bool bus_start_ours(struct bus *bus, const char *program, const char *model, unsigned bar, int tap);
+/* One card more in the process of `first`, without a backend. Stop it before the first. */
+bool bus_add_ours(struct bus *bus, const struct bus *first, const char *model, unsigned bar);
 bool bus_start_qemu(struct bus *bus, const char *program, const char *device, unsigned bar,
 		    int tap);
 void bus_stop(struct bus *bus); /* accepts a zeroed one */
