@@ -17,6 +17,7 @@
 	 PCI_COMMAND_PARITY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
 #define STATUS_CLEAR_BITS 0xf900u
 #define PCIE_LENGTH	  0x3c
+#define PCIE_LENGTH_V1	  0x14 /* an endpoint's, without what version 2 added */
 
 static uint32_t get_width(const uint8_t *p, unsigned width)
 {
@@ -164,10 +165,12 @@ void pci_add_msix(struct pci_device *dev, uint16_t at, unsigned vectors, unsigne
 void pci_add_pcie(struct pci_device *dev, uint16_t at, bool flr)
 {
 	uint8_t *c = dev->config;
-	uint16_t e = pci_add_capability(dev, PCI_CAP_ID_EXP, at, PCIE_LENGTH);
+	/* cards older than version 2 have it where there is room for no more (82574: 0xe0) */
+	bool v1 = at + PCIE_LENGTH > EXT_CONFIG;
+	uint16_t e = pci_add_capability(dev, PCI_CAP_ID_EXP, at, v1 ? PCIE_LENGTH_V1 : PCIE_LENGTH);
 
 	dev->pcie = e;
-	put_le16(c + e + PCI_EXP_FLAGS, 2); /* version 2, endpoint */
+	put_le16(c + e + PCI_EXP_FLAGS, v1 ? 1 : 2); /* version, endpoint */
 	put_le32(c + e + PCI_EXP_DEVCAP, PCI_EXP_DEVCAP_RBER | (flr ? PCI_EXP_DEVCAP_FLR : 0));
 	put_le32(c + e + PCI_EXP_LNKCAP, PCI_EXP_LNKCAP_SLS_2_5GB | 1u << 4);
 	put_le16(c + e + PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_CLS_2_5GB | PCI_EXP_LNKSTA_NLW_X1);
@@ -176,7 +179,8 @@ void pci_add_pcie(struct pci_device *dev, uint16_t at, bool flr)
 	pci_add_field(dev, (uint16_t)(e + PCI_EXP_DEVCTL), 2, 0x7fff, 0);
 	pci_add_field(dev, (uint16_t)(e + PCI_EXP_DEVSTA), 2, 0, 0x000f);
 	pci_add_field(dev, (uint16_t)(e + PCI_EXP_LNKCTL), 2, 0x01fb, 0);
-	pci_add_field(dev, (uint16_t)(e + PCI_EXP_DEVCTL2), 2, 0x0010, 0);
+	if (!v1)
+		pci_add_field(dev, (uint16_t)(e + PCI_EXP_DEVCTL2), 2, 0x0010, 0);
 }
 
 void pci_add_aer(struct pci_device *dev, uint16_t at)
