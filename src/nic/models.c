@@ -1,6 +1,7 @@
 /* models.c - the explicit list of models: the only place that names them all. */
 #include <string.h>
 
+#include "nic/e1000e/ops.h"
 #include "nic/igb/igb.h"
 #include "nic/igb/vf.h"
 #include "nic/nic.h"
@@ -12,6 +13,7 @@ const struct nic_ops *const nic_models[] = {
 	&rtl8139_ops,
 	&igbvf_ops,
 	&virtio_net_ops,
+	&e1000e_ops,
 	&igb_ops,
 	&igc_ops,
 	&igc_i226_lm_ops,

@@ -1,0 +1,56 @@
+/* tx.c - transmit: what the queue registers and the loopback modes make of the family's walk. */
+#include "nic/e1000e/e1000e.h"
+
+/* MAC loopback, or the PHY's own (82574 datasheet 10.2.5.1; 802.3 22.2.4.1.2). */
+static bool loops_back(const struct e1000e *e)
+{
+	return (e->s.rctl & RCTL_LBM) || intel_phy_loops(&e->phy);
+}
+
+/* Frames that stay inside take the way of received ones; no code of the guest's runs in between. */
+static unsigned send_inside(struct nic *nic, struct frame *frames, unsigned n)
+{
+	struct e1000e *e = e1000e_of(nic);
+
+	e->looping = true;
+	unsigned taken = intel_loop_back(nic, frames, n, e1000e_receive);
+	e->looping = false;
+	return taken;
+}
+
+static void sent(struct nic *nic, const struct intel_tx_frame *t)
+{
+	struct e1000e *e = e1000e_of(nic);
+	uint64_t time = intel_ptp_clock_read(&e->s.clock, nic_now(nic));
+
+	(void)t;
+	intel_stamp_take(&e->s.tx_stamp, (uint32_t)time, (uint32_t)(time >> 32));
+}
+
+bool e1000e_transmit(struct nic *nic, unsigned queue)
+{
+	struct e1000e *e = e1000e_of(nic);
+	struct intel_tx_result result;
+
+	if (queue >= E1000E_QUEUES || nic->stopped || !(e->s.tctl & TCTL_EN) ||
+	    !(e->s.tarc[queue] & TARC_ENABLE))
+		return false;
+	struct intel_tx tx = {
+		.nic = nic,
+		.ring = &e->s.tx[queue],
+		.queue = &e->tx_queue[queue],
+		.decode = intel_txd_decode_basic,
+		.stats = &e->s.stats,
+		.vlan_type = e->s.ctrl & CTRL_VME ? (uint16_t)e->s.vet : 0,
+		.pad = e->s.tctl & TCTL_PSP,
+		.send = loops_back(e) ? send_inside : NULL,
+		.sent = sent,
+	};
+	intel_transmit(&tx, &result);
+	uint32_t more = result.empty ? INT_TXQE : 0;
+	if (result.report)
+		e1000e_raise_sent(e, queue, more, result.at_once);
+	else if (more)
+		e1000e_raise(e, more);
+	return result.more;
+}
