@@ -5,6 +5,7 @@
 #ifndef ANYNIC_NIC_RTL8139_RTL8139_H
 #define ANYNIC_NIC_RTL8139_RTL8139_H
 
+#include "nic/microwire.h"
 #include "nic/nic.h"
 #include "nic/rtl8139/regs.h"
 
@@ -41,21 +42,10 @@ struct rtl8139_state {
 	uint8_t etthr;
 };
 
-/* Serial EEPROM 93C46: 64 words of 16 bits behind four pins (eeprom.c). */
-#define EEPROM_WORDS 64u
-
-enum eeprom_step { EE_IDLE, EE_COMMAND, EE_READ, EE_DATA, EE_ARMED, EEPROM_STEP_COUNT };
-enum eeprom_change { EE_WRITE, EE_WRITE_ALL, EE_ERASE, EE_ERASE_ALL, EEPROM_CHANGE_COUNT };
-
+/* A 93C46 (eeprom.c). */
 struct rtl8139_eeprom {
-	uint16_t word[EEPROM_WORDS];
-	uint16_t shift;
-	uint8_t step;	/* enum eeprom_step */
-	uint8_t change; /* enum eeprom_change, for EE_DATA and EE_ARMED */
-	uint8_t bits;	/* bits shifted in this step */
-	uint8_t address;
-	bool select, clock, out;
-	bool write_enabled;
+	uint16_t word[MICROWIRE_WORDS];
+	struct microwire pins;
 };
 
 /* Tally counters as DTCCR dumps them. */
@@ -175,7 +165,6 @@ bool rtl8139_rx_consumed(struct rtl8139 *r);	  /* the driver has taken all that 
 
 /* eeprom.c */
 void rtl8139_eeprom_fill(struct rtl8139_eeprom *e, const uint8_t mac[MAC_LEN]);
-void rtl8139_eeprom_pins(struct rtl8139_eeprom *e, bool select, bool clock, bool in);
 
 /* offload.c: what the C+ chip finds out about an IPv4 frame */
 struct ip_layers {

@@ -35,17 +35,9 @@ static void load_rings(struct rtl8139 *r, struct reader *in)
 
 static void save_eeprom(const struct rtl8139_eeprom *e, struct buffer *out)
 {
-	for (unsigned i = 0; i < EEPROM_WORDS; i++)
+	for (unsigned i = 0; i < MICROWIRE_WORDS; i++)
 		buffer_put_u16(out, e->word[i]);
-	buffer_put_u16(out, e->shift);
-	buffer_put_u8(out, e->step);
-	buffer_put_u8(out, e->change);
-	buffer_put_u8(out, e->bits);
-	buffer_put_u8(out, e->address);
-	buffer_put_u8(out, e->select);
-	buffer_put_u8(out, e->clock);
-	buffer_put_u8(out, e->out);
-	buffer_put_u8(out, e->write_enabled);
+	microwire_save(&e->pins, out);
 }
 
 /* All or nothing: no reset puts an EEPROM right that was loaded half. */
@@ -53,18 +45,9 @@ static bool load_eeprom(struct rtl8139_eeprom *to, struct reader *in)
 {
 	struct rtl8139_eeprom e = { 0 };
 
-	for (unsigned i = 0; i < EEPROM_WORDS; i++)
+	for (unsigned i = 0; i < MICROWIRE_WORDS; i++)
 		e.word[i] = reader_u16(in);
-	e.shift = reader_u16(in);
-	e.step = reader_u8(in);
-	e.change = reader_u8(in);
-	e.bits = reader_u8(in) & 15;
-	e.address = reader_u8(in) % EEPROM_WORDS;
-	e.select = reader_u8(in) & 1;
-	e.clock = reader_u8(in) & 1;
-	e.out = reader_u8(in) & 1;
-	e.write_enabled = reader_u8(in) & 1;
-	if (in->failed || e.step >= EEPROM_STEP_COUNT || e.change > EEPROM_CHANGE_COUNT)
+	if (!microwire_load(&e.pins, in))
 		return false;
 	*to = e;
 	return true;

@@ -60,7 +60,7 @@ static uint32_t cfg9346_read(struct pci_device *dev, const struct reg *row, unsi
 
 	(void)row;
 	(void)index;
-	return r->s.kept.cfg9346 | (r->eeprom.out ? EE_DO : 0);
+	return r->s.kept.cfg9346 | (r->eeprom.pins.out ? EE_DO : 0);
 }
 
 static void cfg9346_written(struct pci_device *dev, const struct reg *row, unsigned index,
@@ -75,8 +75,8 @@ static void cfg9346_written(struct pci_device *dev, const struct reg *row, unsig
 	/* leaving the programming mode lets the pins go */
 	bool program = (now & EE_MODE) == EE_MODE_PROGRAM;
 	if (program || (old & EE_MODE) == EE_MODE_PROGRAM)
-		rtl8139_eeprom_pins(&r->eeprom, program && (now & EE_CS), program && (now & EE_SK),
-				    now & EE_DI);
+		microwire_pins(&r->eeprom.pins, r->eeprom.word, program && (now & EE_CS),
+			       program && (now & EE_SK), now & EE_DI);
 	if ((now & EE_MODE) == EE_MODE_LOAD) {
 		rtl8139_load_eeprom(r);
 		r->s.kept.cfg9346 = 0; /* back to normal by itself */
