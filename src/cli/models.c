@@ -46,7 +46,7 @@ static void print_model(const struct known_model *m)
 			   : m->performant	      ? "performant"
 						      : "single only";
 
-	printf("%-12s %-20s %s\n", m->name, role, m->summary);
+	printf("%-14s %-20s %s\n", m->name, role, m->summary);
 }
 
 /* The words of a list, as a JSON array. */

@@ -3,6 +3,8 @@
 
 #include "nic/e1000e/ops.h"
 #include "nic/igb/igb.h"
+#include "nic/e1000/models.h"
+#include "nic/nic.h"
 #include "nic/igb/vf.h"
 #include "nic/nic.h"
 #include "nic/igc/ops.h"
@@ -11,6 +13,9 @@
 
 const struct nic_ops *const nic_models[] = {
 	&rtl8139_ops,
+	&e1000_ops,
+	&e1000_82545em_ops,
+	&e1000_82544gc_ops,
 	&igbvf_ops,
 	&virtio_net_ops,
 	&e1000e_ops,

@@ -12,8 +12,8 @@
 #include "nic/nic.h"
 
 /* Cards of this version and of those that come: a name that is none of them is a slip of the pen. */
-static const char *const cards[] = { "rtl8139", "virtio-net", "e1000", "e1000e",
-				     "igb",	"igbvf",      "igc" };
+static const char *const cards[] = { "rtl8139", "virtio-net", "e1000", "e1000-82545em",
+				     "e1000e",	"igb",	      "igbvf", "igc" };
 
 #define CARD(n, ...)                                                                               \
 	{                                                                                          \
@@ -24,13 +24,27 @@ static const struct known_model few_models[] = {
 	CARD("virtio-net", .performant = true, .rev_zero = true),
 };
 static const struct known_model all_models[] = {
-	CARD("rtl8139", .legacy = true), CARD("virtio-net", .performant = true, .rev_zero = true),
-	CARD("e1000", .legacy = true),	 CARD("e1000e", .legacy = true),
-	CARD("igb", .legacy = true),	 CARD("igc", .legacy = true),
+	CARD("rtl8139", .legacy = true),
+	CARD("virtio-net", .performant = true, .rev_zero = true),
+	CARD("e1000", .legacy = true),
+	CARD("e1000e", .legacy = true),
+	CARD("igb", .legacy = true),
+	CARD("igc", .legacy = true),
+	CARD("e1000-82545em", .legacy = true),
 };
 static const struct known_backend user_only[] = { { "user", "" } };
 static const struct known few = { few_models, ARRAY_SIZE(few_models), user_only, 1 };
 static const struct known all = { all_models, ARRAY_SIZE(all_models), user_only, 1 };
+
+static bool has_word(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = words; (at = strstr(at, word)); at += len)
+		if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+			return true;
+	return false;
+}
 
 static void every_row_is_whole(void **state)
 {
@@ -42,7 +56,7 @@ static void every_row_is_whole(void **state)
 		for (const char *at = row->cards; (at = strchr(at, ' ')); at++)
 			words++;
 		for (unsigned c = 0; c < ARRAY_SIZE(cards); c++)
-			known += guest_knows(row, cards[c]);
+			known += has_word(row->cards, cards[c]);
 		if (known != words)
 			fail_msg("%s: %u cards, %u of them exist", row->name, words, known);
 		if (row->year < 1981 || row->year > 2030 || strncmp(row->source, "http", 4) != 0 ||
@@ -88,7 +102,7 @@ static void the_first_card_that_this_program_has_is_recommended(void **state)
 		{ "windows-xp", "auto", "auto" },
 		{ "windows-7", "auto", "auto,legacy=e1000e" },
 		{ "windows-11", "auto", "auto,legacy=e1000e" },
-		{ "macos-10", "auto", "auto,legacy=e1000" },
+		{ "macos-10", "auto", "auto,legacy=e1000-82545em" },
 		{ "linux-2.6", "auto,rev=0", "auto,legacy=e1000e,rev=0" },
 		{ "edk2", "auto", "auto" },
 		{ "dos", "auto", "auto" },

@@ -1,0 +1,125 @@
+/* tx.c - frames from the guest: what intel/tx.c leaves to this card. */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "nic/e1000/e1000.h"
+
+#define LWTHRESH_UNIT 8u /* descriptors (manual 13.4.45) */
+
+static unsigned to_nowhere(struct nic *nic, struct frame *frames, unsigned n)
+{
+	(void)frames;
+	nic->counters.drop[DROP_LINK_DOWN] += n;
+	return n;
+}
+
+static unsigned back_to_us(struct nic *nic, struct frame *frames, unsigned n)
+{
+	return intel_loop_back(nic, frames, n, e1000_receive_looped);
+}
+
+/* Where frames go now; NULL: to the wire. */
+static unsigned (*destination(const struct e1000 *e))(struct nic *, struct frame *, unsigned)
+{
+	if (e1000_loops(e))
+		return back_to_us;
+	return e->link_up ? NULL : to_nowhere;
+}
+
+static bool may_send(struct e1000 *e)
+{
+	return (e->s.tctl & TCTL_EN) && !e->nic.stopped && pci_bus_master(&e->nic.pci) &&
+	       !e->t.pause_ns;
+}
+
+/* A ring that cannot even be read: the driver programmed nonsense. */
+static void check_ring(struct e1000 *e, uint64_t bad_before)
+{
+	uint64_t base = (uint64_t)e->s.tx.bah << 32 | (e->s.tx.bal & ~15u);
+
+	if (e->nic.counters.bad_access != bad_before &&
+	    !mem_pointer(&e->nic.mem, base, INTEL_DESC_SIZE, MEM_READ | MEM_WRITE))
+		intel_driver_fault(&e->nic, &e->driver);
+}
+
+/* Descriptors left, in units of LWTHRESH, crossed its mark (manual 3.4.3.2). */
+static bool ran_low(const struct e1000 *e, uint32_t before)
+{
+	struct intel_ring_view ring;
+	uint32_t mark = (e->s.tx.ctl >> TXDCTL_LWTHRESH_SHIFT) * LWTHRESH_UNIT;
+
+	if (!mark || !intel_ring_open((struct nic *)&e->nic, &e->s.tx, INTEL_DESC_SIZE, &ring))
+		return false;
+	uint32_t left = intel_ring_owned(&ring, ring.head);
+	return left <= mark && intel_ring_owned(&ring, before) > mark;
+}
+
+static void tell(struct e1000 *e, const struct intel_tx_result *r, uint32_t head_before)
+{
+	uint32_t causes = 0;
+
+	if (r->empty)
+		causes |= INT_TXQE;
+	if (ran_low(e, head_before))
+		causes |= INT_TXD_LOW;
+	if (causes)
+		e1000_raise(e, causes);
+	if (r->report)
+		e1000_sent(e, r->at_once);
+	if (r->frames)
+		e1000_served(e);
+}
+
+/* A pause frame by the driver's own wish (TCTL.SWXOFF; manual 13.4.33, 802.3 31B). */
+static void send_pause(struct e1000 *e)
+{
+	struct frame *f = e->nic.batch;
+	uint8_t *p = f->head;
+
+	e->pause_wanted = false;
+	if (!(e->s.ctrl & CTRL_TFCE) || !e->link_up || e1000_loops(e))
+		return;
+	memset(p, 0, FRAME_MIN);
+	put_le32(p, e->s.fcal);
+	put_le16(p + 4, (uint16_t)e->s.fcah);
+	put_le32(p + 6, e->s.filter.ra[0].low);
+	put_le16(p + 10, (uint16_t)e->s.filter.ra[0].high);
+	put_be16(p + 12, (uint16_t)e->s.fct);
+	put_be16(p + 14, PAUSE_OPCODE);
+	put_be16(p + 16, (uint16_t)e->s.fcttv);
+	frame_set_linear(f, p, FRAME_MIN);
+	f->queue = 0;
+	if (nic_send(&e->nic, f, 1))
+		intel_stats_add(&e->s.stats, STAT_XOFFTXC, 1);
+}
+
+bool e1000_transmit(struct nic *nic, unsigned queue)
+{
+	struct e1000 *e = e1000_of(nic);
+	uint64_t bad_before = nic->counters.bad_access;
+	uint32_t head = e->s.tx.head;
+	struct intel_tx_result result;
+
+	if (queue != 0 || !may_send(e))
+		return false;
+	if (e->pause_wanted)
+		send_pause(e);
+	if (head == e->s.tx.tail)
+		return false;
+	struct intel_tx tx = {
+		.nic = nic,
+		.ring = &e->s.tx,
+		.queue = &e->txq,
+		.decode = intel_txd_decode_basic,
+		.stats = &e->s.stats,
+		.vlan_type = e->s.ctrl & CTRL_VME ? (uint16_t)e->s.vet : 0,
+		.pad = e->s.tctl & TCTL_PSP,
+		.send = destination(e),
+	};
+	intel_transmit(&tx, &result);
+	if (result.bad || nic->counters.bad_access != bad_before)
+		check_ring(e, bad_before);
+	if (e->s.tx.head != head)
+		tell(e, &result, head);
+	return result.more;
+}
