@@ -243,6 +243,106 @@ static void what_is_needed_later_still_works(void **state)
 	close(file_fd);
 }
 
+/* glibc gives threads heaps of their own, and asks the system about processors and overcommit for them. */
+static void fill_and_empty_a_heap(void)
+{
+	enum { BLOCKS = 20000 };
+	static void *block[BLOCKS];
+
+	for (unsigned i = 0; i < BLOCKS; i++)
+		if (!(block[i] = malloc(650)))
+			_exit(1);
+	for (unsigned i = BLOCKS; i-- > 0;)
+		free(block[i]);
+}
+
+static void a_heap_that_was_large_may_shrink(void **state)
+{
+	(void)state;
+	for (int in_thread = 0; in_thread < 2; in_thread++) {
+		int status = run_locked(fill_and_empty_a_heap, in_thread);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+			fail_msg("thread %d: status 0x%x", in_thread, status);
+	}
+}
+
+#define THREADS 24
+
+static int go_fd, done_fd, end_fd;
+
+/* All hold what they have until the last one has it: heaps are not shared one after the other. */
+static void *allocating_thread(void *arg)
+{
+	uint64_t n = 1;
+
+	(void)arg;
+	if (read(go_fd, &n, sizeof(n)) != sizeof(n))
+		return NULL;
+	void *p = malloc(100);
+	if (!p || write(done_fd, &n, sizeof(n)) < 0 || read(end_fd, &n, sizeof(n)) < 0)
+		_exit(103);
+	free(p);
+	return NULL;
+}
+
+static void every_worker_of_a_large_machine_may_allocate(void **state)
+{
+	(void)state;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct error err = { 0 };
+		uint64_t all = THREADS, one;
+		pthread_t thread[THREADS];
+
+		log_set_sink(quiet);
+		go_fd = eventfd(0, EFD_SEMAPHORE);
+		done_fd = eventfd(0, EFD_SEMAPHORE);
+		end_fd = eventfd(0, EFD_SEMAPHORE);
+		if (sandbox_before_threads(&err) < 0)
+			_exit(100);
+		for (unsigned i = 0; i < THREADS; i++)
+			pthread_create(&thread[i], NULL, allocating_thread, NULL);
+		if (sandbox_lock(&err) < 0)
+			_exit(101);
+		if (write(go_fd, &all, sizeof(all)) < 0)
+			_exit(102);
+		for (unsigned i = 0; i < THREADS; i++)
+			if (read(done_fd, &one, sizeof(one)) < 0)
+				_exit(104);
+		if (write(end_fd, &all, sizeof(all)) < 0)
+			_exit(105);
+		for (unsigned i = 0; i < THREADS; i++)
+			pthread_join(thread[i], NULL);
+		_exit(0);
+	}
+	int status = 0;
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void kill_another_process(void)
+{
+	syscall(SYS_tgkill, getppid(), getppid(), 0);
+}
+
+/* Who reads the log must not take a failed check for an attack. */
+static void a_check_that_fails_ends_the_process_by_its_own_signal(void **state)
+{
+	(void)state;
+	for (int in_thread = 0; in_thread < 2; in_thread++) {
+		int status = run_locked(abort, in_thread);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), SIGABRT);
+	}
+#if !defined(__SANITIZE_ADDRESS__)
+	int status = run_locked(kill_another_process, false);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+#endif
+}
+
 static void a_locked_process_has_no_capability_and_is_not_dumpable(void **state)
 {
 	(void)state;
@@ -290,6 +390,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_forbidden_call_ends_the_process),
 		cmocka_unit_test(what_is_needed_later_still_works),
+		cmocka_unit_test(a_heap_that_was_large_may_shrink),
+		cmocka_unit_test(every_worker_of_a_large_machine_may_allocate),
+		cmocka_unit_test(a_check_that_fails_ends_the_process_by_its_own_signal),
 		cmocka_unit_test(a_locked_process_has_no_capability_and_is_not_dumpable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
