@@ -171,7 +171,7 @@ void hosted_port_watch_backend(struct hosted_port *hp)
 {
 	struct backend *b = hp->port.backend;
 	struct loop *loop = &hp->worker->loop;
-	bool read = !hp->port.stopped && !port_rx_waits(&hp->port);
+	bool read = port_wants_rx(&hp->port);
 	uint32_t events = (read ? EPOLLIN : 0u) | (b->blocked ? EPOLLOUT : 0u);
 
 	for (unsigned i = 0; i < QUEUES_MAX; i++) {

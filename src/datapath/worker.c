@@ -50,8 +50,11 @@ static void settle_port(struct hosted_port *hp)
 		take_notes(&hp->nic[i]);
 	if (hp->port.backend->up_changed)
 		report_backend(hp);
+	/* it became writable, or went down, or only this turn was over */
 	if (hp->port.tx_blocked && !hp->port.backend->blocked)
-		port_unblock(&hp->port); /* it went down: nothing will ever become writable */
+		port_unblock(&hp->port);
+	if (hp->port.rx_paused || (hp->port.backend->more && port_wants_rx(&hp->port)))
+		hp->more_rx = true;
 	hosted_port_watch_backend(hp);
 }
 
@@ -175,10 +178,9 @@ static void set_running(struct worker *w, bool running)
 		/* deadlines are NIC time: they stand for another moment now */
 		for (unsigned i = 0; i < hp->port.nics; i++)
 			hp->nic[i].armed_ns = UINT64_MAX;
-		settle_port(hp);
 		if (running && port_rx_waits(&hp->port))
 			port_deliver(&hp->port);
-		hosted_port_watch_backend(hp);
+		settle_port(hp);
 	}
 }
 
@@ -267,26 +269,33 @@ static void dispatch(struct worker *w, const struct loop_event *event)
 	}
 }
 
+static bool has_work(const struct hosted_port *hp)
+{
+	if (hp->port.stopped)
+		return false;
+	for (unsigned i = 0; i < hp->port.nics; i++)
+		if (hp->port.nic[i]->notes.runnable)
+			return true;
+	return hp->more_rx;
+}
+
 /* One batch of every queue that can run. True when there is more. */
 static bool run_ports(struct worker *w)
 {
 	bool more = false;
 
 	for (struct hosted_port *hp = w->ports; hp; hp = hp->next) {
+		if (!has_work(hp))
+			continue;
 		if (hp->more_rx) {
 			hp->more_rx = false;
 			for (unsigned q = 0; q < hp->port.backend->fds; q++)
 				hp->more_rx |= port_receive(&hp->port, q);
-			more |= hp->more_rx;
 			settle_port(hp);
 		}
-		uint32_t runnable = 0;
-		for (unsigned i = 0; i < hp->port.nics; i++)
-			runnable |= hp->port.nic[i]->notes.runnable;
-		if (!runnable)
-			continue;
-		more |= port_transmit(&hp->port);
+		port_transmit(&hp->port);
 		settle_port(hp);
+		more |= has_work(hp); /* also what settling found: no event would tell */
 	}
 	return more;
 }

@@ -185,12 +185,23 @@ int loop_next(struct loop *loop, struct loop_event *event, int timeout_ms)
 {
 	if (pop_source(loop, event))
 		return 1;
+	/* ... but one that is due again and again must not starve descriptors either */
+	if (loop->timer_was_last) {
+		loop->timer_was_last = false;
+		int n = wait_batch(loop, 0);
+		if (n < 0)
+			return n;
+		if (pop_source(loop, event))
+			return 1;
+	}
 	uint64_t now = monotonic_ns();
 	uint64_t end = timeout_ms < 0 ? UINT64_MAX : now + (uint64_t)timeout_ms * NS_PER_MS;
 	for (;;) {
 		/* timers first: a flood of packets must not starve them */
-		if (pop_timer(loop, event))
+		if (pop_timer(loop, event)) {
+			loop->timer_was_last = true;
 			return 1;
+		}
 		int64_t ns = wait_ns(loop, now, end);
 		int n = wait_batch(loop, ns);
 		if (n < 0)

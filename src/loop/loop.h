@@ -45,7 +45,8 @@ struct loop {
 	struct loop_timer **heap;
 	unsigned timers;
 	unsigned heap_room;
-	uint64_t wakeups; /* how often it really slept and woke; for the idle test */
+	bool timer_was_last; /* descriptors are looked at before the next one */
+	uint64_t wakeups;    /* how often it really slept and woke; for the idle test */
 };
 
 int loop_init(struct loop *loop, struct error *err);

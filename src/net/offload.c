@@ -237,6 +237,21 @@ int offload_walk_begin(struct offload_walk *w, const struct frame *f, uint32_t o
 	return 0;
 }
 
+void offload_walk_skip(struct offload_walk *w, unsigned frames)
+{
+	uint64_t at = (uint64_t)frames * w->source->hdr.gso_size;
+
+	if (!frames)
+		return;
+	if (w->work != OFFLOAD_SEGMENT || w->headers + at >= w->source->length) {
+		w->work = OFFLOAD_DONE; /* one frame, or that many segments */
+		return;
+	}
+	w->at = (uint32_t)at;
+	w->segment = frames;
+	w->payload = frame_cursor_at(w->source, w->headers + w->at);
+}
+
 /* The scratch of the source is not copied: pieces that point into it go on pointing there. */
 static void pass_on(const struct frame *f, struct frame *out)
 {

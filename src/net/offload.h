@@ -50,6 +50,9 @@ struct offload_walk {
 int offload_walk_begin(struct offload_walk *w, const struct frame *f, uint32_t offloads,
 		       uint8_t *room, size_t room_size);
 
+/* Goes on behind the first `frames` of those that it makes; before any is made. */
+void offload_walk_skip(struct offload_walk *w, unsigned frames);
+
 /* Next frame to hand on, or false at the end. */
 bool offload_walk_next(struct offload_walk *w, struct frame *out);
 

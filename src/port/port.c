@@ -4,12 +4,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/clock.h"
 #include "net/coalesce.h"
 
 #define FRAME_ROOM   ((size_t)69632) /* FRAME_MAX rounded up to pages */
 #define SCRATCH_ROOM (SCRATCH_SEGMENTS * FRAME_ROOM)
-#define DRAIN_ROUNDS                                                                               \
-	64 /* batches of one queue that a switch waits for: a whole ring of 1024 and more */
+#define DRAIN_NS     (20 * NS_PER_MS) /* what a switch waits for posted frames, whatever they are */
 
 static void *map_room(size_t size)
 {
@@ -54,31 +54,69 @@ static struct nic *active_nic(const struct port *p)
 
 /* --- guest -> wire --- */
 
-/* Sends the segments that a frame becomes. True when all went out (or can never go). */
-static bool send_segments(struct port *p, const struct frame *f, uint32_t offloads)
+/* Sends what the frame becomes, from number *done on. True when all went out (or can never go), false when the backend or the
+ * turn has no room; *done moves on. */
+static bool send_from(struct port *p, struct offload_walk *walk, const struct frame *f,
+		      unsigned *done)
 {
 	struct backend *b = p->backend;
-	struct offload_walk walk;
-	unsigned sent = 0;
 
-	if (offload_walk_begin(&walk, f, offloads, p->scratch->room, SCRATCH_ROOM) < 0) {
+	if (offload_walk_begin(walk, f, b->ops->offloads(b), p->scratch->room, SCRATCH_ROOM) < 0) {
 		drop_frames(p, DROP_BAD_OFFLOAD, 1);
 		return true;
 	}
-	unsigned n;
-	while ((n = offload_walk_fill(&walk, p->scratch->frame, SCRATCH_SEGMENTS)) > 0) {
-		/* what went out before the backend blocked; the guest's frame is the same one again */
-		unsigned skip = p->tx_skip > sent ? MIN(p->tx_skip - sent, n) : 0;
-		unsigned taken = skip;
-		if (skip < n)
-			taken += b->ops->send(b, p->scratch->frame + skip, n - skip);
-		sent += taken;
-		if (taken < n) {
-			p->tx_skip = sent;
+	offload_walk_skip(walk, *done);
+	while (p->tx_budget) {
+		unsigned n = offload_walk_fill(walk, p->scratch->frame,
+					       MIN(SCRATCH_SEGMENTS, p->tx_budget));
+		if (!n)
+			return true;
+		unsigned taken = b->ops->send(b, p->scratch->frame, n);
+		*done += taken;
+		p->tx_budget -= taken;
+		if (taken < n)
 			return false;
-		}
 	}
-	p->tx_skip = 0;
+	return walk->work == OFFLOAD_DONE;
+}
+
+/* A frame that went out in part is ours from now on: the guest may reset its ring, or another queue may be the next. */
+static void keep_rest(struct port *p, const struct offload_walk *walk, const struct frame *f,
+		      unsigned done)
+{
+	struct frame *rest = p->tx_rest;
+	uint8_t *room = p->rx_room + (PORT_RX_BATCH + 1) * FRAME_ROOM;
+
+	frame_set_linear(rest, room, frame_copy_out(f, 0, room, f->length));
+	rest->hdr = f->hdr;
+	rest->queue = f->queue;
+	memcpy(room, walk->head, walk->headers); /* those that were checked */
+	p->tx_rest_done = done;
+}
+
+/* True when the frame is taken. */
+static bool send_segments(struct port *p, const struct frame *f)
+{
+	struct offload_walk walk;
+	unsigned done = 0;
+
+	if (send_from(p, &walk, f, &done))
+		return true;
+	if (done)
+		keep_rest(p, &walk, f, done);
+	return done > 0;
+}
+
+/* True when nothing of an earlier frame is left. */
+static bool flush_rest(struct port *p)
+{
+	struct offload_walk walk;
+
+	if (!p->tx_rest_done)
+		return true;
+	if (!send_from(p, &walk, p->tx_rest, &p->tx_rest_done))
+		return false;
+	p->tx_rest_done = 0;
 	return true;
 }
 
@@ -112,10 +150,10 @@ static bool send_some(struct port *p, const struct frame *frames, unsigned n, ui
 {
 	struct backend *b = p->backend;
 	unsigned joined = 0;
-	unsigned run = p->tx_skip ? 0 : separate_run(p, frames, n, offloads, &joined);
+	unsigned run = separate_run(p, frames, n, offloads, &joined);
 
 	if (!run && !joined) {
-		bool went = send_segments(p, frames, offloads);
+		bool went = send_segments(p, frames);
 		*done += went;
 		return went;
 	}
@@ -132,9 +170,10 @@ static unsigned send_frames(struct port *p, struct frame *frames, unsigned n)
 	uint32_t offloads = p->backend->ops->offloads(p->backend);
 	unsigned done = 0;
 
-	while (done < n && send_some(p, frames + done, n - done, offloads, &done))
+	while (done < n && flush_rest(p) && send_some(p, frames + done, n - done, offloads, &done))
 		continue;
-	p->tx_blocked = done < n;
+	/* only port_unblock takes it back: this queue waits, however well the next one does */
+	p->tx_blocked |= done < n || p->tx_rest_done;
 	for (unsigned i = 0; i < done; i++)
 		p->counters.tx_bytes += frames[i].length;
 	p->counters.tx_frames += done;
@@ -180,6 +219,11 @@ bool port_transmit(struct port *p)
 
 	if (p->stopped)
 		return false;
+	p->tx_budget = PORT_TURN_SEGMENTS;
+	if (!flush_rest(p)) {
+		p->tx_blocked = true;
+		return false;
+	}
 	for (unsigned i = 0; i < p->nics; i++)
 		if (p->nic[i]->notes.runnable)
 			more |= transmit_nic(p, p->nic[i]);
@@ -226,11 +270,15 @@ static bool deliver_segments(struct port *p, struct nic *nic)
 	}
 	for (;;) {
 		if (!segments_wait(p)) {
+			p->rx_paused = p->rx_budget == 0;
+			if (p->rx_paused)
+				return false;
 			p->rx_segment_at = 0;
-			p->rx_segment_count =
-				offload_walk_fill(&p->rx_walk, p->rx_segment, PORT_RX_SEGMENTS);
+			p->rx_segment_count = offload_walk_fill(
+				&p->rx_walk, p->rx_segment, MIN(PORT_RX_SEGMENTS, p->rx_budget));
 			if (!p->rx_segment_count)
 				break;
+			p->rx_budget -= p->rx_segment_count;
 		}
 		p->rx_segment_at += nic->ops->receive(nic, p->rx_segment + p->rx_segment_at,
 						      p->rx_segment_count - p->rx_segment_at);
@@ -265,8 +313,10 @@ bool port_deliver(struct port *p)
 {
 	struct nic *nic = active_nic(p);
 
+	p->rx_paused = false;
 	if (p->stopped)
 		return false;
+	p->rx_budget = PORT_TURN_SEGMENTS;
 	if (!nic) {
 		drop_frames(p, DROP_NO_ACTIVE_NIC, p->rx_count - p->rx_at);
 		p->rx_at = p->rx_count;
@@ -301,8 +351,10 @@ static void mend_checksums(struct port *p)
 
 bool port_receive(struct port *p, unsigned queue)
 {
-	if (p->stopped || (port_rx_waits(p) && !port_deliver(p)))
+	if (p->stopped)
 		return false;
+	if (port_rx_waits(p) && !port_deliver(p))
+		return p->rx_paused;
 	lay_out_rx(p);
 	p->rx_at = 0;
 	p->rx_count = p->backend->ops->receive(p->backend, queue, p->rx, PORT_RX_BATCH);
@@ -311,23 +363,34 @@ bool port_receive(struct port *p, unsigned queue)
 		p->counters.rx_bytes += p->rx[i].length;
 	p->counters.rx_frames += p->rx_count;
 	bool full = p->rx_count == PORT_RX_BATCH;
-	return port_deliver(p) && full;
+	return port_deliver(p) ? full : p->rx_paused;
 }
 
 /* --- links --- */
 
-/* What the guest posted on the NIC before its link goes down still goes out. */
+/* All that a queue has posted, in turns. */
+static void drain_queue(struct port *p, struct nic *nic, unsigned queue, uint64_t end)
+{
+	bool more;
+
+	do {
+		p->tx_budget = PORT_TURN_SEGMENTS;
+		more = flush_rest(p) && nic->ops->transmit(nic, queue);
+		more |= p->tx_budget == 0;
+	} while (more && !p->backend->blocked && monotonic_ns() < end);
+	p->tx_blocked |= p->tx_rest_done > 0;
+}
+
+/* What the guest posted on the NIC before its link goes down still goes out; a guest that goes on posting is left behind. */
 static void drain(struct port *p, struct nic *nic)
 {
-	if (p->stopped || p->tx_blocked)
-		return;
-	for (unsigned q = 0; q < 32; q++) {
+	uint64_t end = monotonic_ns() + DRAIN_NS;
+
+	for (unsigned q = 0; q < 32 && !p->stopped && !p->backend->blocked; q++) {
 		if (!(nic->notes.runnable & (1u << q)))
 			continue;
 		nic->notes.runnable &= ~(1u << q);
-		for (int round = 0; round < DRAIN_ROUNDS && !p->tx_blocked; round++)
-			if (!nic->ops->transmit(nic, q))
-				break;
+		drain_queue(p, nic, q, end);
 	}
 }
 
@@ -338,10 +401,8 @@ unsigned port_set_links(struct port *p, const bool up[PORT_NICS], int active)
 
 	if (active >= (int)p->nics)
 		active = -1;
-	if (old && active != p->active) {
+	if (old && active != p->active)
 		drain(p, old);
-		p->tx_skip = 0; /* the frame that blocked belongs to the old NIC */
-	}
 	for (unsigned i = 0; i < p->nics; i++)
 		if (!up[i])
 			nic_set_link(p->nic[i], false);
@@ -371,6 +432,7 @@ void port_sync_offloads(struct port *p)
 void port_set_stopped(struct port *p, bool stopped)
 {
 	p->stopped = stopped;
+	p->rx_paused = false;
 	for (unsigned i = 0; i < p->nics; i++) {
 		p->nic[i]->stopped = stopped;
 		if (!stopped)
@@ -382,15 +444,16 @@ void port_set_stopped(struct port *p, bool stopped)
 
 static int map_rx(struct port *p)
 {
-	size_t frames = (PORT_RX_BATCH + PORT_RX_SEGMENTS) * sizeof(struct frame);
+	size_t frames = (PORT_RX_BATCH + PORT_RX_SEGMENTS + 1) * sizeof(struct frame);
 
 	frames = (frames + 4095) & ~(size_t)4095;
-	p->rx_mapping = frames + (PORT_RX_BATCH + 1) * (size_t)FRAME_ROOM;
+	p->rx_mapping = frames + (PORT_RX_BATCH + 2) * FRAME_ROOM; /* segments, a batch, the rest */
 	uint8_t *base = map_room(p->rx_mapping);
 	if (!base)
 		return -ENOMEM;
 	p->rx = (struct frame *)base;
 	p->rx_segment = p->rx + PORT_RX_BATCH;
+	p->tx_rest = p->rx_segment + PORT_RX_SEGMENTS;
 	p->rx_room = base + frames;
 	return 0;
 }
@@ -405,6 +468,7 @@ int port_init(struct port *p, const struct port_spec *spec, struct backend *back
 			    .nics = count,
 			    .active = -1 };
 	p->scratch = scratch;
+	p->tx_budget = PORT_TURN_SEGMENTS;
 	p->rx_offloads = UINT32_MAX; /* the backend was told nothing yet */
 	for (unsigned i = 0; i < count; i++) {
 		p->nic[i] = nics[i];

@@ -13,6 +13,10 @@
 #define PORT_RX_BATCH	 32u
 #define PORT_RX_SEGMENTS 48u /* of a frame of 64 KiB in pieces for Ethernet */
 
+/* Segments that one turn makes in software, in each direction. A frame may ask for eight thousand, and other ports, and the
+ * guest's register reads, wait for the end of the turn. */
+#define PORT_TURN_SEGMENTS 1024u
+
 /* Room of a worker for frames that software segmentation makes; used within one call. */
 struct port_scratch {
 	uint8_t *room;	     /* SCRATCH_SEGMENTS times FRAME_MAX bytes */
@@ -48,11 +52,16 @@ struct port {
 	unsigned rx_segment_at, rx_segment_count; /* ... and those of them that wait */
 	uint8_t *rx_room;
 	bool rx_walking;
+	unsigned rx_budget;   /* segments that may still be made in this turn */
+	bool rx_paused;	      /* it was spent: call port_receive again */
 	uint32_t rx_offloads; /* what the backend was told last */
 
 	/* guest -> wire */
-	bool tx_blocked;  /* the backend took less than it was given */
-	unsigned tx_skip; /* segments of the first frame that went out before it blocked */
+	bool tx_blocked; /* frames were left in the rings: the backend, or the turn, had no room */
+	struct frame
+		*tx_rest; /* a copy of the frame of which some segments went out before that ... */
+	unsigned tx_rest_done;	      /* ... and how many of them; 0 = there is none */
+	unsigned tx_budget;	      /* segments that may still be made in this turn */
 	struct port_scratch *scratch; /* borrowed */
 
 	struct port_counters counters;
@@ -68,10 +77,11 @@ void port_finish(struct port *p); /* accepts a zeroed one */
  * to the new one. Returns how many frames waited. */
 unsigned port_set_links(struct port *p, const bool up[PORT_NICS], int active);
 
-/* Reads one batch of the backend's queue and delivers it. True when more may wait. False also while the guest has no room. */
+/* Reads one batch of the backend's queue and delivers it. True when there is more to do. False also while the guest has no room. */
 bool port_receive(struct port *p, unsigned queue);
 
-/* Delivers what waits (the guest gave buffers). True when nothing waits any more: read the backend again. */
+/* Delivers what waits (the guest gave buffers). True when nothing waits any more: read the backend again. False with rx_paused: the turn is
+ * over, call port_receive in the next one. */
 bool port_deliver(struct port *p);
 
 /* True while frames wait for the guest: do not poll the backend. */
@@ -80,10 +90,16 @@ static inline bool port_rx_waits(const struct port *p)
 	return p->rx_at < p->rx_count;
 }
 
+/* True when the backend may be read. */
+static inline bool port_wants_rx(const struct port *p)
+{
+	return !p->stopped && !port_rx_waits(p);
+}
+
 /* One batch of each runnable queue of each NIC. True when some queue has more. */
 bool port_transmit(struct port *p);
 
-/* The backend can be written again: everything is runnable. */
+/* tx_blocked and the backend can be written (again): everything is runnable. */
 void port_unblock(struct port *p);
 
 /* The guest was stopped or goes on. While stopped no ring is touched. */

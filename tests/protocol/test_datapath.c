@@ -142,23 +142,35 @@ static int listen_at(const char *path)
 	return fd;
 }
 
-static int add_port(struct process *p, const char *id)
+/* A port with one rtl8139. `backend_fd` is the connected socket of a stream, or -1 for a loop. */
+static int add_port_on(struct process *p, const char *id, int backend_fd)
 {
 	static struct msg_port_add add;
 	char path[128];
 
 	path_of(p, id, path, sizeof(path));
 	add = (struct msg_port_add){ .spec = { .nics = 1, .backend.type = "loop" } };
+	if (backend_fd >= 0) {
+		str_copy(add.spec.backend.type, sizeof(add.spec.backend.type), "stream");
+		add.spec.backend.nfds = 1;
+	}
 	str_copy(add.spec.id, sizeof(add.spec.id), id);
 	struct nic_spec *nic = &add.spec.nic[0];
 	*nic = (struct nic_spec){
 		.model = "rtl8139", .rev = -1, .bootindex = -1, .mac = { 0x52, 0x54, 0, 1, 2, 3 }
 	};
 	str_copy(nic->id, sizeof(nic->id), id);
-	int fd = listen_at(path);
-	int rc = call(p, MSG_PORT_ADD, &add, sizeof(add), &fd, 1);
-	close(fd);
+	int fds[2] = { backend_fd, -1 };
+	int *listener = &fds[backend_fd >= 0];
+	*listener = listen_at(path);
+	int rc = call(p, MSG_PORT_ADD, &add, sizeof(add), fds, backend_fd >= 0 ? 2 : 1);
+	close(*listener);
 	return rc;
+}
+
+static int add_port(struct process *p, const char *id)
+{
+	return add_port_on(p, id, -1);
 }
 
 static void start(struct process *p)
@@ -296,6 +308,84 @@ static void a_flood_of_status_changes_stops_nobody(void **state)
 	client_close(&c);
 }
 
+/* A peer that sends many frames at once: they lie inside the backend, where no descriptor tells of them. */
+#define AT_ONCE 500u
+
+static uint64_t frames_read(struct process *p)
+{
+	static struct message m;
+
+	assert_int_equal(message_send(p->control, MSG_COUNTERS_GET, ++p->seq, NULL, 0, NULL, 0), 0);
+	expect(p, MSG_COUNTERS, &m);
+	uint64_t frames = ((const struct msg_counters *)(const void *)m.body)->rx_frames;
+	assert_int_equal(reply_code(p, p->seq), 0);
+	return frames;
+}
+
+static void wait_for_frames(struct process *p, uint64_t wanted)
+{
+	uint64_t seen = 0;
+
+	for (int i = 0; i < 200 && (seen = frames_read(p)) != wanted; i++)
+		usleep(10000);
+	assert_int_equal(seen, wanted);
+}
+
+static void send_many(int fd)
+{
+	static uint8_t data[AT_ONCE][68];
+
+	for (unsigned i = 0; i < AT_ONCE; i++)
+		data[i][3] = 64;
+	assert_int_equal(write(fd, data, sizeof(data)), sizeof(data));
+}
+
+/* The guest gave room for some frames only: the port waits for it, with the rest inside the backend. */
+static void fill_the_guest(struct process *p, struct vfio_client *c, int pair[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(add_port_on(p, "a", pair[1]), 0);
+	start(p);
+	connect_to(p, "a", c);
+	use_card(c);
+	set_links(p, "a", true);
+	send_many(pair[0]);
+	usleep(200000);
+	assert_in_range(frames_read(p), 32, AT_ONCE - 33);
+}
+
+static void frames_inside_a_backend_follow_those_that_a_switch_let_go(void **state)
+{
+	struct process *p = *state;
+	struct vfio_client c;
+	int pair[2];
+
+	fill_the_guest(p, &c, pair);
+	set_links(p, "a", false); /* what waited is dropped: nobody is active */
+	wait_for_frames(p, AT_ONCE);
+	client_close(&c);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void frames_inside_a_backend_are_read_when_a_stopped_guest_goes_on(void **state)
+{
+	struct process *p = *state;
+	struct vfio_client c;
+	struct msg_guest_run run = { .running = false };
+	int pair[2];
+
+	fill_the_guest(p, &c, pair);
+	assert_int_equal(call(p, MSG_GUEST_RUN, &run, sizeof(run), NULL, 0), 0);
+	set_links(p, "a", false);
+	run.running = true;
+	assert_int_equal(call(p, MSG_GUEST_RUN, &run, sizeof(run), NULL, 0), 0);
+	wait_for_frames(p, AT_ONCE);
+	client_close(&c);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 /* --- injection --- */
 
 /* Makes thread `tid`, which is stopped inside a system call, do another one. Returns the wait status behind it. */
@@ -413,6 +503,8 @@ int main(int argc, char **argv)
 		T(ports_come_and_go_after_the_lock_down),
 		T(wrong_messages_get_an_error_and_change_nothing),
 		T(a_flood_of_status_changes_stops_nobody),
+		T(frames_inside_a_backend_follow_those_that_a_switch_let_go),
+		T(frames_inside_a_backend_are_read_when_a_stopped_guest_goes_on),
 		T(a_hijacked_control_thread_is_ended),
 		T(a_hijacked_worker_is_ended),
 	};

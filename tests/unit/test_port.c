@@ -16,7 +16,9 @@
 struct fake_nic {
 	struct nic nic;
 	unsigned room, got, posted, sent;
-	uint32_t seen[4096]; /* serial numbers of the frames that it got */
+	unsigned posted_second;	   /* on queue 1 */
+	const struct frame *large; /* what it posts; NULL: small frames with a serial number */
+	uint32_t seen[4096];	   /* serial numbers of the frames that it got */
 	uint8_t data[64];
 };
 
@@ -36,17 +38,20 @@ static unsigned fake_receive(struct nic *nic, const struct frame *frames, unsign
 static bool fake_transmit(struct nic *nic, unsigned queue)
 {
 	struct fake_nic *f = (struct fake_nic *)nic;
+	unsigned *posted = queue ? &f->posted_second : &f->posted;
 	struct frame frame;
 
-	for (int i = 0; queue == 0 && f->posted && i < 4; i++) {
+	for (int i = 0; queue < 2 && *posted && i < 4; i++) {
 		put_le32(f->data + 14, f->sent);
 		frame_set_linear(&frame, f->data, sizeof(f->data));
+		if (f->large)
+			frame = *f->large;
 		if (nic_send(nic, &frame, 1) == 0)
-			return true;
+			return false; /* as the models do: the owner comes back */
 		f->sent++;
-		f->posted--;
+		*posted -= *posted != UINT32_MAX;
 	}
-	return queue == 0 && f->posted;
+	return queue < 2 && *posted;
 }
 
 static void fake_nothing(struct nic *nic)
@@ -66,7 +71,8 @@ static struct fake_backend {
 	unsigned room, waiting, given, got;
 	uint32_t offloads, told;
 	uint32_t gso_len; /* next frame to give is a TCP segment of this payload; 0 = a plain one */
-	uint32_t seq[256];
+	uint16_t gso_size;
+	uint32_t seq[16384];
 	unsigned bytes;
 } fb;
 
@@ -81,7 +87,7 @@ static unsigned fb_send(struct backend *b, const struct frame *frames, unsigned 
 		/* TCP frames of these tests: Ethernet 14, IPv4 20; the sequence number is at 38 */
 		uint8_t seq[4] = { 0 };
 		frame_copy_out(&frames[taken], 38, seq, 4);
-		fb.seq[fb.got++ % 256] = get_be32(seq);
+		fb.seq[fb.got++ % 16384] = get_be32(seq);
 		taken++;
 	}
 	return taken;
@@ -126,6 +132,8 @@ static unsigned fb_receive(struct backend *b, unsigned queue, struct frame *fram
 		frame_set_linear(&frames[n], p, len);
 		if (fb.gso_len)
 			frames[n].hdr = tcp_header();
+		if (fb.gso_size)
+			frames[n].hdr.gso_size = fb.gso_size;
 		fb.gso_len = 0;
 		fb.waiting--;
 		n++;
@@ -367,6 +375,35 @@ static void a_joined_frame_goes_as_a_whole_or_stays_as_a_whole(void **state)
 	assert_int_equal(port.counters.tx_frames, 6);
 }
 
+/* What the worker does with a port whose backend became writable, or whose turn is over. */
+static void turn(void)
+{
+	if (port.tx_blocked)
+		port_unblock(&port);
+	port_transmit(&port);
+}
+
+static void a_queue_that_waits_goes_on_though_another_one_got_through(void **state)
+{
+	(void)state;
+	links(true, false, 0);
+	legacy->posted = 10;
+	fb.room = 2;
+	nic_kick(&legacy->nic, 0);
+	port_transmit(&port);
+	assert_int_equal(legacy->posted, 8);
+	/* the backend has room again, and the guest kicks its other queue before anybody looks */
+	fb.room = 100;
+	legacy->posted_second = 3;
+	nic_kick(&legacy->nic, 1);
+	port_transmit(&port);
+	assert_int_equal(legacy->posted_second, 0);
+	for (int i = 0; i < 5; i++)
+		turn();
+	assert_int_equal(legacy->posted, 0);
+	assert_int_equal(fb.got, 13);
+}
+
 static void segments_are_made_for_a_backend_that_cannot(void **state)
 {
 	(void)state;
@@ -376,21 +413,147 @@ static void segments_are_made_for_a_backend_that_cannot(void **state)
 	links(true, false, 0);
 	frame_set_linear(&f, big, make_tcp(big, 45500));
 	f.hdr = tcp_header();
-	/* it blocks in the middle: what went out is not sent again */
+	/* it blocks in the middle: the port has the rest, and what went out is not sent again */
 	fb.room = 20;
-	assert_int_equal(nic_send(&legacy->nic, &f, 1), 0);
-	fb.room = 9;
-	assert_int_equal(nic_send(&legacy->nic, &f, 1), 0);
-	fb.room = 100;
 	assert_int_equal(nic_send(&legacy->nic, &f, 1), 1);
+	memset(big, 0xee, sizeof(big)); /* the guest's memory is the guest's again */
+	fb.room = 9;
+	turn();
+	assert_int_equal(fb.got, 29);
+	fb.room = 100;
+	turn();
 	assert_int_equal(fb.got, 46);
 	for (uint32_t i = 0; i < 46; i++)
 		assert_int_equal(fb.seq[i], 1000 * i);
 	assert_int_equal(fb.bytes, 45500 + 46 * 54);
 	/* and not for one that can */
+	frame_set_linear(&f, big, make_tcp(big, 45500));
+	f.hdr = tcp_header();
 	fb.offloads = FRAME_CSUM | FRAME_TSO4;
 	assert_int_equal(nic_send(&legacy->nic, &f, 1), 1);
 	assert_int_equal(fb.got, 47);
+}
+
+static void the_rest_of_a_large_frame_is_no_other_frame_s(void **state)
+{
+	(void)state;
+	static uint8_t big[2][60000];
+	struct frame f[2];
+
+	links(true, true, 0);
+	for (int i = 0; i < 2; i++) {
+		frame_set_linear(&f[i], big[i], make_tcp(big[i], 45500));
+		f[i].hdr = tcp_header();
+	}
+	fb.room = 20;
+	assert_int_equal(nic_send(&legacy->nic, &f[0], 1), 1);
+	/* the guest resets the card, and its next frame is another one; or the other card takes over */
+	fb.room = 1000;
+	assert_int_equal(nic_send(&legacy->nic, &f[1], 1), 1);
+	links(true, true, 1);
+	assert_int_equal(nic_send(&performant->nic, &f[1], 1), 1);
+	assert_int_equal(fb.got, 3 * 46);
+	for (uint32_t i = 0; i < fb.got; i++)
+		assert_int_equal(fb.seq[i], 1000 * (i % 46));
+	/* also over a move in the middle */
+	fb.room = 5;
+	assert_int_equal(nic_send(&performant->nic, &f[0], 1), 1);
+	links(true, false, 0);
+	fb.room = 1000;
+	turn();
+	assert_int_equal(fb.got, 4 * 46);
+}
+
+static void a_frame_of_eight_thousand_segments_takes_many_turns(void **state)
+{
+	(void)state;
+	static uint8_t big[65000];
+	const unsigned segments = 64000 / 8;
+	struct frame f;
+	unsigned turns = 0;
+
+	links(true, false, 0);
+	frame_set_linear(&f, big, make_tcp(big, 64000));
+	f.hdr = tcp_header();
+	f.hdr.gso_size = 8;
+	assert_int_equal(nic_send(&legacy->nic, &f, 1), 1);
+	assert_int_equal(nic_send(&legacy->nic, &f, 1), 0);
+	for (; fb.got < segments; turns++) {
+		unsigned before = fb.got;
+
+		assert_true(port.tx_blocked);
+		turn();
+		assert_in_range(fb.got - before, 1, PORT_TURN_SEGMENTS);
+	}
+	assert_in_range(turns, segments / PORT_TURN_SEGMENTS, segments / PORT_TURN_SEGMENTS + 1);
+	turn();
+	assert_int_equal(fb.got, segments);
+	for (uint32_t i = 0; i < segments; i++)
+		assert_int_equal(fb.seq[i], 8 * i);
+	/* and in the other direction, from a neighbour on the wire */
+	legacy->room = UINT32_MAX;
+	fb.waiting = 3;
+	fb.gso_len = 64000;
+	fb.gso_size = 8;
+	for (turns = 0; turns < 100; turns++) {
+		unsigned before = legacy->got;
+		bool more = port_receive(&port, 0);
+
+		assert_true(legacy->got - before <= PORT_TURN_SEGMENTS + 2);
+		assert_int_equal(more, port.rx_paused);
+		if (!more)
+			break;
+	}
+	assert_int_equal(legacy->got, segments + 2);
+	assert_in_range(turns, segments / PORT_TURN_SEGMENTS, segments / PORT_TURN_SEGMENTS + 1);
+}
+
+static void a_pause_does_not_outlive_a_stop(void **state)
+{
+	(void)state;
+	links(true, false, 0);
+	legacy->room = UINT32_MAX;
+	fb.waiting = 1;
+	fb.gso_len = 64000;
+	fb.gso_size = 8;
+	assert_true(port_receive(&port, 0));
+	assert_true(port.rx_paused);
+	port_set_stopped(&port, true);
+	assert_false(port.rx_paused);
+	assert_false(port_receive(&port, 0));
+	port_set_stopped(&port, false);
+	receive_all();
+	assert_int_equal(legacy->got, 8000);
+}
+
+static void posted_large_frames_go_out_before_the_move_too(void **state)
+{
+	(void)state;
+	static uint8_t big[60000];
+	struct frame f;
+
+	links(true, false, 0);
+	frame_set_linear(&f, big, make_tcp(big, 45500));
+	f.hdr = tcp_header();
+	legacy->large = &f;
+	legacy->posted = 60; /* more segments than a turn has */
+	nic_kick(&legacy->nic, 0);
+	links(false, true, 1);
+	assert_int_equal(fb.got, 60 * 46);
+	assert_int_equal(port.counters.drop[DROP_LINK_DOWN], 0);
+}
+
+static void a_guest_that_posts_for_ever_does_not_hold_a_move_up(void **state)
+{
+	(void)state;
+	uint64_t begin = monotonic_ns();
+
+	links(true, false, 0);
+	legacy->posted = UINT32_MAX;
+	nic_kick(&legacy->nic, 0);
+	links(false, true, 1);
+	assert_int_equal(port.active, 1);
+	assert_true(monotonic_ns() - begin < NS_PER_S);
 }
 
 static void a_large_frame_reaches_a_driver_that_cannot_in_pieces_also_over_a_move(void **state)
@@ -470,7 +633,13 @@ int main(void)
 		T(a_blocked_backend_leaves_the_ring_as_it_is),
 		T(a_stream_goes_as_one_frame_to_a_backend_that_takes_it),
 		T(a_joined_frame_goes_as_a_whole_or_stays_as_a_whole),
+		T(a_queue_that_waits_goes_on_though_another_one_got_through),
 		T(segments_are_made_for_a_backend_that_cannot),
+		T(the_rest_of_a_large_frame_is_no_other_frame_s),
+		T(a_frame_of_eight_thousand_segments_takes_many_turns),
+		T(a_pause_does_not_outlive_a_stop),
+		T(posted_large_frames_go_out_before_the_move_too),
+		T(a_guest_that_posts_for_ever_does_not_hold_a_move_up),
 		T(a_large_frame_reaches_a_driver_that_cannot_in_pieces_also_over_a_move),
 		T(a_stopped_guest_has_its_rings_left_alone),
 		T(a_lying_header_drops_one_frame_and_no_more),
