@@ -4,6 +4,7 @@
  * in turns. "bare" is the system call alone, on a tap of the same kind: no model gets below it, frame by frame. Medians of rounds.
  *
  * Usage: model_cost DATAPATH QEMU [ROUNDS [REPEATS [MODEL]...]]; either may be "-". Makes a network namespace for its taps.
+ * BENCH_FIGURE in the environment is a part of the names of the figures that are wanted: for a profiler.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -257,8 +258,11 @@ static void report(struct side **sides, unsigned count, enum figure figure, unsi
 static void measure_all(struct side **sides, unsigned count, const struct card_model *model,
 			bool tap, unsigned rounds, unsigned repeats)
 {
+	const char *part = getenv("BENCH_FIGURE");
+
 	for (enum figure f = 0; f < FIGURES; f++) {
-		if (figures[f].tap != tap || (f == TSO_TAP && !model->tso))
+		if (figures[f].tap != tap || (f == TSO_TAP && !model->tso) ||
+		    (part && !strstr(figures[f].name, part)))
 			continue;
 		/* of few packets the doorbell is the larger part: more of them until it cancels */
 		measure(sides, count, f, rounds, repeats * (tap || model->many > 64 ? 1 : 5));
