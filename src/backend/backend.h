@@ -11,6 +11,9 @@
 
 struct backend;
 
+#define BACKEND_FRONT                                                                              \
+	16u /* bytes in front of each receive buffer: a header that the kernel gives in one piece with the frame */
+
 struct backend_ops {
 	const char *name;
 	const char *summary; /* one line for `anynic backends` */
@@ -24,8 +27,8 @@ struct backend_ops {
 	 * writable even when no frame waits (n = 0): the backend may hold the rest of a frame that it took.
 	 * While the backend is down, frames are taken and counted in b->refused; a tap notices here that it is up again. */
 	unsigned (*send)(struct backend *b, const struct frame *frames, unsigned n);
-	/* Fills up to `max` frames; each comes with one piece of iov[0].iov_len bytes of room (FRAME_MAX) and leaves with hdr, length,
-	 * iov[0].iov_len = length. Returns how many; 0 = nothing waits. `queue` is the index of the readable descriptor.
+	/* Fills up to `max` frames; each comes with one piece of iov[0].iov_len bytes of room (FRAME_MAX), in front of which
+	 * BACKEND_FRONT bytes more are the backend's to use, and leaves with hdr, length, iov[0].iov_len = length. Returns how many; 0 = nothing waits. `queue` is the index of the readable descriptor.
 	 * After a return of `max`, call again before waiting for the descriptor (b->more): frames may wait inside the backend. */
 	unsigned (*receive)(struct backend *b, unsigned queue, struct frame *frames, unsigned max);
 	/* What send takes as it is: a set of enum frame_offload. */

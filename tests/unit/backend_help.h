@@ -21,14 +21,17 @@
 
 struct rx_room {
 	struct frame frames[FRAME_BATCH];
-	uint8_t data[FRAME_BATCH][FRAME_MAX];
+	struct {
+		uint8_t front[BACKEND_FRONT];
+		uint8_t data[FRAME_MAX];
+	} room[FRAME_BATCH];
 };
 
 static inline struct frame *rx_frames(struct rx_room *r)
 {
 	for (unsigned i = 0; i < FRAME_BATCH; i++) {
 		r->frames[i].iovs = 1;
-		r->frames[i].iov[0] = (struct iovec){ r->data[i], FRAME_MAX };
+		r->frames[i].iov[0] = (struct iovec){ r->room[i].data, FRAME_MAX };
 	}
 	return r->frames;
 }

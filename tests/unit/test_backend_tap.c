@@ -136,7 +136,7 @@ static struct frame *guest_receives(struct fixture *fx)
 		if (poll(&p, 1, 200) != 1)
 			return NULL;
 		unsigned n = fx->b->ops->receive(fx->b, 0, rx_frames(&rx), 1);
-		const uint8_t *data = rx.data[0];
+		const uint8_t *data = rx.room[0].data;
 		if (n && get_be16(data + 12) == 0x0800 && data[23] == IPPROTO_UDP &&
 		    get_be16(data + 36) == 5000)
 			return &rx.frames[0];
@@ -236,8 +236,8 @@ static void the_guest_gets_what_its_driver_takes_and_no_more(void **state)
 	assert_non_null(f);
 	assert_int_equal(f->length, HEADERS + 900);
 	assert_int_equal(f->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM, 0);
-	uint32_t sum = csum_add(IPPROTO_UDP + 908, rx.data[0] + 26, 8, false);
-	assert_int_equal(csum_fold(csum_add(sum, rx.data[0] + 34, 908, false)), 0);
+	uint32_t sum = csum_add(IPPROTO_UDP + 908, rx.room[0].data + 26, 8, false);
+	assert_int_equal(csum_fold(csum_add(sum, rx.room[0].data + 34, 908, false)), 0);
 
 	fx.b->ops->set_rx_offloads(fx.b, FRAME_CSUM);
 	host_sends(&fx, data, 900, 0);
@@ -291,7 +291,8 @@ static void each_queue_has_a_descriptor(void **state)
 			if (fx.b->ops->receive(fx.b, q, rx_frames(&rx), 1) == 0)
 				break;
 			assert_int_equal(rx.frames[0].queue, q);
-			if (rx.data[0][23] == IPPROTO_UDP && get_be16(rx.data[0] + 36) == 5000)
+			if (rx.room[0].data[23] == IPPROTO_UDP &&
+			    get_be16(rx.room[0].data + 36) == 5000)
 				found = q;
 		}
 	}

@@ -16,6 +16,13 @@
 #define TUN_F_USO6 0x40
 #endif
 
+/* A frame up to this size is copied behind its header, and goes to the kernel in one piece: a list of pieces costs it more than
+ * the copy costs us. */
+#define COPY_MAX 2048u
+
+_Static_assert(sizeof(struct virtio_net_hdr_v1) <= BACKEND_FRONT,
+	       "the header fits in front of a frame");
+
 struct tap {
 	struct backend base;
 	int fd[QUEUES_MAX]; /* also those that base no longer offers */
@@ -23,6 +30,7 @@ struct tap {
 	unsigned header; /* bytes in front of each frame: 0, 10 or 12 */
 	bool uso;
 	char name[IFNAMSIZ];
+	uint8_t room[sizeof(struct virtio_net_hdr_v1) + COPY_MAX];
 };
 
 static struct tap *tap_of(struct backend *b)
@@ -135,22 +143,32 @@ static void note_error(struct tap *t, int code)
 		backend_set_down(&t->base, "%s is down; next: ip link set %s up", t->name, t->name);
 }
 
+static ssize_t write_frame(struct tap *t, int fd, const struct virtio_net_hdr_v1 *hdr,
+			   const struct frame *f)
+{
+	struct iovec iov[FRAME_IOV_MAX + 1];
+	unsigned first = t->header ? 0 : 1;
+
+	if (f->length <= COPY_MAX) {
+		memcpy(t->room, hdr, sizeof(*hdr));
+		return write(fd, t->room,
+			     t->header + frame_copy_out(f, 0, t->room + t->header, COPY_MAX));
+	}
+	iov[0] = (struct iovec){ .iov_base = (void *)(uintptr_t)hdr, .iov_len = t->header };
+	memcpy(iov + 1, f->iov, f->iovs * sizeof(iov[0]));
+	return writev(fd, iov + first, (int)(f->iovs + 1 - first));
+}
+
 /* 1 when the frame went (or never will), 0 when the kernel has no room. */
 static int send_one(struct tap *t, const struct frame *f)
 {
 	struct virtio_net_hdr_v1 hdr = f->hdr;
-	struct iovec iov[FRAME_IOV_MAX + 1];
 	int fd = t->fd[f->queue < t->fds ? f->queue : f->queue % t->fds];
 
 	hdr.flags &=
 		VIRTIO_NET_HDR_F_NEEDS_CSUM; /* whether data is valid is not for a guest to say */
 	hdr.num_buffers = 0;
-	iov[0] = (struct iovec){ .iov_base = &hdr, .iov_len = t->header };
-	memcpy(iov + 1, f->iov, f->iovs * sizeof(iov[0]));
-	unsigned first = t->header ? 0 : 1;
-
-	ssize_t n = writev(fd, iov + first, (int)(f->iovs + 1 - first));
-	if (n >= 0) {
+	if (write_frame(t, fd, &hdr, f) >= 0) {
 		if (!t->base.up)
 			backend_set_up(&t->base);
 		return 1;
@@ -186,6 +204,26 @@ static void lose_device(struct tap *t)
 			backend_hide_fd(&t->base, i);
 }
 
+/* Reads one frame with its header, which lands in front of the room. Its length, 0 for one that is none, or -errno. */
+static ssize_t read_frame(const struct tap *t, int fd, struct frame *f)
+{
+	struct virtio_net_hdr_v1 hdr = { 0 };
+	uint8_t *room = f->iov[0].iov_base;
+	size_t size = f->iov[0].iov_len;
+	ssize_t got = read(fd, room - t->header, t->header + size);
+
+	if (got < 0)
+		return -errno;
+	size_t length = (size_t)got - MIN((size_t)got, t->header);
+	if (length < ETH_HEADER)
+		return 0;
+	memcpy(&hdr, room - t->header, t->header);
+	hdr.num_buffers = 0;
+	frame_set_linear(f, room, length);
+	f->hdr = hdr;
+	return (ssize_t)length;
+}
+
 static unsigned tap_receive(struct backend *b, unsigned queue, struct frame *frames, unsigned max)
 {
 	struct tap *t = tap_of(b);
@@ -194,25 +232,16 @@ static unsigned tap_receive(struct backend *b, unsigned queue, struct frame *fra
 	if (queue >= b->fds || b->fd[queue] < 0)
 		return 0;
 	for (unsigned reads = 0; reads < max; reads++) {
-		struct virtio_net_hdr_v1 hdr = { 0 };
-		struct iovec *room = &frames[n].iov[0];
-		struct iovec iov[2] = { { .iov_base = &hdr, .iov_len = t->header }, *room };
-		unsigned first = t->header ? 0 : 1;
-		ssize_t got = readv(b->fd[queue], iov + first, (int)(2 - first));
+		ssize_t length = read_frame(t, b->fd[queue], &frames[n]);
 
-		if (got < 0) {
-			if (errno != EAGAIN && errno != EINTR)
+		if (length < 0) {
+			if (length != -EAGAIN && length != -EINTR)
 				lose_device(t);
 			break;
 		}
-		size_t length = (size_t)got - MIN((size_t)got, t->header);
-		if (length < ETH_HEADER || length > room->iov_len)
+		if (length == 0)
 			continue;
-		frame_set_linear(&frames[n], room->iov_base, length);
-		frames[n].hdr = hdr;
-		frames[n].hdr.num_buffers = 0;
-		frames[n].queue = (uint16_t)queue;
-		n++;
+		frames[n++].queue = (uint16_t)queue;
 	}
 	return n;
 }
