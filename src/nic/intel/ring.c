@@ -9,8 +9,9 @@ bool intel_ring_open(struct nic *nic, const struct intel_ring *r, unsigned desc_
 	v->desc_size = (uint16_t)desc_size;
 	v->base = ((uint64_t)r->bah << 32 | r->bal) & ~(uint64_t)15;
 	v->count = r->len / desc_size;
-	v->head = r->head;
-	v->tail = r->tail;
+	/* head and tail count 16 bytes, whatever the size of a descriptor */
+	v->head = r->head / (desc_size / INTEL_DESC_SIZE);
+	v->tail = r->tail / (desc_size / INTEL_DESC_SIZE);
 	if (v->count == 0 || v->head >= v->count || v->tail >= v->count)
 		return false;
 	v->host = mem_pointer(v->mem, v->base, (size_t)v->count * desc_size, MEM_READ | MEM_WRITE);

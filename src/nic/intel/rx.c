@@ -331,7 +331,8 @@ static void give_back(struct intel_rx *rx, const struct intel_image *im,
 					 format->desc_size - behind);
 		intel_ring_publish(ring, at, format->status_at, get_le32(out + format->status_at));
 	}
-	rx->ring->head = intel_ring_next(ring, filled[n - 1].at);
+	rx->ring->head =
+		intel_ring_next(ring, filled[n - 1].at) * (format->desc_size / INTEL_DESC_SIZE);
 }
 
 int intel_rx_put(struct intel_rx *rx, const struct intel_image *im)
