@@ -104,6 +104,9 @@ bool igc_hold_frame(struct nic *nic, const struct intel_tx_frame *t)
 void igc_tsn_changed(struct igc *c)
 {
 	igc_time_plan(c);
-	for (unsigned q = 0; q < IGC_QUEUES; q++)
+	for (unsigned q = 0; q < IGC_QUEUES; q++) {
+		if (!igc_tsn_on(c) || !(c->s.tsn.txqctl[q] & TXQCTL_LAUNCH))
+			c->launch[q].waits = false;
 		nic_kick(&c->nic, q);
+	}
 }
