@@ -273,8 +273,10 @@ static bool has_work(const struct hosted_port *hp)
 {
 	if (hp->port.stopped)
 		return false;
+	/* rx_ready after settling: buffers keep coming without a kick while the card looks */
 	for (unsigned i = 0; i < hp->port.nics; i++)
-		if (hp->port.nic[i]->notes.runnable)
+		if (hp->port.nic[i]->notes.runnable ||
+		    (hp->port.nic[i]->notes.rx_ready && port_rx_waits(&hp->port)))
 			return true;
 	return hp->more_rx;
 }
