@@ -1,5 +1,6 @@
-"""arm.py CARD|auto [KERNEL]: Arm guests on QEMU's virt machine. A card: Linux finds it behind its root port, TCP both ways,
-every byte summed, the driver out and in again. auto: legacy, performant, and back."""
+"""arm.py CARD|auto-CARD [KERNEL]: Arm guests on QEMU's virt machine. A card: Linux finds it behind its root port, TCP both ways,
+every byte summed, the driver out and in again. auto-CARD: that card as the
+legacy one, virtio-net, and back."""
 import lab as machine
 import servers
 from cards import CARDS, GUEST, HOST
@@ -53,9 +54,9 @@ def one_card(lab, name, kernel):
     lab.equal(guest.status("net0"), "ready", "with it again")
 
 
-def auto(lab, kernel):
-    guest = lab.guest(target="aarch64", kernel=kernel)
-    legacy = guest.sh("bring_up 8139cp")
+def auto(lab, card, kernel):
+    guest = lab.guest(target="aarch64", kernel=kernel, nics=[f"auto,legacy={card.spec}"])
+    legacy = guest.sh(f"bring_up {card.driver}")
     lab.story(guest, 0, LEGACY_UP, "the legacy link comes up by the timer")
     guest.sh(f"await 5 carrier {legacy}; dhcp {legacy} && answers 10.0.2.2")
     mark = guest.qmp.mark()
@@ -70,15 +71,15 @@ def auto(lab, kernel):
     guest.wait_boot(2)
     lab.equal((guest.port()["active"], guest.port()["state"]), (None, "down"), "after a reboot no NIC is active")
     mark = guest.qmp.mark()
-    legacy = guest.sh("bring_up 8139cp")
+    legacy = guest.sh(f"bring_up {card.driver}")
     lab.story(guest, mark, LEGACY_UP, "and it starts anew")
 
 
 def scenario(lab, name, kernel="6.1"):
     if not (machine.BUILD / "tests/guest/probe-aarch64").exists():
         raise machine.Skip("no aarch64-linux-gnu-gcc when the build was set up")
-    if name == "auto":
-        auto(lab, kernel)
+    if name.startswith("auto-"):
+        auto(lab, CARDS[name.removeprefix("auto-")], kernel)
     else:
         one_card(lab, name, kernel)
 

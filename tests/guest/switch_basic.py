@@ -1,8 +1,10 @@
-"""The story of the README: only the legacy driver, then virtio_net, then back, with the exact events and what Linux sees."""
+"""switch_basic.py [CARD]: the story of the README with each card as the legacy one: only its driver, then virtio_net, then back,
+with the exact events and what Linux sees."""
 import json
 import subprocess
 
 import lab as machine
+from cards import CARDS
 from harness import BACK_TO_LEGACY, LEGACY, LEGACY_UP, PERFORMANT, TO_PERFORMANT, main
 
 
@@ -11,8 +13,8 @@ def status_document(guest):
     return json.loads(done.stdout)
 
 
-def scenario(lab):
-    guest = lab.guest()
+def scenario(lab, card="8139cp"):
+    guest = lab.guest(nics=[f"auto,legacy={CARDS[card].spec}"])
     port = guest.port()
     lab.equal((port["policy"], port["active"], port["state"]), ("switch", None, "down"), "no driver: no active NIC")
     lab.equal([(n["nic"], n["role"], n["link"]) for n in port["nics"]],
@@ -20,7 +22,7 @@ def scenario(lab):
     lab.equal(guest.status(LEGACY), "none", "the legacy NIC has no driver")
 
     mark = guest.qmp.mark()
-    legacy = guest.sh("bring_up 8139cp")
+    legacy = guest.sh(f"bring_up {CARDS[card].driver}")
     lab.story(guest, mark, LEGACY_UP, "the legacy link comes up by the timer")
     ready = guest.qmp.wait("GUEST_DRIVER_STATUS_CHANGED", since=mark, nic=LEGACY, status="ready")
     switched = guest.qmp.wait("PORT_LINK_SWITCHED", since=mark)

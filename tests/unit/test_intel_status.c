@@ -63,6 +63,21 @@ static void a_driver_with_interrupts_is_ready_when_it_gave_buffers(void **state)
 	judge(DRIVER_READY, PHASE_OS);
 }
 
+/* Linux e1000 and e1000e switch the transmitter on when they see the link: in an auto port that comes after "ready". */
+static void a_driver_that_waits_for_its_link_to_send_is_ready_to_receive(void **state)
+{
+	(void)state;
+	c.rx_ring = c.rx_on = c.rx_buffers = c.irq_on = true;
+	note();
+	judge(DRIVER_READY, PHASE_OS);
+	c.tx_on = true;
+	note();
+	judge(DRIVER_READY, PHASE_OS);
+	c.rx_on = false; /* and what only sends is not */
+	note();
+	judge(DRIVER_INITIALIZING, PHASE_OS);
+}
+
 static void boot_firmware_is_ready_when_it_polls(void **state)
 {
 	(void)state;
@@ -226,6 +241,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_driver_with_interrupts_is_ready_when_it_gave_buffers,
+				       fresh),
+		cmocka_unit_test_setup(a_driver_that_waits_for_its_link_to_send_is_ready_to_receive,
 				       fresh),
 		cmocka_unit_test_setup(boot_firmware_is_ready_when_it_polls, fresh),
 		cmocka_unit_test_setup(polling_a_receiver_that_is_off_counts_for_nothing, fresh),

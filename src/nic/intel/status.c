@@ -81,11 +81,12 @@ static const char *missing(const struct intel_driver *d, const struct intel_card
 {
 	if (!c->vf_ready)
 		return "VF_RESET has not been acknowledged";
-	if (!c->rx_on || !c->tx_on) {
+	/* the transmitter is another matter: Linux e1000 and e1000e switch it on when the link is up, which waits for this */
+	if (!c->rx_on) {
 		if (d->drv_load)
 			return c->stopped ? c->stopped : "driver loaded, interface down";
-		return d->was_running ? "driver stopped the card (receiver or transmitter off)"
-				      : "receiver and transmitter are off";
+		return d->was_running ? "driver stopped the card (receiver off)"
+				      : "the receiver is off";
 	}
 	if (!c->rx_ring)
 		return "no receive ring (base or length is 0)";
