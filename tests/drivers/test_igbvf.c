@@ -75,17 +75,19 @@ static void a_reset_switches_queues_and_interrupts_off_and_keeps_the_mailbox_mem
 	assert_int_equal(vf_r(d, MAILBOX), 0);
 }
 
-static void a_reset_of_the_machine_clears_the_mailbox_memory_too(void **state)
+static void a_reset_from_outside_clears_the_mailbox_and_shows_as_one_of_the_pf(void **state)
 {
 	struct vf_driver *d = *state;
 
-	vf_w(d, MEMORY + 60, 0xcafe);
+	vf_w(d, MEMORY, 0x20000100);
 	nic_reset(d->m->nic, RESET_FUNCTION);
-	assert_int_equal(vf_r(d, MEMORY + 60), 0xcafe);
+	assert_int_equal(vf_r(d, MEMORY), 0); /* no old CTS to be found */
+	assert_int_equal(vf_r(d, MAILBOX), 0x80);
 	assert_int_equal(vf_r(d, MAILBOX), 0);
+	vf_w(d, MEMORY, 0x20000100);
 	nic_reset(d->m->nic, RESET_PCI);
-	assert_int_equal(vf_r(d, MEMORY + 60), 0);
-	assert_int_equal(vf_r(d, MAILBOX), 0x80); /* the PF has come up */
+	assert_int_equal(vf_r(d, MEMORY), 0);
+	assert_int_equal(vf_r(d, MAILBOX), 0x80);
 }
 
 static void a_driver_that_missed_a_function_reset_is_told_to_start_over(void **state)
@@ -101,7 +103,8 @@ static void a_driver_that_missed_a_function_reset_is_told_to_start_over(void **s
 	assert_int_equal(d->m->nic->status.now.state, DRIVER_NONE);
 	machine_set_bus(d->m, true);
 	machine_wait(d->m, 3 * NS_PER_S);
-	/* its watchdog looks for CTS, finds none, and acknowledges */
+	/* its watchdog sees RSTD, looks for CTS, finds none, and acknowledges */
+	assert_true(vf_client_bit(&d->mailbox, VFMBX_RSTD));
 	assert_true(vf_client_read(&d->mailbox, msg, 1));
 	assert_int_equal(vf_r(d, MEMORY), NACK);
 	assert_true(vf_reset(d));
@@ -338,7 +341,8 @@ int main(void)
 		STORY(the_mac_that_the_guest_chose_lasts_until_the_next_reset, setup),
 		STORY(a_reset_switches_queues_and_interrupts_off_and_keeps_the_mailbox_memory,
 		      setup_open),
-		STORY(a_reset_of_the_machine_clears_the_mailbox_memory_too, setup_open),
+		STORY(a_reset_from_outside_clears_the_mailbox_and_shows_as_one_of_the_pf,
+		      setup_open),
 		STORY(a_driver_that_missed_a_function_reset_is_told_to_start_over, setup_open),
 		STORY(the_link_is_told_by_status_and_a_message_with_cts, setup_open),
 		STORY(a_link_change_in_the_middle_of_a_request_disturbs_no_word_of_it, setup_open),

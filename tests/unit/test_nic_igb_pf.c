@@ -421,7 +421,7 @@ static void the_vlan_table_has_32_entries(void **state)
 	say_reset(w);
 	for (uint32_t vid = 1; vid < PF_VLANS; vid++)
 		assert_int_equal(ask(w, 4 | 1u << 16, vid, 0), 4 | 1u << 16 | ACK | CTS);
-	assert_int_equal(ask(w, 4 | 1u << 16, 500, 0), 4 | 1u << 16 | NACK | CTS);
+	assert_int_equal(ask(w, 4 | 1u << 16, 500, 0), 4 | NACK | CTS);
 	assert_int_equal(ask(w, 4 | 1u << 16, 31, 0), 4 | 1u << 16 | ACK | CTS);
 	assert_int_equal(ask(w, 4, 7, 0), 4 | ACK | CTS);
 	assert_int_equal(ask(w, 4 | 1u << 16, 500, 0), 4 | 1u << 16 | ACK | CTS);
@@ -436,7 +436,7 @@ static void a_port_vlan_is_the_only_one(void **state)
 	policy.vlan = 42;
 	struct world *w = make(state, &policy);
 	say_reset(w);
-	assert_int_equal(ask(w, 4 | 1u << 16, 100, 0), 4 | 1u << 16 | NACK | CTS);
+	assert_int_equal(ask(w, 4 | 1u << 16, 100, 0), 4 | NACK | CTS);
 	assert_int_equal(ask(w, 4, 42, 0), 4 | NACK | CTS);
 	assert_true(igb_pf_has_vlan(&w->pf, 42));
 	assert_false(igb_pf_has_vlan(&w->pf, 0));

@@ -124,14 +124,13 @@ static int find_vlan(const struct igb_pf *pf, uint16_t vid)
 	return -1;
 }
 
-static bool set_vlan(struct igb_pf *pf, uint32_t *msg)
+static bool change_vlan(struct igb_pf *pf, uint16_t vid, bool add)
 {
-	uint16_t vid = msg[1] & VID_MASK;
 	int at = find_vlan(pf, vid);
 
 	if (pf->policy.vlan)
 		return false;
-	if (msg[0] & VF_MSG_INFO) {
+	if (add) {
 		if (at >= 0)
 			return true;
 		if (pf->vlans == PF_VLANS)
@@ -141,6 +140,16 @@ static bool set_vlan(struct igb_pf *pf, uint32_t *msg)
 		pf->vlan[at] = pf->vlan[--pf->vlans];
 	}
 	return true;
+}
+
+static bool set_vlan(struct igb_pf *pf, uint32_t *msg)
+{
+	bool granted = change_vlan(pf, msg[1] & VID_MASK, msg[0] & VF_MSG_INFO);
+
+	/* Linux' igbvf knows a refusal only without the information; its PF never sends that, and the VLAN is dead in silence */
+	if (!granted)
+		msg[0] &= ~VF_MSG_INFO;
+	return granted;
 }
 
 static const struct {

@@ -79,7 +79,7 @@ static void judge(const struct nic *nic, struct driver_report *out)
 
 /* --- resets --- */
 
-/* What every reset of the VF does. The mailbox' memory and the counters are the PF's and stay (82576 4.2.1.6). */
+/* What every reset of the VF does. The mailbox' memory and the counters are the PF's and stay. */
 static void reset_function(struct igbvf *v)
 {
 	struct igb_mailbox mailbox = v->s.mailbox;
@@ -109,10 +109,10 @@ static void reset(struct nic *nic, enum reset_kind kind)
 {
 	struct igbvf *v = igbvf_of(nic);
 
-	if (kind != RESET_FUNCTION) {
+	if (kind != RESET_FUNCTION)
 		v->s = (struct igbvf_state){ 0 };
-		igb_mailbox_reset(&v->s.mailbox);
-	}
+	/* RSTD, and no CTS from before: a driver that was not told of the reset notices it, and starts over */
+	igb_mailbox_reset(&v->s.mailbox);
 	reset_function(v);
 	intel_driver_clear(&v->driver);
 }
