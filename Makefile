@@ -41,7 +41,7 @@ lint:
 # a build of its own: the prefix is part of the program. DESTDIR is honoured.
 install:
 	@tools/setup build
-	@[ -f build-install/build.ninja ] || meson setup build-install --buildtype=release -Dtests=false >/dev/null
+	@[ -f build-install/build.ninja ] || meson setup build-install --buildtype=release -Db_lto=true -Dtests=false >/dev/null
 	@meson configure build-install --prefix=$(PREFIX)
 	@meson install -C build-install --quiet
 

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "ipc/message.h"
 
+#define FOLDER	  "/tmp/anynic-bench.XXXXXX"
 #define WAIT_MS	  10000
 #define QEMU_SLOT 4u /* of the card on QEMU's bus 0 */
 #define QEMU_BAR  0xe0000000u
@@ -82,7 +83,7 @@ static int listen_at(const char *path)
 static bool prepare(struct bus *bus, unsigned bar, int *ram)
 {
 	*bus = (struct bus){ .bar = bar, .control = -1, .qtest = -1, .client.fd = -1 };
-	str_copy(bus->folder, sizeof(bus->folder), "/tmp/anynic-bench.XXXXXX");
+	str_copy(bus->folder, sizeof(bus->folder), FOLDER);
 	*ram = make_ram(bus);
 	return *ram >= 0 && mkdtemp(bus->folder);
 }
@@ -166,7 +167,7 @@ static int add_port(struct bus *bus, const char *model, int tap, const char *pat
 	unsigned skip = tap < 0;
 
 	add = (struct msg_port_add){ .spec.nics = 1 };
-	str_copy(add.spec.id, ID_MAX, strrchr(bus->folder, '.') + 1);
+	str_copy(add.spec.id, ID_MAX, bus->folder + sizeof(FOLDER) - sizeof("XXXXXX"));
 	str_copy(links.port, ID_MAX, add.spec.id);
 	str_copy(add.spec.backend.type, MODEL_MAX, tap < 0 ? "null" : "tap");
 	add.spec.backend.nfds = tap < 0 ? 0 : 1;

@@ -16,6 +16,8 @@
 #define RX_AT	  0x500000u
 #define BUFFER	  2048u
 
+/* How often it is looked whether a card is done: seldom, for whoever looks takes time from the core that does the work. */
+#define LOOK_US	    300u
 #define PATIENCE_NS (5ull * NS_PER_S)
 
 /* PACKET_LARGE is cut into descriptors of at most so much: what a driver of this family does */
@@ -284,7 +286,7 @@ static bool wait_done(const struct card *c, uint32_t ring, unsigned index, enum 
 			kind == DESC_REALTEK ? !(get_le32(d) & 0x80000000u) : get_le32(d + at) & 1;
 		if (done)
 			return true;
-		usleep(5);
+		usleep(LOOK_US);
 	}
 	return false;
 }
