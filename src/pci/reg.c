@@ -6,6 +6,11 @@
 
 #include "pci/pci.h"
 
+/* Saved: a word {offset of the first: 20 bits, how many more: 12 bits}, then the values of neighbours in a block. */
+#define RUN_OFFSET 0xfffffu
+#define RUN_MORE   20
+#define RUN_MAX	   4096u
+
 static unsigned row_width(const struct reg *row)
 {
 	return row->width ? row->width : 4;
@@ -102,7 +107,8 @@ int reg_space_prepare(struct reg_space *space, struct error *err)
 
 	if (space->slot)
 		return 0;
-	if (space->granule == 0 || space->size % space->granule || space->count >= UINT16_MAX)
+	if (space->granule == 0 || space->size % space->granule || space->count >= UINT16_MAX ||
+	    space->size > RUN_OFFSET + 1)
 		return error_set(err, -EINVAL, "%s: bad granule or size", space->name);
 	space->slot = calloc(space->size / space->granule, sizeof(*space->slot));
 	if (!space->slot)
@@ -291,20 +297,46 @@ void reg_space_reset(const struct reg_space *space, struct pci_device *dev)
 	}
 }
 
+static unsigned changed_run(const struct pci_device *dev, const struct reg *row, unsigned first)
+{
+	unsigned n = 0;
+
+	while (n < RUN_MAX && first + n < row_count(row) &&
+	       reg_value(dev, row, first + n) != row->reset)
+		n++;
+	return n;
+}
+
+static void save_row(const struct pci_device *dev, const struct reg *row, struct buffer *out)
+{
+	for (unsigned k = 0; k < row_count(row); k++) {
+		unsigned n = changed_run(dev, row, k);
+		if (n == 0)
+			continue;
+		buffer_put_u32(out, (row->offset + k * row_stride(row)) | (n - 1) << RUN_MORE);
+		for (unsigned i = 0; i < n; i++)
+			buffer_put_u32(out, reg_value(dev, row, k + i));
+		k += n - 1;
+	}
+}
+
 void reg_space_save(const struct reg_space *space, const struct pci_device *dev, struct buffer *out)
 {
-	for (unsigned i = 0; i < space->count; i++) {
-		const struct reg *row = &space->rows[i];
-		if (row->kind == REG_ALIAS || !row->state)
-			continue;
-		for (unsigned k = 0; k < row_count(row); k++) {
-			uint32_t value = reg_value(dev, row, k);
-			if (value == row->reset)
-				continue;
-			buffer_put_u32(out, row->offset + k * row_stride(row));
-			buffer_put_u32(out, value);
-		}
-	}
+	for (unsigned i = 0; i < space->count; i++)
+		if (space->rows[i].kind != REG_ALIAS && space->rows[i].state)
+			save_row(dev, &space->rows[i], out);
+}
+
+/* The row at a saved offset, which must be the first byte of a stored element, with `n` elements from it on. */
+static const struct reg *saved_row(const struct reg_space *space, uint32_t offset, unsigned n,
+				   unsigned *index)
+{
+	const struct reg *row = reg_find(space, offset, index);
+
+	if (!row || row->kind == REG_ALIAS || !row->state ||
+	    offset != row->offset + *index * row_stride(row) || *index + n > row_count(row))
+		return NULL;
+	return row;
 }
 
 int reg_space_load(const struct reg_space *space, struct pci_device *dev, struct reader *in,
@@ -312,20 +344,23 @@ int reg_space_load(const struct reg_space *space, struct pci_device *dev, struct
 {
 	reg_space_reset(space, dev);
 	while (!reader_at_end(in)) {
-		uint32_t offset = reader_u32(in);
-		uint32_t value = reader_u32(in);
-		unsigned index;
+		uint32_t head = reader_u32(in), offset = head & RUN_OFFSET;
+		unsigned index, n = (head >> RUN_MORE) + 1;
+		const struct reg *row = saved_row(space, offset, n, &index);
+		bool fits = row != NULL;
+		for (unsigned i = 0; fits && i < n; i++) {
+			uint32_t value = reader_u32(in);
+			fits = !(value & ~width_mask(row_width(row)));
+			if (fits)
+				reg_store(dev, row, index + i, value);
+		}
 		if (in->failed)
 			return error_set(err, -EINVAL, "%s: the saved registers are cut short",
 					 space->name);
-		const struct reg *row = reg_find(space, offset, &index);
-		if (!row || row->kind == REG_ALIAS || !row->state ||
-		    offset != row->offset + index * row_stride(row) ||
-		    (value & ~width_mask(row_width(row))))
+		if (!fits)
 			return error_set(err, -EINVAL,
 					 "%s: saved register 0x%x is not one of this card",
 					 space->name, offset);
-		reg_store(dev, row, index, value);
 	}
 	return 0;
 }

@@ -89,7 +89,7 @@ void reg_store(struct pci_device *dev, const struct reg *row, unsigned index, ui
 /* All rows to their reset values; no `written` is called. */
 void reg_space_reset(const struct reg_space *space, struct pci_device *dev);
 
-/* Stored values that differ from reset, as (u32 offset, u32 value) pairs; load puts all others to reset.
+/* Stored values that differ from reset, as runs of neighbours; load puts all others to reset. A space is at most 1 MiB.
  * Load: -EINVAL for an offset that is no stored register. The model re-checks what its code relies on. */
 void reg_space_save(const struct reg_space *space, const struct pci_device *dev,
 		    struct buffer *out);

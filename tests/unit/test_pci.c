@@ -330,7 +330,28 @@ static void saved_state_comes_back_and_wrong_state_is_refused(void **state)
 	put_le32(regs.data, 0x12);
 	q = reader_of(regs.data, regs.length);
 	assert_int_equal(reg_space_load(&space, d, &q, NULL), -EINVAL);
+	put_le32(regs.data, 1u << 20); /* a run longer than its row */
+	q = reader_of(regs.data, regs.length);
+	assert_int_equal(reg_space_load(&space, d, &q, NULL), -EINVAL);
 	buffer_finish(&b);
+	buffer_finish(&regs);
+}
+
+static void neighbours_are_saved_as_one_run(void **state)
+{
+	struct card *c = *state;
+	struct pci_device *d = &c->pci;
+	struct buffer regs = { 0 };
+
+	for (unsigned i = 0; i < 4; i++)
+		c->half[i] = i == 2 ? 0 : (uint16_t)(0x100 + i);
+	reg_space_save(&space, d, &regs);
+	assert_int_equal(regs.length, (1 + 2 + 1 + 1) * 4);
+	reg_space_reset(&space, d);
+	struct reader in = reader_of(regs.data, regs.length);
+	assert_int_equal(reg_space_load(&space, d, &in, NULL), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(c->half[i], i == 2 ? 0 : 0x100 + i);
 	buffer_finish(&regs);
 }
 
@@ -347,6 +368,7 @@ int main(void)
 		T(intx_signals_again_on_unmask_while_the_level_is_up),
 		T(a_vector_without_eventfd_stays_pending),
 		T(saved_state_comes_back_and_wrong_state_is_refused),
+		T(neighbours_are_saved_as_one_run),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
