@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Names that interfaces.md promises and that a later version brings; a row goes when its folder comes. */
-static const char *const later_models[] = { "e1000", "igb", "igbvf", "igc", "hostdev" };
+static const char *const later_models[] = { "hostdev" };
 static const char *const later_backends[] = { "bridge", "direct", "passt", "hostdev", "auto" };
 
 static int check_model_name(const char *model, const struct known *known, struct error *err)

@@ -425,6 +425,20 @@ static void a_frame_without_its_end_waits_for_it(void **state)
 	assert_true(done(w, 0) && done(w, 1));
 }
 
+static void a_piece_of_no_bytes_needs_no_place(void **state)
+{
+	struct world *w = *state;
+
+	tcp_frame(w, BUFFERS, 100, false);
+	for (unsigned i = 0; i < FRAME_IOV_MAX; i++)
+		post(w, BUFFERS + 2 * i, 2, 0);
+	post(w, BUFFERS, 0 | EOP | IFCS | RS, 0);
+	run(w);
+	assert_int_equal(w->frames, 1);
+	assert_int_equal(w->length[0], 2 * FRAME_IOV_MAX);
+	assert_memory_equal(w->data[0], at(w, BUFFERS), 2 * FRAME_IOV_MAX);
+}
+
 static void an_endless_frame_is_given_back(void **state)
 {
 	struct world *w = *state;
@@ -672,6 +686,7 @@ int main(void)
 		T(a_held_frame_and_those_behind_it_stay_in_the_ring),
 		T(saved_contexts_come_back),
 		T(a_frame_without_its_end_waits_for_it),
+		T(a_piece_of_no_bytes_needs_no_place),
 		T(an_endless_frame_is_given_back),
 		T(bad_offloads_are_dropped_and_the_ring_goes_on),
 		T(addresses_outside_memory_are_dropped_and_the_ring_goes_on),

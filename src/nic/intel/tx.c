@@ -76,7 +76,8 @@ static enum drop_reason add_piece(struct walk *w, struct frame *f, const struct 
 			FRAME_IOV_MAX - f->iovs);
 	if (n < 0)
 		return n == -E2BIG ? DROP_BAD_DESCRIPTOR : DROP_BAD_ADDRESS;
-	__builtin_prefetch(f->iov[f->iovs].iov_base); /* its headers are wanted soon */
+	if (n > 0) /* a piece of no bytes may stand behind the last place */
+		__builtin_prefetch(f->iov[f->iovs].iov_base); /* its headers are wanted soon */
 	f->iovs = (uint16_t)(f->iovs + n);
 	f->length += d->length;
 	return DROP_NONE;
