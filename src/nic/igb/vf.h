@@ -9,6 +9,7 @@
 #include "nic/igb/mailbox.h"
 #include "nic/igb/pf.h"
 #include "nic/igb/regs.h"
+#include "nic/igb/regs.h"
 #include "nic/intel/msix.h"
 #include "nic/intel/rx.h"
 #include "nic/intel/status.h"
@@ -21,9 +22,11 @@
 #define VF_QUEUES    2u
 #define VF_VECTORS   3u
 
+#define VF_STRIDE 0x100u /* from one queue's block to the next */
+
+/* Where a VF has what the PF has elsewhere, or not at all */
 enum {
 	VF_CTRL_DUP = 0x0004,
-	VF_MEMORY = 0x0800,  /* VMBMEM */
 	VF_MAILBOX = 0x0c40, /* V2PMAILBOX */
 	VF_PSRTYPE = 0x0f0c,
 	VF_GPRC = 0x0f10,
@@ -35,19 +38,7 @@ enum {
 	VF_GPTLBC = 0x0f44,
 	VF_GORLBC = 0x0f48,
 	VF_GOTLBC = 0x0f50,
-	VF_FRTIMER = 0x1048,
-	/* inside a queue's block, beside those of intel/regs.h */
-	VF_SRRCTL = 0x0c,
-	VF_DCA = 0x14,
-	VF_RQDPC = 0x30,
-	VF_TDWBAL = 0x38,
-	VF_TDWBAH = 0x3c,
-	VF_QUEUE_STRIDE = 0x100,
 };
-
-#define SRRCTL_BSIZE_KB	    0x7fu
-#define SRRCTL_HEADER_SHIFT 8 /* units of 64 bytes */
-#define SRRCTL_TYPE_SHIFT   25
 
 struct igbvf_rx {
 	struct intel_ring ring;

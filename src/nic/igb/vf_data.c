@@ -103,7 +103,7 @@ bool igbvf_transmit(struct nic *nic, unsigned queue)
 		/* VMVIR: a port VLAN takes the place of what the descriptor wants */
 		.vlan_type = v->pf.policy.vlan ? 0 : ETH_VLAN,
 		.pad = true,
-		.head_only = q->wbal & 1,
+		.head_only = q->wbal & TDWBAL_ENABLE,
 		.head_at = (uint64_t)q->wbah << 32 | (q->wbal & ~3u),
 		.send = send_frames,
 	};
@@ -138,9 +138,9 @@ static enum drop_reason admit(const struct igbvf *v, const struct intel_rx_info 
 static void set_format(const struct igbvf *v, const struct igbvf_rx *q,
 		       const struct intel_rx_info *info, struct intel_rx *rx)
 {
-	unsigned type = q->srrctl >> SRRCTL_TYPE_SHIFT & 7;
+	unsigned type = SRRCTL_DESCTYPE(q->srrctl);
 
-	rx->buffer_size = (q->srrctl & SRRCTL_BSIZE_KB) * 1024;
+	rx->buffer_size = (q->srrctl & SRRCTL_PACKET_KB) * 1024;
 	if (!rx->buffer_size)
 		rx->buffer_size = BUFFER_STD;
 	if (type == DESC_LEGACY) {
@@ -151,7 +151,7 @@ static void set_format(const struct igbvf *v, const struct igbvf_rx *q,
 	rx->packet_type = intel_rx_packet_type(info);
 	if (type != DESC_SPLIT && type != DESC_SPLIT_ALWAYS)
 		return;
-	rx->header_size = (q->srrctl >> SRRCTL_HEADER_SHIFT & 0x3f) * 64;
+	rx->header_size = SRRCTL_HEADER(q->srrctl);
 	rx->header_length = intel_rx_header_length(info, v->s.psrtype);
 	rx->split_always = type == DESC_SPLIT_ALWAYS;
 }

@@ -89,11 +89,9 @@ static void tx_control_written(struct pci_device *dev, const struct reg *row, un
 
 #define STATE(member) REG_STATE(struct igbvf_state, member)
 #define RX(member)                                                                                 \
-	.stride = VF_QUEUE_STRIDE, .count = VF_QUEUES,                                             \
-	REG_STATE_EACH(struct igbvf_state, rx, member)
+	.stride = VF_STRIDE, .count = VF_QUEUES, REG_STATE_EACH(struct igbvf_state, rx, member)
 #define TX(member)                                                                                 \
-	.stride = VF_QUEUE_STRIDE, .count = VF_QUEUES,                                             \
-	REG_STATE_EACH(struct igbvf_state, tx, member)
+	.stride = VF_STRIDE, .count = VF_QUEUES, REG_STATE_EACH(struct igbvf_state, tx, member)
 #define RW(n, at, bits, ...)                                                                       \
 	{                                                                                          \
 		.name = n, .offset = at, .kind = REG_RW, .mask = bits, __VA_ARGS__                 \
@@ -111,7 +109,7 @@ static const struct reg rows[] = {
 	RW("VTCTRL", I_CTRL, 0, STATE(ctrl), .written = ctrl_written),
 	{ .name = "VTCTRL (again)", .offset = VF_CTRL_DUP, .kind = REG_ALIAS, .of = I_CTRL },
 	RO("VTSTATUS", I_STATUS, .read = status_read),
-	RW("VMBMEM", VF_MEMORY, 0xffffffffu, .count = MAILBOX_WORDS, STATE(mailbox.word)),
+	RW("VMBMEM", R_VMBMEM, 0xffffffffu, .count = MAILBOX_WORDS, STATE(mailbox.word)),
 	RO("V2PMAILBOX", VF_MAILBOX, .reset = MBX_RSTD, STATE(mailbox.vf), .read = mailbox_read,
 	   .written = mailbox_written),
 	RW("PSRTYPE", VF_PSRTYPE, 0x00003fffu, STATE(psrtype)),
@@ -124,28 +122,28 @@ static const struct reg rows[] = {
 	RO("VFGPTLBC (no other VF)", VF_GPTLBC),
 	RO("VFGORLBC (no other VF)", VF_GORLBC),
 	RO("VFGOTLBC (no other VF)", VF_GOTLBC),
-	RO("VTFRTIMER", VF_FRTIMER, .read = timer_read),
+	RO("VTFRTIMER", R_FRTIMER, .read = timer_read),
 	INTEL_IRQ_ROWS(struct igbvf_state, irq, VF_VECTORS, 1),
 	RW("RDBAL", I_RX_RING + I_RING_BAL, 0xffffff80u, RX(ring.bal)),
 	RW("RDBAH", I_RX_RING + I_RING_BAH, 0xffffffffu, RX(ring.bah)),
 	RW("RDLEN", I_RX_RING + I_RING_LEN, LEN_BITS, RX(ring.len)),
-	RW("SRRCTL", I_RX_RING + VF_SRRCTL, 0x8ff03f7fu, .reset = 0x400, RX(srrctl)),
+	RW("SRRCTL", I_RX_RING + R_SRRCTL, 0x8ff03f7fu, .reset = 0x400, RX(srrctl)),
 	RW("RDH", I_RX_RING + I_RING_HEAD, RDH_BITS, RX(ring.head)),
-	RW("DCA_RXCTRL (no DCA)", I_RX_RING + VF_DCA, 0xffffffffu, RX(dca)),
+	RW("DCA_RXCTRL (no DCA)", I_RX_RING + R_DCA, 0xffffffffu, RX(dca)),
 	RW("RDT", I_RX_RING + I_RING_TAIL, RDH_BITS, RX(ring.tail), .written = rx_tail_written),
 	RW("RXDCTL", I_RX_RING + I_RING_CTL, DCTL_BITS, RX(ring.ctl),
 	   .written = rx_control_written),
-	RO("RQDPC (nothing is dropped)", I_RX_RING + VF_RQDPC, RX(dropped)),
+	RO("RQDPC (nothing is dropped)", I_RX_RING + R_RQDPC, RX(dropped)),
 	RW("TDBAL", I_TX_RING + I_RING_BAL, 0xffffff80u, TX(ring.bal)),
 	RW("TDBAH", I_TX_RING + I_RING_BAH, 0xffffffffu, TX(ring.bah)),
 	RW("TDLEN", I_TX_RING + I_RING_LEN, LEN_BITS, TX(ring.len)),
 	RW("TDH", I_TX_RING + I_RING_HEAD, RDH_BITS, TX(ring.head)),
-	RW("DCA_TXCTRL (no DCA)", I_TX_RING + VF_DCA, 0xffffffffu, TX(dca)),
+	RW("DCA_TXCTRL (no DCA)", I_TX_RING + R_DCA, 0xffffffffu, TX(dca)),
 	RW("TDT", I_TX_RING + I_RING_TAIL, RDH_BITS, TX(ring.tail), .written = tx_tail_written),
 	RW("TXDCTL", I_TX_RING + I_RING_CTL, DCTL_BITS, TX(ring.ctl),
 	   .written = tx_control_written),
-	RW("TDWBAL", I_TX_RING + VF_TDWBAL, 0xfffffffdu, TX(wbal)),
-	RW("TDWBAH", I_TX_RING + VF_TDWBAH, 0xffffffffu, TX(wbah)),
+	RW("TDWBAL", I_TX_RING + R_TDWBAL, 0xfffffffdu, TX(wbal)),
+	RW("TDWBAH", I_TX_RING + R_TDWBAH, 0xffffffffu, TX(wbah)),
 };
 
 struct reg_space igbvf_space = {
