@@ -6,6 +6,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "igb_driver.h"
@@ -528,6 +530,30 @@ static void one_line_serves_a_driver_without_vectors(void **state)
 	assert_int_equal(igb_r32(&d, ICR) & 0x80000001u, 0x80000001u);
 }
 
+static void one_message_serves_a_driver_with_msi(void **state)
+{
+	struct pci_device *pci = &m->nic->pci;
+	int mine = eventfd(0, EFD_NONBLOCK);
+	uint64_t n;
+
+	(void)state;
+	igb_open(&d, 1, IGB_ONE_BUFFER);
+	pci_config_write(pci, pci->msi + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE);
+	assert_int_equal(pci_irq_set_fd(pci, PCI_MSI, 0, dup(mine)), 0);
+	igb_w32(&d, IMS, BIT(7));
+	make_udp(100, 1, 2);
+	machine_say(m, packet, 100);
+	assert_int_equal(read(mine, &n, sizeof(n)), sizeof(n));
+	/* the next message comes when the driver has looked */
+	machine_say(m, packet, 100);
+	assert_int_equal(read(mine, &n, sizeof(n)), -1);
+	igb_r32(&d, ICR);
+	machine_say(m, packet, 100);
+	assert_int_equal(read(mine, &n, sizeof(n)), sizeof(n));
+	assert_int_equal(machine_interrupts(m), 0);
+	close(mine);
+}
+
 /* --- registers --- */
 
 static void statistics_count_and_clear(void **state)
@@ -542,6 +568,8 @@ static void statistics_count_and_clear(void **state)
 	assert_int_equal(igb_r32(&d, GPRC), 0);
 	assert_int_equal(igb_r32(&d, RPTHC), 2);
 	assert_int_equal(igb_r32(&d, GPTC), 1);
+	assert_int_equal(igb_r32(&d, 0x4128), 208);
+	assert_int_equal(igb_r32(&d, 0x4130), 104);
 	/* octets with FCS; the high half clears both */
 	assert_int_equal(igb_r32(&d, 0x4088), 208);
 	assert_int_equal(igb_r32(&d, 0x408c), 0);
@@ -733,9 +761,21 @@ static void stamps_tell_when_a_message_went_and_came(void **state)
 	came |= (uint64_t)igb_r32(&d, RXSTMPH) << 32;
 	assert_int_equal((came - sent) >> 19, NS_PER_MS);
 	make_udp(100, 5, 6);
-	machine_say(m, packet, 100);
+	for (unsigned i = 0; i < IGB_RING - 1; i++)
+		machine_say(m, packet, 100);
+	/* a message that has to wait for a buffer is stamped when it gets one */
+	make_udp(100, 319, 319);
+	put_be16(packet + 12, 0x88f7);
+	packet[14] = 0;
+	packet[15] = 2;
+	assert_int_equal(machine_say(m, packet, 100), 0);
 	assert_true(igb_take(&d, 0, &r));
 	assert_false(r.status & BIT(16));
+	assert_int_equal(machine_say(m, packet, 100), 1);
+	for (unsigned i = 0; i < IGB_RING - 1; i++)
+		assert_true(igb_take(&d, 0, &r));
+	assert_true(r.status & BIT(16));
+	assert_true(igb_r32(&d, TSYNCRXCTL) & 1);
 }
 
 /* --- driver status, saved state --- */
@@ -832,6 +872,7 @@ int main(void)
 		TEST(each_queue_has_its_vectors),
 		TEST(eitr_bundles_interrupts_but_not_urgent_ones),
 		TEST(one_line_serves_a_driver_without_vectors),
+		TEST(one_message_serves_a_driver_with_msi),
 		TEST(statistics_count_and_clear),
 		TEST(a_reset_keeps_the_drivers_word_and_the_address),
 		TEST(the_io_window_reaches_registers),

@@ -270,6 +270,8 @@ static const char *const does[] = {
 static const char *const lacks[] = {
 	"SR-IOV (QEMU hides it: use igbvf as a card of its own), SerDes and SGMII, the second port",
 	"flash, management (BMC), MACsec, IPsec, DCA, flexible filters, TCP timer",
+	"per-pool VLAN insertion and spoof checks (VMVIR, DTXSWC); interrupt counters (IAC and its "
+	"neighbours) stay 0",
 	"flow control frames and wake-up (the registers are storage), transmit rate limits", NULL
 };
 

@@ -162,6 +162,7 @@ static bool deliver(struct igb *g, const struct intel_rx_info *info, unsigned qu
 		nic_drop(&g->nic, DROP_BAD_ADDRESS);
 	} else {
 		intel_stats_add(&g->s.stats, R_RPTHC, 1);
+		intel_stats_add64(&g->s.stats, R_HGORC, info->length + FCS_SIZE);
 		g->nic.counters.rx_frames++;
 		g->nic.counters.rx_bytes += info->length;
 	}
@@ -228,9 +229,13 @@ static bool take(struct igb *g, const struct frame *f)
 	intel_rx_check(&info, g->s.rxcsum & RXCSUM_IPOFL,
 		       g->s.rxcsum & (info.l4 == L4_SCTP ? RXCSUM_CRCOFL : RXCSUM_TUOFL));
 	bool only = (choice.queues & (choice.queues - 1)) == 0;
-	for (uint32_t left = choice.queues; left; left &= left - 1)
-		if (!deliver(g, &info, (unsigned)__builtin_ctz(left), &choice, status, only))
-			return false;
+	for (uint32_t left = choice.queues; left; left &= left - 1) {
+		if (deliver(g, &info, (unsigned)__builtin_ctz(left), &choice, status, only))
+			continue;
+		if (status & RXD_STATUS_TS)
+			intel_stamp_fetched(&g->s.rx_stamp); /* it is stamped when it comes again */
+		return false;
+	}
 	intel_stats_received(&g->s.stats, info.head, info.length, 1);
 	return true;
 }

@@ -16,6 +16,13 @@ unsigned igb_loop_back(struct nic *nic, struct frame *frames, unsigned n)
 	return n;
 }
 
+static uint64_t octets_sent(const struct igb *g)
+{
+	const uint32_t *at = g->s.stats.at;
+
+	return (uint64_t)at[INTEL_STAT(STAT_GOTCH)] << 32 | at[INTEL_STAT(STAT_GOTCL)];
+}
+
 bool igb_transmit(struct nic *nic, unsigned queue)
 {
 	struct igb *g = igb_of(nic);
@@ -41,8 +48,10 @@ bool igb_transmit(struct nic *nic, unsigned queue)
 		tx.send = igb_loop_back;
 	else if (igb_has_pools(g) && (g->s.dtxswc & DTXSWC_LOOPBACK))
 		tx.send = igb_switch_frames;
+	uint64_t before = octets_sent(g);
 	intel_transmit(&tx, &result);
 	if (result.frames) {
+		intel_stats_add64(&g->s.stats, R_HGOTC, octets_sent(g) - before);
 		intel_stats_add(&g->s.stats, R_HGPTC, result.frames);
 		intel_driver_served(nic, &g->driver, g->s.rctl & RCTL_EN);
 	}
