@@ -83,6 +83,8 @@ static int set_places(struct guest *g, const char *place, struct error *err)
 	return 0;
 }
 
+/* Slots that are free on a machine without other devices: q35 and pc have 30, virt has one more. */
+#define SLOTS 30
 /* Windows of I/O ports (4 KiB for each root port) that a machine can give away. With SeaBIOS on q35 14 cards start and with
  * 15 it halts; the rest is for what the user's own line brings. Linux on virt has one more. */
 #define IO_WINDOWS 14
@@ -92,28 +94,34 @@ static bool has_io_ports(const struct known_model *model, const struct nic_spec 
 	return model->io_ports && !(model->express_rev && nic->rev == model->express_rev);
 }
 
-/* What depends on the machine's bus: revisions that nobody chose, and whether all cards find I/O ports. */
+/* What depends on the machine's bus: revisions that nobody chose, and whether all cards find a slot and I/O ports. */
 static int fit_machine(struct guest *g, struct error *err)
 {
-	unsigned windows = 0;
+	unsigned windows = 0, cards = 0;
 
-	if (!g->has_line || qemu_machine_bus(g->line.target, g->line.machine) != QEMU_BUS_PCIE)
+	if (!g->has_line)
 		return 0;
+	bool express = qemu_machine_bus(g->line.target, g->line.machine) == QEMU_BUS_PCIE;
 	for (unsigned p = 0; p < g->ports; p++)
-		for (unsigned i = 0; i < g->port[p].nics; i++) {
+		for (unsigned i = 0; i < g->port[p].nics; i++, cards++) {
 			struct nic_spec *nic = &g->port[p].nic[i];
 			const struct known_model *model = known_model_find(cli_known(), nic->model);
 
-			if (nic->rev < 0 && model->express_rev)
+			if (express && nic->rev < 0 && model->express_rev)
 				nic->rev = model->express_rev;
-			windows += has_io_ports(model, nic);
+			windows += express && has_io_ports(model, nic);
 		}
+	if (cards > SLOTS)
+		return error_set(err, -EINVAL,
+				 "%u cards do not find a slot each: the machine has %d; use fewer "
+				 "ports, or ports with one card",
+				 cards, SLOTS);
 	if (windows <= IO_WINDOWS)
 		return 0;
 	bool pc = qemu_machine_bus(g->line.target, "pc") != QEMU_BUS_NONE;
 	return error_set(err, -EINVAL,
 			 "%u cards with I/O ports do not fit behind root ports: there is room for "
-			 "%d; use fewer%s, or cards without (virtio-net with rev=1)",
+			 "%d; use fewer%s, or cards without (igc, virtio-net with rev=1)",
 			 windows, IO_WINDOWS, pc ? ", -machine pc" : "");
 }
 

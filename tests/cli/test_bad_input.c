@@ -224,6 +224,10 @@ static void what_a_later_version_brings_is_missing_not_wrong(void **state)
 
 #define FIVE "--nic auto --nic auto --nic auto --nic rtl8139 --nic rtl8139 "
 
+#define FOUR                                                                                       \
+	"--nic auto,legacy=igc --nic auto,legacy=igc --nic auto,legacy=igc --nic auto,legacy=igc "
+#define EIGHT FOUR FOUR
+
 static void a_qemu_line_that_cannot_work_says_what_to_add(void **state)
 {
 	(void)state;
@@ -246,6 +250,9 @@ static void a_qemu_line_that_cannot_work_says_what_to_add(void **state)
 		  "-machine pc" },
 		{ "plan " FIVE FIVE FIVE "-- qemu-system-aarch64 -M virt", 2,
 		  "there is room for 14", "use fewer, or" },
+		{ "plan " EIGHT EIGHT Q " -M q35", 2, "32 cards do not find a slot each",
+		  "use fewer ports" },
+		{ "plan " EIGHT EIGHT Q " -M pc", 2, "32 cards do not find a slot each", "" },
 		{ "plan --nic rtl8139,id=lan " Q " -device e1000,id=lan", 2, "id=lan already",
 		  "another id=" },
 	};
