@@ -17,8 +17,9 @@
 #include "host/helper.h"
 #include "qemu/arguments.h"
 
-#define END_GRACE_NS  (10 * NS_PER_S) /* from quit or a signal to SIGKILL */
-#define LAST_WORDS_MS 200
+#define END_GRACE_NS	 (10 * NS_PER_S) /* from quit or a signal to SIGKILL */
+#define LAST_WORDS_MS	 200
+#define MESSAGES_AT_ONCE 256u
 
 /* --- building ---------------------------------------------------------------------------------------------------- */
 
@@ -202,9 +203,13 @@ static int hand_over_ports(struct service *s, struct error *err)
 static void read_datapath(struct service *s)
 {
 	static struct message m;
-	int rc;
+	int rc = 0;
 
-	while ((rc = datapath_receive(&s->datapath, &m)) == 1) {
+	/* a process that never stops talking does not keep us from QMP clients, QEMU and signals */
+	for (unsigned n = 0; n < MESSAGES_AT_ONCE || datapath_has_kept(&s->datapath); n++) {
+		rc = datapath_receive(&s->datapath, &m);
+		if (rc != 1)
+			break;
 		control_report(&s->control, &m);
 		if (m.type == MSG_REPLY)
 			commands_counters_came(&s->commands, m.seq);

@@ -86,12 +86,14 @@ static struct control_port *find_nic(struct control *c, const char *id, unsigned
 
 /* --- reports of the datapath ------------------------------------------------------------------------------------ */
 
-/* Text of a message ends in NUL even if the sender forgot. */
+/* Text of a message ends in NUL even if the sender forgot, and holds nothing that a terminal obeys or JSON forbids: the datapath process may
+ * be a guest's. */
 static void take_text(char *to, size_t size, const char *from, size_t from_size)
 {
 	size_t length = strnlen(from, MIN(size - 1, from_size));
 
-	memcpy(to, from, length);
+	for (size_t i = 0; i < length; i++)
+		to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
 	to[length] = '\0';
 }
 

@@ -277,6 +277,11 @@ int datapath_wait(struct datapath *d, uint32_t seq, enum message_type until, str
 	}
 }
 
+bool datapath_has_kept(const struct datapath *d)
+{
+	return d->kept_at < d->kept_count;
+}
+
 int datapath_receive(struct datapath *d, struct message *m)
 {
 	if (take_kept(d, m))

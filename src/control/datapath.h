@@ -36,6 +36,9 @@ uint32_t datapath_send_fds(struct datapath *d, enum message_type type, const voi
  * MSG_STARTED for MSG_START. 0 or negative errno (the datapath's own, or -ETIMEDOUT, -EPIPE). */
 int datapath_wait(struct datapath *d, uint32_t seq, enum message_type until, struct error *err);
 
+/* True when datapath_receive has messages that no descriptor tells of. */
+bool datapath_has_kept(const struct datapath *d);
+
 /* The next report or reply: 1, 0 = none for now, -EPIPE = the datapath is gone (d->why says why). */
 int datapath_receive(struct datapath *d, struct message *m);
 

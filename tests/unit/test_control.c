@@ -777,6 +777,18 @@ static void a_memory_problem_explains_itself(void **state)
 	expect_verdict(w, WHY_DRIVER_FAILED, "guest memory is private");
 }
 
+/* Whoever took over the datapath process writes neither to an administrator's terminal nor into broken JSON. */
+static void texts_of_the_datapath_are_plain(void **state)
+{
+	struct world *w = *state;
+	struct msg_nic_status status = { .nic = "net0-legacy",
+					 .state = DRIVER_INITIALIZING,
+					 .evidence = "a\x1b]0;owned\a \xff\x80 \n b~" };
+
+	report(w, MSG_NIC_STATUS, &status, sizeof(status));
+	assert_string_equal(w->control.port[0].nic[0].evidence, "a?]0;owned? ?? ? b~");
+}
+
 static void messages_of_the_wrong_size_or_with_wild_values_are_ignored(void **state)
 {
 	struct world *w = *state;
@@ -824,6 +836,7 @@ int main(void)
 		STORY(a_backend_that_goes_is_told, setup),
 		STORY(the_end_of_the_datapath_takes_the_links_and_is_told, setup),
 		STORY(a_memory_problem_explains_itself, setup),
+		STORY(texts_of_the_datapath_are_plain, setup),
 		STORY(messages_of_the_wrong_size_or_with_wild_values_are_ignored, setup),
 	};
 	log_set_level(LOG_ERROR);
