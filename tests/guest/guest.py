@@ -184,8 +184,15 @@ class Guest:
 
     def probe(self, *words, timeout=120):
         """The `key=value` words that the probe program prints."""
-        return dict(word.split("=", 1) for word in self.sh("probe " + " ".join(map(str, words)), timeout).split()
-                    if "=" in word)
+        return self._words("probe", words, timeout)
+
+    def probe_card(self, *words, timeout=60):
+        """The same for card_probe, which the scenario put into its guest."""
+        return self._words("card_probe", words, timeout)
+
+    def _words(self, program, words, timeout):
+        text = self.sh(" ".join([program, *map(str, words)]), timeout)
+        return dict(word.split("=", 1) for word in text.split() if "=" in word)
 
     def status(self, nic):
         (found,) = self.qmp.command("query-guest-driver-status", nic=nic)
