@@ -407,6 +407,24 @@ static void buffers_outside_memory_lose_the_frame_and_give_the_descriptor_back(v
 	assert_true(e1k_take(&d, 0, &r));
 }
 
+static void a_ring_outside_memory_makes_the_driver_failed_until_it_resets(void **state)
+{
+	(void)state;
+	e1k_open(&d, E1K_EXTENDED, 0);
+	e1k_w32(&d, 0x2804, 0xff); /* RDBAH */
+	machine_say(m, frame_to(card_mac, 100, 3), 100);
+	nic_update_status(m->nic);
+	assert_int_equal(m->nic->status.now.state, DRIVER_FAILED);
+	e1k_probe(&d, m);
+	e1k_open(&d, E1K_EXTENDED, 0);
+	nic_update_status(m->nic);
+	assert_int_equal(m->nic->status.now.state, DRIVER_READY);
+	e1k_w32(&d, 0x3904, 0xff); /* TDBAH of queue 1 */
+	e1k_w32(&d, TX + 0x100 + TAIL, 3);
+	nic_update_status(m->nic);
+	assert_int_equal(m->nic->status.now.state, DRIVER_FAILED);
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -429,6 +447,7 @@ int main(void)
 		STORY(looped_frames_come_back_and_never_reach_the_wire),
 		STORY(split_buffers_of_no_size_lose_the_frame_and_nothing_else),
 		STORY(split_rings_bend_no_pointer),
+		STORY(a_ring_outside_memory_makes_the_driver_failed_until_it_resets),
 		STORY(buffers_outside_memory_lose_the_frame_and_give_the_descriptor_back),
 	};
 

@@ -97,6 +97,15 @@ void e1000e_note(struct e1000e *e)
 	intel_driver_note(&e->nic, &e->driver, &c);
 }
 
+/* A ring that cannot even be read: the driver programmed nonsense. */
+void e1000e_check_ring(struct e1000e *e, const struct intel_ring *ring)
+{
+	uint64_t base = (uint64_t)ring->bah << 32 | ring->bal;
+
+	if (!mem_pointer(&e->nic.mem, base, INTEL_DESC_SIZE, MEM_READ | MEM_WRITE))
+		intel_driver_fault(&e->nic, &e->driver);
+}
+
 static void judge(const struct nic *nic, struct driver_report *out)
 {
 	const struct e1000e *e = (const struct e1000e *)nic;

@@ -87,7 +87,9 @@ void e1000e_load_nvm(struct e1000e *e);	   /* what the card takes from its NVM *
 void e1000e_phy_restart(struct e1000e *e); /* CTRL.PHY_RST */
 void e1000e_link_update(struct e1000e *e); /* the PHY or the cable may have moved */
 void e1000e_arm(struct e1000e *e);	   /* moves the model's timer to the earliest deadline */
-void e1000e_note(struct e1000e *e);	   /* for the driver status */
+void e1000e_check_ring(struct e1000e *e,
+		       const struct intel_ring *ring); /* something in it was out of reach */
+void e1000e_note(struct e1000e *e);		       /* for the driver status */
 
 /* irq.c */
 void e1000e_raise(struct e1000e *e, uint32_t causes);

@@ -44,6 +44,7 @@ static uint32_t causes_of(const struct e1000e *e, unsigned vector)
 static void send_vector(struct e1000e *e, unsigned vector, uint32_t causes)
 {
 	pci_msix_raise(&e->nic.pci, vector);
+	intel_stats_add(&e->s.stats, STAT_IAC, 1);
 	e->told |= causes;
 	e->s.icr &= ~(causes & e->s.eiac);
 	if (e->s.ctrl_ext & CTRL_EXT_EIAME)
@@ -83,6 +84,7 @@ static void send_single(struct e1000e *e)
 	if (!up && !pass(e, THROTTLE_ITR, e->s.itr))
 		return;
 	e->told = pending;
+	intel_stats_add(&e->s.stats, STAT_IAC, 1);
 	pci_intx_set(&e->nic.pci, true);
 	pci_msi_raise(&e->nic.pci, 0);
 }

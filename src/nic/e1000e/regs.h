@@ -141,6 +141,8 @@ enum {
 #define MRQC_RSS     1u /* bits 1:0 */
 #define RETA_QUEUE_1 BIT(7)
 
+#define STAT_IAC 0x4100 /* interrupts sent */
+
 /* extended receive descriptor, 7.1.4.2: bits of its status and error dword that legacy descriptors lack */
 #define RXE_STATUS_STAMP BIT(8)
 #define RXE_STATUS_IPID	 BIT(9)

@@ -188,12 +188,13 @@ static uint32_t stamp(struct e1000e *e, const struct intel_rx_info *info, unsign
 }
 
 /* Descriptors left, against the threshold that RCTL.RDMTS sets: told once on the way down (10.2.5.1). */
-static bool ran_low(struct e1000e *e, unsigned queue, unsigned desc_size)
+static bool ran_low(struct e1000e *e, unsigned queue)
 {
 	struct intel_ring_view ring;
 	uint8_t bit = (uint8_t)(1u << queue);
 
-	if ((e->rx_low & bit) || !intel_ring_open(&e->nic, &e->s.rx[queue], desc_size, &ring))
+	if ((e->rx_low & bit) ||
+	    !intel_ring_open(&e->nic, &e->s.rx[queue], format_of(e)->desc_size, &ring))
 		return false;
 	unsigned threshold = ring.count >> (1 + ((e->s.rctl & RCTL_RDMTS) >> 8));
 	if (intel_ring_owned(&ring, ring.head) > threshold)
@@ -215,8 +216,6 @@ static void count(struct e1000e *e, const struct intel_rx_info *info, struct del
 	intel_stats_received(&e->s.stats, info->head, info->length, 1);
 	out->queues |= 1u << d->queue;
 	e->rx_seen = true;
-	if (ran_low(e, d->queue, d->rx.format->desc_size))
-		out->more |= INT_RXDMT0;
 	if (info->length + FCS_SIZE <= e->s.rsrpd)
 		out->more |= INT_SRPD;
 }
@@ -249,6 +248,7 @@ static int put(struct e1000e *e, const struct intel_rx_info *info, struct delive
 		return 0;
 	default: /* its descriptors went back */
 		out->queues |= 1u << d->queue;
+		e1000e_check_ring(e, d->rx.ring);
 		nic_drop(&e->nic, DROP_BAD_ADDRESS);
 		return 0;
 	}
@@ -292,6 +292,9 @@ unsigned e1000e_receive(struct nic *nic, const struct frame *frames, unsigned n)
 			break;
 		}
 	}
+	for (unsigned q = 0; q < E1000E_QUEUES; q++)
+		if ((out.queues & 1u << q) && ran_low(e, q))
+			out.more |= INT_RXDMT0;
 	if (out.queues || out.more)
 		e1000e_raise_received(e, out.queues, out.more);
 	return i;

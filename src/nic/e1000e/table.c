@@ -547,7 +547,7 @@ static const struct reg rows[] = {
 
 	/* statistics */
 	INTEL_STATS_ROWS(struct e1000e_state, stats),
-	STAT("IAC", 0x4100),
+	STAT("IAC", STAT_IAC),
 	STAT("ICRXPTC", 0x4104),
 	STAT("ICRXATC", 0x4108),
 	STAT("ICTXPTC", 0x410c),

@@ -30,6 +30,7 @@ static void sent(struct nic *nic, const struct intel_tx_frame *t)
 bool e1000e_transmit(struct nic *nic, unsigned queue)
 {
 	struct e1000e *e = e1000e_of(nic);
+	uint64_t bad = nic->counters.bad_access;
 	struct intel_tx_result result;
 
 	if (queue >= E1000E_QUEUES || nic->stopped || !(e->s.tctl & TCTL_EN) ||
@@ -47,6 +48,8 @@ bool e1000e_transmit(struct nic *nic, unsigned queue)
 		.sent = sent,
 	};
 	intel_transmit(&tx, &result);
+	if (nic->counters.bad_access != bad)
+		e1000e_check_ring(e, tx.ring);
 	uint32_t more = result.empty ? INT_TXQE : 0;
 	if (result.report)
 		e1000e_raise_sent(e, queue, more, result.at_once);
