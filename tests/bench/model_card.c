@@ -44,6 +44,17 @@ static const struct write igb_writes[] = {
 	{ 0 },
 };
 
+/* A virtual function: reset, then the mailbox' lock, VF_RESET and request; SRRCTL, RXDCTL, TXDCTL of its own queue 0 */
+static const struct write igbvf_reset[] = {
+	{ 0x0000, 0x04000000 }, { 0x0c40, 0x2 }, { 0x0800, 0x1 }, { 0x0c40, 0x1 }, { 0 },
+};
+static const struct write igbvf_writes[] = {
+	{ 0x280c, 0x02000002 },
+	{ 0x2828, 0x02000000 },
+	{ 0x3828, 0x02000000 },
+	{ 0 },
+};
+
 const struct card_model card_models[] = {
 	{ .name = "rtl8139",
 	  .qemu = "rtl8139",
@@ -90,9 +101,22 @@ const struct card_model card_models[] = {
 	  .many = 256,
 	  .writes = igb_writes,
 	  .tso = true },
+	{ .name = "igbvf",
+	  .qemu = "igb",
+	  .remark = "against igb",
+	  .tx = DESC_ADVANCED,
+	  .rx = DESC_ADVANCED,
+	  .tx_ring = 0x3800,
+	  .rx_ring = 0x2800,
+	  .ring = 512,
+	  .few = 32,
+	  .many = 256,
+	  .reset = igbvf_reset,
+	  .writes = igbvf_writes,
+	  .tso = true },
 	{ .name = "igc",
 	  .qemu = "igb",
-	  .remark = "against igb: QEMU has no igc",
+	  .remark = "against igb",
 	  .tx = DESC_ADVANCED,
 	  .rx = DESC_ADVANCED,
 	  .tx_ring = 0xe000,
@@ -319,6 +343,12 @@ static void open_realtek(struct card *c)
 	b->write(b, 0x3c, 2, 0);
 }
 
+static void write_all(struct card *c, const struct write *w)
+{
+	for (; w && (w->at || w->value); w++)
+		write32(c, w->at, w->value);
+}
+
 void card_open(struct card *c, const struct card_model *model, struct bus *bus)
 {
 	*c = (struct card){ .model = model, .bus = bus };
@@ -329,10 +359,10 @@ void card_open(struct card *c, const struct card_model *model, struct bus *bus)
 	if (model->tx == DESC_REALTEK) {
 		open_realtek(c);
 	} else {
+		write_all(c, model->reset);
 		open_ring(c, model->tx_ring, TX_RING);
 		open_ring(c, model->rx_ring, RX_RING);
-		for (const struct write *w = model->writes; w->at || w->value; w++)
-			write32(c, w->at, w->value);
+		write_all(c, model->writes);
 		write32(c, model->rx_ring + 0x18, model->ring - 1);
 	}
 	bus_settle(bus);

@@ -21,17 +21,18 @@ struct write {
 	uint32_t value;
 };
 
-/* What is told apart. `writes` end with a row of zeros. */
+/* What is told apart. Lists of writes end with a row of zeros. */
 struct card_model {
 	const char *name;   /* ours */
 	const char *qemu;   /* the device that it is held against */
 	const char *remark; /* what to know about the comparison, or "" */
 	unsigned bar;
 	enum descriptors tx, rx;
-	uint32_t tx_ring, rx_ring; /* register blocks: base, length, head, tail */
-	unsigned ring;		   /* descriptors */
-	unsigned few, many;	   /* sizes of batches whose difference is measured */
-	const struct write *writes;
+	uint32_t tx_ring, rx_ring;  /* register blocks: base, length, head, tail */
+	unsigned ring;		    /* descriptors */
+	unsigned few, many;	    /* sizes of batches whose difference is measured */
+	const struct write *reset;  /* before the rings are set up; may be NULL */
+	const struct write *writes; /* afterwards */
 	bool tso;
 };
 

@@ -87,6 +87,17 @@ static void close_side(struct side *s)
 	fd_close(&s->packet);
 }
 
+/* The driver for QEMU's device, which may be another card than ours. */
+static const struct card_model *driver_of(const struct side *s, const struct card_model *model)
+{
+	unsigned i = 0;
+
+	while (s->who == QEMU && i < card_model_count &&
+	       strcmp(card_models[i].name, model->qemu) != 0)
+		i++;
+	return s->who == QEMU && i < card_model_count ? &card_models[i] : model;
+}
+
 static bool open_side(struct side *s, const struct card_model *model, bool with_tap)
 {
 	bool ok = true;
@@ -100,7 +111,7 @@ static bool open_side(struct side *s, const struct card_model *model, bool with_
 	else if (s->who == QEMU)
 		ok = bus_start_qemu(&s->bus, s->program, s->device, model->bar, s->tap);
 	if (ok && s->who != BARE)
-		card_open(&s->card, model, &s->bus);
+		card_open(&s->card, driver_of(s, model), &s->bus);
 	if (!ok && !with_tap) /* said once */
 		printf("%s: not measured: %s: %s\n", model->name, side_names[s->who], s->bus.error);
 	return ok;
@@ -239,9 +250,9 @@ static void measure(struct side **sides, unsigned count, enum figure figure, uns
 	}
 }
 
-static void report(struct side **sides, unsigned count, enum figure figure, unsigned rounds)
+static void report(const struct card_model *model, struct side **sides, unsigned count,
+		   enum figure figure, unsigned rounds)
 {
-	const struct card_model *model = sides[0]->card.model;
 	const char *remark = model->remark;
 
 	printf("%s, %s%s%s%s:", model->name, figures[figure].name, remark[0] ? " (" : "", remark,
@@ -266,7 +277,7 @@ static void measure_all(struct side **sides, unsigned count, const struct card_m
 			continue;
 		/* of few packets the doorbell is the larger part: more of them until it cancels */
 		measure(sides, count, f, rounds, repeats * (tap || model->many > 64 ? 1 : 5));
-		report(sides, count, f, rounds);
+		report(model, sides, count, f, rounds);
 	}
 }
 
