@@ -183,6 +183,36 @@ static void a_descriptor_without_RS_is_not_written(void **state)
 	assert_false(done(w, 0));
 }
 
+static void each_sent_frame_is_counted_once_by_its_size(void **state)
+{
+	/* lengths without FCS; 0 is a broadcast of 60 bytes, and the large one is three segments */
+	static const uint16_t lengths[] = { 60, 60, 100, 0, 100, 1514, 1514, 60, 0 };
+	static struct intel_stats s;
+	struct world *w = *state;
+
+	memset(&s, 0, sizeof(s));
+	w->tx.stats = &s;
+	memset(at(w, BUFFERS), 0x22, 2048);
+	memset(at(w, BUFFERS + 2048), 0xff, 60);
+	for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++)
+		post(w, lengths[i] ? BUFFERS : BUFFERS + 2048,
+		     (lengths[i] ? lengths[i] : 60u) | EOP | IFCS, 0);
+	context(w, 1000, true);
+	uint32_t large = tcp_frame(w, BUFFERS + 4096, 2500, true);
+	post(w, BUFFERS + 4096, large | EOP | IFCS | DEXT | DATA | TSE, 0x300);
+	run(w);
+	assert_int_equal(s.at[INTEL_STAT(STAT_TPT)], 12);
+	assert_int_equal(s.at[INTEL_STAT(STAT_GPTC)], 12);
+	assert_int_equal(s.at[INTEL_STAT(STAT_PTC64)], 5);
+	assert_int_equal(s.at[INTEL_STAT(STAT_PTC127)], 2);
+	assert_int_equal(s.at[INTEL_STAT(STAT_PTC1023)], 1); /* the last segment: 558 */
+	assert_int_equal(s.at[INTEL_STAT(STAT_PTC1522)], 4);
+	assert_int_equal(s.at[INTEL_STAT(STAT_BPTC)], 2);
+	assert_int_equal(s.at[INTEL_STAT(STAT_TSCTC)], 1);
+	assert_int_equal(s.at[INTEL_STAT(STAT_TOTL)],
+			 5 * 64 + 2 * 104 + 2 * 1518 + 2 * (54 + 1000 + 4) + (54 + 500 + 4));
+}
+
 static void legacy_checksum_becomes_the_virtio_header(void **state)
 {
 	struct world *w = *state;
@@ -673,6 +703,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(a_legacy_frame_goes_out_and_its_descriptor_comes_back),
 		T(a_descriptor_without_RS_is_not_written),
+		T(each_sent_frame_is_counted_once_by_its_size),
 		T(legacy_checksum_becomes_the_virtio_header),
 		T(a_large_send_is_one_frame_with_right_segments),
 		T(advanced_segmentation_means_the_same),

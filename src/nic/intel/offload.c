@@ -170,6 +170,8 @@ static bool free_first(struct frame *f)
 	return true;
 }
 
+#define ALL_WISHES (TXD_NO_FCS | TXD_VLAN | TXD_TSE | TXD_IXSM | TXD_TXSM | TXD_CSO)
+
 enum drop_reason intel_offload_apply(struct frame *f, const struct intel_tx_request *ask)
 {
 	const struct intel_tx_context *c = ask->context;
@@ -178,6 +180,8 @@ enum drop_reason intel_offload_apply(struct frame *f, const struct intel_tx_requ
 
 	if (f->length < ETH_HEADER)
 		return DROP_RUNT;
+	if (!(ask->flags & ALL_WISHES) && !lifted && f->length >= FRAME_MIN)
+		return DROP_NONE; /* gathered with no more than FRAME_MAX bytes */
 	if (ask->flags & TXD_NO_FCS)
 		frame_trim(f, f->length - MIN(f->length, 4u));
 	if (!lifted && needs_head(f, ask)) {

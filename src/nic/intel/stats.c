@@ -14,11 +14,12 @@ void intel_stats_add(struct intel_stats *s, uint32_t offset, uint32_t n)
 void intel_stats_add64(struct intel_stats *s, uint32_t low, uint64_t n)
 {
 	uint32_t *c = &s->at[INTEL_STAT(low)];
-	uint64_t value = (uint64_t)c[1] << 32 | c[0];
+	uint64_t value;
 
+	/* both halves in one access: two short stores behind one long load make the CPU wait (hosts are little-endian) */
+	memcpy(&value, c, sizeof(value));
 	value = n > UINT64_MAX - value ? UINT64_MAX : value + n;
-	c[0] = (uint32_t)value;
-	c[1] = (uint32_t)(value >> 32);
+	memcpy(c, &value, sizeof(value));
 }
 
 /* Where the counters of one direction are. */

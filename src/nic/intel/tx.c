@@ -232,7 +232,32 @@ static void undo_contexts(struct walk *w, unsigned done)
 	}
 }
 
-static void count_sent(struct intel_stats *s, const struct frame *f, const struct job *job)
+/* Single frames to one station, one behind the other and of one length: counted together. */
+struct alike {
+	uint32_t length, times;
+};
+
+static void count_alike(struct intel_stats *s, struct alike *a)
+{
+	static const uint8_t station[MAC_LEN];
+
+	if (a->times)
+		intel_stats_sent(s, station, a->length, a->times);
+	a->times = 0;
+}
+
+static void count_segments(struct intel_stats *s, const uint8_t *dest, const struct frame *f,
+			   const struct job *job)
+{
+	uint32_t full = f->hdr.hdr_len + f->hdr.gso_size;
+	uint32_t last = f->length - (uint32_t)(job->segments - 1) * f->hdr.gso_size;
+
+	intel_stats_sent(s, dest, full, job->segments - 1u);
+	intel_stats_sent(s, dest, last, 1);
+}
+
+static void count_sent(struct intel_stats *s, const struct frame *f, const struct job *job,
+		       struct alike *a)
 {
 	uint8_t copy[MAC_LEN];
 	const uint8_t *dest = f->iov[0].iov_base;
@@ -241,25 +266,27 @@ static void count_sent(struct intel_stats *s, const struct frame *f, const struc
 		frame_copy_out(f, 0, copy, sizeof(copy));
 		dest = copy;
 	}
-	if (job->segments < 2) {
-		intel_stats_sent(s, dest, f->length, 1);
-	} else {
-		uint32_t full = f->hdr.hdr_len + f->hdr.gso_size;
-		uint32_t last = f->length - (uint32_t)(job->segments - 1) * f->hdr.gso_size;
-		intel_stats_sent(s, dest, full, job->segments - 1u);
-		intel_stats_sent(s, dest, last, 1);
-	}
 	if (job->segments)
 		intel_stats_add(s, STAT_TSCTC, 1);
+	if (job->segments >= 2) {
+		count_segments(s, dest, f, job);
+	} else if (mac_is_multicast(dest)) {
+		intel_stats_sent(s, dest, f->length, 1);
+	} else {
+		if (f->length != a->length)
+			count_alike(s, a);
+		a->length = f->length;
+		a->times++;
+	}
 }
 
 static void note_sent(struct walk *w, const struct frame *f, const struct job *job,
-		      struct intel_tx_result *result)
+		      struct intel_tx_result *result, struct alike *alike)
 {
 	struct intel_tx *tx = w->tx;
 
 	if (tx->stats)
-		count_sent(tx->stats, f, job);
+		count_sent(tx->stats, f, job, alike);
 	if (tx->sent && (job->flags & TXD_STAMP)) {
 		const struct intel_tx_frame t = described(f, job);
 		tx->sent(tx->nic, &t);
@@ -299,8 +326,11 @@ static unsigned send_run(struct walk *w, unsigned from, unsigned to, struct inte
 	unsigned taken =
 		w->tx->send ? w->tx->send(nic, frames + from, n) : nic_send(nic, frames + from, n);
 
+	struct alike alike = { 0 };
 	for (unsigned i = from; i < from + taken; i++)
-		note_sent(w, &frames[i], &w->job[i], result);
+		note_sent(w, &frames[i], &w->job[i], result, &alike);
+	if (w->tx->stats)
+		count_alike(w->tx->stats, &alike);
 	return taken;
 }
 
