@@ -171,7 +171,7 @@ void igc_software_reset(struct igc *c, bool device)
 	c->s.ctrl_ext |= drv_load;
 	c->dev_rst |= device;
 	igc_link_check(c);
-	c->s.irq.icr = 0; /* a link that was there before is no news */
+	c->s.irq.icr = c->s.iac = 0; /* a link that was there before is no news */
 	igc_note(c);
 }
 
@@ -180,12 +180,12 @@ void igc_reset(struct nic *nic, enum reset_kind kind)
 	struct igc *c = igc_of(nic);
 
 	(void)kind; /* all of them load the NVM, which keeps what was written */
+	nic_set_timer(nic, 0);
 	reset_registers(c);
-	igc_phy_reset(c);
+	igc_phy_reset(c); /* which may want the timer */
 	intel_driver_clear(&c->driver);
 	c->dev_rst = false;
-	nic_set_timer(nic, 0);
-	c->s.irq.icr = 0;
+	c->s.irq.icr = c->s.iac = 0;
 	igc_note(c);
 }
 

@@ -317,8 +317,7 @@ static void reset_model(struct virtio_net *v)
 	struct virtio_state *s = &v->state;
 	struct nic *nic = &v->nic;
 
-	for (unsigned i = 0; i < VIRTIO_QUEUES; i++)
-		ring_stop(&v->ring[i]);
+	memset(v->ring, 0, sizeof(v->ring));
 	*s = (struct virtio_state){ 0 };
 	reg_space_reset(&virtio_modern_space, &nic->pci);
 	s->pairs = 1;
