@@ -172,11 +172,13 @@ static void a_full_wire_leaves_frames_in_the_ring(void **state)
 		e_send(d, frame_to(other, 100, (uint8_t)i), 100, 0, 0);
 	assert_int_equal(d->m->frames, 1);
 	assert_true(e_sent(d, 0) && !e_sent(d, 1) && !e_sent(d, 2));
+	assert_int_equal(e_read(d, 8) & 0x10, 0x10); /* TXOFF: not a hung card, a slow partner */
 	d->m->wire_room = 100;
 	nic_kick(d->m->nic, 0);
 	machine_run(d->m);
 	assert_int_equal(d->m->frames, 3);
 	assert_memory_equal(d->m->wire[2].data, frame_to(other, 100, 2), 100);
+	assert_int_equal(e_read(d, 8) & 0x10, 0);
 }
 
 static void the_low_mark_of_the_transmit_ring_is_told(void **state)

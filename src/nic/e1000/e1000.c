@@ -186,7 +186,7 @@ static void reset_mac(struct e1000 *e)
 	memcpy(e->s.wupm, k.wupm, sizeof(k.wupm));
 	e1000_load_eeprom(e);
 	e->txq = (struct intel_tx_queue){ 0 };
-	e->pause_wanted = e->rx_filled = false;
+	e->pause_wanted = e->rx_filled = e->tx_blocked = false;
 	e1000_irq_reset(e);
 	e1000_rx_changed(e); /* what waited is to be dropped */
 	e1000_arm(e);
@@ -233,7 +233,7 @@ static void fill_eeprom(struct e1000 *e)
 		{ 0x07, 0 },
 		{ EE_PBA_1, 0x3000 },
 		{ EE_PBA_2, 0x1000 },
-		{ EE_ICW1, 0x6402 }, /* signature 01 in bits 15:14; ids are taken from here */
+		{ EE_ICW1, 0x6403 }, /* signature 01 in bits 15:14; ids are taken from here */
 		{ EE_SUBSYSTEM, v->subsystem },
 		{ EE_SUBVENDOR, INTEL_VENDOR },
 		{ EE_DEVICE, v->device },

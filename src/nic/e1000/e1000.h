@@ -70,6 +70,7 @@ struct e1000 {
 	struct e1000_timers t;
 	bool asserted; /* the interrupt is up, or its message was sent, and ICR was not read since */
 	bool pause_wanted; /* TCTL.SWXOFF was written */
+	bool tx_blocked;   /* frames wait in the ring: the wire takes none now */
 	bool rx_starved;   /* receive() was refused for lack of descriptors */
 	bool rx_filled;	   /* a frame went into the ring since RDT was written */
 	bool link_up;	   /* STATUS.LU as told last */

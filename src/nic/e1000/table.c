@@ -45,7 +45,8 @@ static uint32_t status_read(struct pci_device *dev, const struct reg *row, unsig
 		value |= STATUS_FD;
 	if (e->link_up)
 		value |= STATUS_LU;
-	if (e->t.pause_ns)
+	/* a driver that sees its frames wait takes that for a hung card, unless the other side asked for it */
+	if (e->t.pause_ns || e->tx_blocked)
 		value |= STATUS_TXOFF;
 	return value;
 }

@@ -117,6 +117,7 @@ bool e1000_transmit(struct nic *nic, unsigned queue)
 		.send = destination(e),
 	};
 	intel_transmit(&tx, &result);
+	e->tx_blocked = !result.more && e->s.tx.head != e->s.tx.tail;
 	if (result.bad || nic->counters.bad_access != bad_before)
 		check_ring(e, bad_before);
 	if (e->s.tx.head != head)
