@@ -253,26 +253,27 @@ static void finish(struct nic *nic)
 }
 
 static const char *const does[] = {
-	"16 receive and 16 transmit queues, legacy and advanced descriptors, header split, head "
-	"write-back",
-	"TCP and UDP segmentation, IP, TCP, UDP and SCTP checksums both ways, VLAN insertion, "
-	"stripping and filter, jumbo frames to 9728 bytes",
-	"RSS over 8 or 16 queues, EtherType, 5-tuple and SYN filters, low latency interrupts",
+	"16 receive and 16 transmit queues, legacy and advanced descriptors",
+	"header split, head write-back, jumbo frames to 9728 bytes",
+	"TCP and UDP segmentation; IP, TCP, UDP and SCTP checksums both ways",
+	"VLAN insertion, stripping and filter; address, multicast and unicast tables",
+	"RSS; EtherType, 5-tuple and SYN filters; low latency interrupts",
 	"VMDq: pools by address and VLAN, replication, the switch between pools",
-	"25 MSI-X vectors with auto-clear, auto-mask and moderation, MSI, INTx",
-	"EEPROM by EERD and by SPI through EECD, writable; PHY with negotiation, forced speed and "
-	"loopback; MAC loopback",
-	"IEEE 1588 clock and stamps in registers; all statistics with their read rules; function "
-	"level reset",
-	NULL
+	"25 MSI-X vectors with auto-clear, auto-mask and moderation; MSI; INTx",
+	"EEPROM by EERD and by SPI through EECD, writable; both loopbacks",
+	"PHY with negotiation, forced speed, pages",
+	"IEEE 1588 clock, stamps in registers; function level reset",
+	"statistics with their read rules",
+	NULL,
 };
 
 static const char *const lacks[] = {
-	"SR-IOV (QEMU hides it: use igbvf as a card of its own), SerDes and SGMII, the second port",
+	"SR-IOV (QEMU hides it: igbvf is a card of its own), SerDes, SGMII, the second port",
 	"flash, management (BMC), MACsec, IPsec, DCA, flexible filters, TCP timer",
-	"per-pool VLAN insertion and spoof checks (VMVIR, DTXSWC); interrupt counters (IAC and its "
-	"neighbours) stay 0",
-	"flow control frames and wake-up (the registers are storage), transmit rate limits", NULL
+	"per-pool VLAN insertion and spoof checks (VMVIR, DTXSWC)",
+	"interrupt counters (IAC and its neighbours stay 0)",
+	"flow control frames, wake-up (the registers are storage), transmit rate limits",
+	NULL,
 };
 
 static struct reg_space *const spaces[] = { &igb_mem_space, &igb_io_space, NULL };

@@ -46,7 +46,7 @@ static bool read_reg(struct nic *nic, struct intel_phy *phy, unsigned reg, uint1
 	uint32_t page = phy->reg[PAGE_SELECT] & ~31u;
 
 	(void)nic;
-	if (reg < PAGED_FROM || reg == PAGE_SELECT)
+	if (reg < PAGED_FROM || reg >= PAGE_SELECT)
 		return false;
 	if (page) {
 		/* a cable of a few metres on each pair; the rest of the pages is analog matters */
@@ -64,7 +64,7 @@ static bool written_reg(struct nic *nic, struct intel_phy *phy, unsigned reg, ui
 {
 	(void)nic, (void)value;
 	/* pages other than 0 keep nothing */
-	if (reg >= PAGED_FROM && reg != PAGE_SELECT && (phy->reg[PAGE_SELECT] & ~31u)) {
+	if (reg >= PAGED_FROM && reg < PAGE_SELECT && (phy->reg[PAGE_SELECT] & ~31u)) {
 		phy->reg[reg] = old;
 		return true;
 	}
