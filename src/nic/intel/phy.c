@@ -233,6 +233,7 @@ bool intel_phy_load(struct intel_phy *phy, const struct intel_phy_model *m, uint
 		    struct reader *in)
 {
 	uint64_t left;
+	uint8_t speed;
 
 	*phy = (struct intel_phy){ 0 };
 	intel_phy_reset(phy, m);
@@ -245,8 +246,9 @@ bool intel_phy_load(struct intel_phy *phy, const struct intel_phy_model *m, uint
 	phy->done_ns = left ? now + MIN(left, INTEL_NEGOTIATION_NS) : 0;
 	phy->link = reader_u8(in) & 1;
 	phy->link_fell = reader_u8(in) & 1;
-	phy->speed = reader_u8(in);
+	speed = reader_u8(in);
+	phy->speed = speed < INTEL_SPEED_COUNT ? speed : SPEED_10; /* no reset would put it right */
 	phy->full_duplex = reader_u8(in) & 1;
 	phy->settled = phy->link && negotiates(phy) && !intel_phy_loops(phy);
-	return !in->failed && phy->speed < INTEL_SPEED_COUNT;
+	return !in->failed && speed < INTEL_SPEED_COUNT;
 }
