@@ -805,6 +805,43 @@ static void an_interface_that_is_down_is_no_driver_that_left(void **state)
 	assert_status(DRIVER_NONE, PHASE_UNKNOWN, "");
 }
 
+static void without_bus_mastering_nothing_is_touched(void **state)
+{
+	(void)state;
+	igb_open(&d, 1, IGB_ONE_BUFFER);
+	make_udp(100, 1, 2);
+	machine_set_bus(m, false);
+	igb_send(&d, 0, packet, 100, 0, 0);
+	assert_int_equal(machine_say(m, packet, 100), 1);
+	assert_int_equal(m->frames, 0);
+	assert_int_equal(m->nic->counters.bad_access, 0);
+	machine_set_bus(m, true);
+	igb_send(&d, 0, packet, 100, 0, 0);
+	assert_int_equal(m->frames, 2);
+	assert_status(DRIVER_READY, PHASE_OS, "DRV_LOAD");
+}
+
+static void a_ring_outside_memory_is_a_driver_that_failed(void **state)
+{
+	(void)state;
+	igb_open(&d, 1, IGB_ONE_BUFFER);
+	make_udp(100, 1, 2);
+	put_le64(machine_at(m, IGB_TX_RING),
+		 RAM_END + 0x1000); /* a buffer: a frame lost, no more */
+	igb_w32(&d, TX + 0x18, 1);
+	igb_send(&d, 0, packet, 100, 0, 0);
+	assert_status(DRIVER_READY, PHASE_OS, "DRV_LOAD");
+	igb_w32(&d, TX, RAM_END + 0x1000);
+	igb_w32(&d, TX + 0x18, 5);
+	assert_status(DRIVER_FAILED, PHASE_OS, "outside guest memory");
+	igb_w32(&d, CTRL, igb_r32(&d, CTRL) | BIT(26));
+	igb_open(&d, 1, IGB_ONE_BUFFER);
+	assert_status(DRIVER_READY, PHASE_OS, "DRV_LOAD");
+	igb_w32(&d, RX, RAM_END + 0x1000);
+	machine_say(m, packet, 100);
+	assert_status(DRIVER_FAILED, PHASE_OS, "outside guest memory");
+}
+
 static void boot_firmware_polls(void **state)
 {
 	(void)state;
@@ -881,6 +918,8 @@ int main(void)
 		TEST(a_phy_in_loopback_returns_frames),
 		TEST(stamps_tell_when_a_message_went_and_came),
 		TEST(an_interface_that_is_down_is_no_driver_that_left),
+		TEST(without_bus_mastering_nothing_is_touched),
+		TEST(a_ring_outside_memory_is_a_driver_that_failed),
 		TEST(boot_firmware_polls),
 		TEST(a_card_goes_on_after_save_and_load),
 	};

@@ -112,12 +112,9 @@ static int deliver(struct e1000 *e, struct intel_rx_info *info, uint32_t status)
 
 static void lose(struct e1000 *e, int why)
 {
-	uint64_t base = (uint64_t)e->s.rx.bah << 32 | (e->s.rx.bal & ~15u);
-
 	nic_drop(&e->nic, why == -EMSGSIZE ? DROP_OVERSIZE : DROP_BAD_ADDRESS);
 	intel_stats_add(&e->s.stats, STAT_MPC, 1);
-	if (why == -EFAULT &&
-	    !mem_pointer(&e->nic.mem, base, INTEL_DESC_SIZE, MEM_READ | MEM_WRITE))
+	if (why == -EFAULT && !intel_ring_reachable(&e->nic, &e->s.rx))
 		intel_driver_fault(&e->nic, &e->driver);
 }
 

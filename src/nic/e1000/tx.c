@@ -35,10 +35,7 @@ static bool may_send(struct e1000 *e)
 /* A ring that cannot even be read: the driver programmed nonsense. */
 static void check_ring(struct e1000 *e, uint64_t bad_before)
 {
-	uint64_t base = (uint64_t)e->s.tx.bah << 32 | (e->s.tx.bal & ~15u);
-
-	if (e->nic.counters.bad_access != bad_before &&
-	    !mem_pointer(&e->nic.mem, base, INTEL_DESC_SIZE, MEM_READ | MEM_WRITE))
+	if (e->nic.counters.bad_access != bad_before && !intel_ring_reachable(&e->nic, &e->s.tx))
 		intel_driver_fault(&e->nic, &e->driver);
 }
 

@@ -100,9 +100,7 @@ void e1000e_note(struct e1000e *e)
 /* A ring that cannot even be read: the driver programmed nonsense. */
 void e1000e_check_ring(struct e1000e *e, const struct intel_ring *ring)
 {
-	uint64_t base = (uint64_t)ring->bah << 32 | ring->bal;
-
-	if (!mem_pointer(&e->nic.mem, base, INTEL_DESC_SIZE, MEM_READ | MEM_WRITE))
+	if (!intel_ring_reachable(&e->nic, ring))
 		intel_driver_fault(&e->nic, &e->driver);
 }
 

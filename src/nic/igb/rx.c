@@ -160,6 +160,8 @@ static bool deliver(struct igb *g, const struct intel_rx_info *info, unsigned qu
 	}
 	if (rc == -EFAULT) {
 		nic_drop(&g->nic, DROP_BAD_ADDRESS);
+		if (!intel_ring_reachable(&g->nic, &g->s.rx[queue].ring))
+			intel_driver_fault(&g->nic, &g->driver);
 	} else {
 		intel_stats_add(&g->s.stats, R_RPTHC, 1);
 		intel_stats_add64(&g->s.stats, R_HGORC, info->length + FCS_SIZE);
@@ -247,7 +249,7 @@ unsigned igb_receive(struct nic *nic, const struct frame *frames, unsigned n)
 
 	if (nic->stopped)
 		return 0;
-	if (!(g->s.rctl & RCTL_EN)) {
+	if (!(g->s.rctl & RCTL_EN) || !pci_bus_master(&nic->pci)) {
 		nic->counters.drop[DROP_RX_DISABLED] += n;
 		return n;
 	}

@@ -28,7 +28,8 @@ bool igb_transmit(struct nic *nic, unsigned queue)
 	struct igb *g = igb_of(nic);
 	struct intel_tx_result result;
 
-	if (queue >= IGB_QUEUES || !queue_on(g, queue) || nic->stopped)
+	if (queue >= IGB_QUEUES || !queue_on(g, queue) || nic->stopped ||
+	    !pci_bus_master(&nic->pci))
 		return false;
 	struct igb_tx_queue *q = &g->s.tx[queue];
 	struct intel_tx tx = {
@@ -48,8 +49,10 @@ bool igb_transmit(struct nic *nic, unsigned queue)
 		tx.send = igb_loop_back;
 	else if (igb_has_pools(g) && (g->s.dtxswc & DTXSWC_LOOPBACK))
 		tx.send = igb_switch_frames;
-	uint64_t before = octets_sent(g);
+	uint64_t before = octets_sent(g), faults = nic->counters.bad_access;
 	intel_transmit(&tx, &result);
+	if (nic->counters.bad_access != faults && !intel_ring_reachable(nic, &q->ring))
+		intel_driver_fault(nic, &g->driver);
 	if (result.frames) {
 		intel_stats_add64(&g->s.stats, R_HGOTC, octets_sent(g) - before);
 		intel_stats_add(&g->s.stats, R_HGPTC, result.frames);

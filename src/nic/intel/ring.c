@@ -2,12 +2,22 @@
 
 #include "base/bytes.h"
 
+static uint64_t base_of(const struct intel_ring *r)
+{
+	return ((uint64_t)r->bah << 32 | r->bal) & ~(uint64_t)15;
+}
+
+bool intel_ring_reachable(struct nic *nic, const struct intel_ring *r)
+{
+	return mem_pointer(&nic->mem, base_of(r), INTEL_DESC_SIZE, MEM_READ | MEM_WRITE) != NULL;
+}
+
 bool intel_ring_open(struct nic *nic, const struct intel_ring *r, unsigned desc_size,
 		     struct intel_ring_view *v)
 {
 	v->mem = &nic->mem;
 	v->desc_size = (uint16_t)desc_size;
-	v->base = ((uint64_t)r->bah << 32 | r->bal) & ~(uint64_t)15;
+	v->base = base_of(r);
 	v->count = r->len / desc_size;
 	/* head and tail count 16 bytes, whatever the size of a descriptor */
 	v->head = r->head / (desc_size / INTEL_DESC_SIZE);

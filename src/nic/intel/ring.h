@@ -43,6 +43,9 @@ static inline bool intel_ring_set(const struct intel_ring *r)
 	return r->len != 0 && (r->bal != 0 || r->bah != 0);
 }
 
+/* False: not even its first descriptor is in guest memory. A driver that set such a ring has failed (intel_driver_fault). */
+bool intel_ring_reachable(struct nic *nic, const struct intel_ring *r);
+
 /* Descriptors that the device owns from `at` on. */
 static inline uint32_t intel_ring_owned(const struct intel_ring_view *v, uint32_t at)
 {
