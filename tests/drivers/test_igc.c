@@ -545,6 +545,24 @@ static void four_resets_of_a_running_card_are_a_failure(void **state)
 	assert_int_equal(d->m->nic->status.resets, 5);
 }
 
+static void a_ring_outside_memory_is_a_failure(void **state)
+{
+	struct igc_driver *d = *state;
+
+	igc_open(d);
+	igc_use_vectors(d);
+	assert_int_equal(state_now(d), DRIVER_READY);
+	igc_w(d, igc_q(IGC_TDBAL, 1), RAM_END + 0x1000);
+	igc_post_frame(d, 1, 0, frame_to(all, 60, 1), 60, 0, 0);
+	igc_kick(d, 1);
+	assert_int_equal(state_now(d), DRIVER_FAILED);
+	igc_open(d); /* a reset by the driver mends it */
+	assert_int_equal(state_now(d), DRIVER_READY);
+	igc_w(d, IGC_RDBAL, RAM_END + 0x1000);
+	machine_say(d->m, frame_to(card_mac, 60, 1), 60);
+	assert_int_equal(state_now(d), DRIVER_FAILED);
+}
+
 /* --- saved state --- */
 
 static void a_saved_card_goes_on_where_it_was(void **state)
@@ -646,6 +664,7 @@ int main(void)
 		T(one_interrupt_line_serves_all_causes_without_MSIX),
 		T(the_status_follows_linux),
 		T(four_resets_of_a_running_card_are_a_failure),
+		T(a_ring_outside_memory_is_a_failure),
 		T(a_saved_card_goes_on_where_it_was),
 		T(damaged_states_are_refused_and_the_card_lives),
 	};

@@ -107,7 +107,7 @@ static bool flex_matches(const uint32_t *filter, const struct intel_rx_info *inf
 	if (length == 0 || info->have < length)
 		return false;
 	for (uint32_t at = 0; at < length; at++) {
-		const uint32_t *row = filter + at / 8 * 4;
+		const uint32_t *row = filter + (size_t)(at / 8) * 4;
 		if (!(row[2] >> (at % 8) & 1))
 			continue;
 		uint8_t want = (uint8_t)(row[at % 8 / 4] >> (8 * (at % 4)));

@@ -125,6 +125,14 @@ void igc_note(struct igc *c)
 	intel_driver_note(&c->nic, &c->driver, &s);
 }
 
+void igc_check_ring(struct igc *c, const struct intel_ring *ring)
+{
+	uint64_t base = (uint64_t)ring->bah << 32 | ring->bal;
+
+	if (!mem_pointer(&c->nic.mem, base, INTEL_DESC_SIZE, MEM_READ | MEM_WRITE))
+		intel_driver_fault(&c->nic, &c->driver);
+}
+
 void igc_judge(const struct nic *nic, struct driver_report *out)
 {
 	const struct igc *c = (const struct igc *)nic;

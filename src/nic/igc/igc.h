@@ -132,6 +132,8 @@ void igc_link_check(struct igc *c); /* cable, PHY or time changed: STATUS, LSC *
 void igc_timer_at(struct igc *c,
 		  uint64_t deadline_ns); /* moves the model's timer forward only; 0: not */
 void igc_note(struct igc *c);		 /* driver status */
+/* After a bad access: tells when the ring cannot even be read. */
+void igc_check_ring(struct igc *c, const struct intel_ring *ring);
 bool igc_rx_on(const struct igc *c);
 bool igc_tx_on(const struct igc *c, unsigned queue);
 bool igc_dma(const struct igc *c);

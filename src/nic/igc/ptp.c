@@ -85,7 +85,7 @@ void igc_time_event(struct igc *c, uint32_t causes)
 
 static uint64_t target(const struct igc *c, unsigned n)
 {
-	const uint32_t *t = &c->s.time.trgttim[2 * n];
+	const uint32_t *t = &c->s.time.trgttim[(size_t)2 * n];
 
 	/* bits 31:30 of the low half choose the timer */
 	return t[1] * NS_PER_S + (t[0] & 0x3fffffff);
@@ -159,7 +159,6 @@ bool igc_stamps_received(const struct igc *c, const struct intel_rx_info *info)
 	case STAMP_L4_V1:
 		return l4 && !v2;
 	case STAMP_L2_L4_V2:
-		return (l2 || l4) && v2 && event;
 	case STAMP_EVENT_V2:
 		return (l2 || l4) && v2 && event;
 	default:

@@ -58,9 +58,9 @@ static void stamp(const struct igc *c, struct intel_image *im)
 {
 	uint64_t now = igc_clock_now(c);
 
-	for (unsigned i = 0; i < 2; i++) {
-		put_le32(im->prefix_data + 8 * i, (uint32_t)(now % NS_PER_S));
-		put_le32(im->prefix_data + 8 * i + 4, (uint32_t)(now / NS_PER_S));
+	for (uint8_t *p = im->prefix_data; p < im->prefix_data + STAMP_BYTES; p += 8) {
+		put_le32(p, (uint32_t)(now % NS_PER_S));
+		put_le32(p + 4, (uint32_t)(now / NS_PER_S));
 	}
 	im->prefix = STAMP_BYTES;
 	im->length += STAMP_BYTES;
@@ -148,6 +148,7 @@ static bool take(struct igc *c, const struct intel_rx_info *info, const struct i
 		return true;
 	case -EFAULT:
 		nic_drop(&c->nic, DROP_BAD_ADDRESS);
+		igc_check_ring(c, &q->ring);
 		b->queues |= BIT(v->queue);
 		return true;
 	default:
@@ -198,8 +199,9 @@ unsigned igc_receive(struct nic *nic, const struct frame *frames, unsigned n)
 	struct batch b = { 0 };
 	unsigned taken = 0;
 
-	/* a negotiation under way loses nothing: the wire is ours */
-	if (!igc_rx_on(c) || (!c->phy.link && !c->phy.done_ns) || !pci_bus_master(&nic->pci) ||
+	/* a negotiation under way loses nothing, for the wire is ours; MAC loopback needs none */
+	bool wire = c->phy.link || c->phy.done_ns || (c->s.rctl & RCTL_LBM);
+	if (!igc_rx_on(c) || !wire || !pci_bus_master(&nic->pci) ||
 	    (c->s.ctrl & CTRL_GIO_DISABLE)) {
 		nic->counters.drop[DROP_RX_DISABLED] += n;
 		return n;

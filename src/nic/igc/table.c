@@ -116,7 +116,9 @@ static void rctl_written(struct pci_device *dev, const struct reg *row, unsigned
 {
 	struct igc *c = igc_of_dev(dev);
 
-	(void)row, (void)index, (void)value, (void)old;
+	(void)row, (void)index;
+	if (value & ~old & RCTL_EN)
+		c->s.irq.looked = false; /* what was read before is no polling for frames */
 	c->nic.notes.rx_ready = true;
 	igc_note(c);
 }

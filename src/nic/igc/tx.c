@@ -16,6 +16,7 @@ bool igc_transmit(struct nic *nic, unsigned queue)
 {
 	struct igc *c = igc_of(nic);
 	struct intel_tx_result result;
+	uint64_t bad = nic->counters.bad_access;
 
 	if (queue >= IGC_QUEUES || !igc_tx_on(c, queue) || !igc_dma(c) || igc_gate_closed(c, queue))
 		return false;
@@ -37,6 +38,8 @@ bool igc_transmit(struct nic *nic, unsigned queue)
 	};
 
 	intel_transmit(&tx, &result);
+	if (nic->counters.bad_access != bad)
+		igc_check_ring(c, &q->ring);
 	if (result.frames)
 		intel_driver_served(nic, &c->driver, igc_rx_on(c));
 	if (result.report) {

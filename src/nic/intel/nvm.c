@@ -15,7 +15,7 @@ void intel_nvm_fill(struct intel_nvm *nvm, const struct intel_nvm_word *words, u
 	for (unsigned i = 0; i < count; i++)
 		intel_nvm_write(nvm, words[i].at, words[i].value);
 	for (unsigned i = 0; i < MAC_LEN / 2; i++)
-		nvm->word[i] = (uint16_t)(mac[2 * i] | mac[2 * i + 1] << 8);
+		nvm->word[i] = (uint16_t)(mac[(size_t)2 * i] | mac[(size_t)2 * i + 1] << 8);
 	intel_nvm_seal(nvm);
 }
 
