@@ -490,6 +490,8 @@ static void each_queue_has_its_vectors(void **state)
 	nic_set_link(m->nic, false);
 	assert_int_equal(machine_vector(m, 24), 1);
 	assert_int_equal(igb_r32(&d, ICR) & 0x80000004u, 0x80000004u);
+	assert_int_equal(igb_r32(&d, 0x4100), 4);
+	assert_int_equal(igb_r32(&d, 0x4100), 0);
 }
 
 static void eitr_bundles_interrupts_but_not_urgent_ones(void **state)

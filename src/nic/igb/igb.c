@@ -271,7 +271,6 @@ static const char *const lacks[] = {
 	"SR-IOV (QEMU hides it: igbvf is a card of its own), SerDes, SGMII, the second port",
 	"flash, management (BMC), MACsec, IPsec, DCA, flexible filters, TCP timer",
 	"per-pool VLAN insertion and spoof checks (VMVIR, DTXSWC)",
-	"interrupt counters (IAC and its neighbours stay 0)",
 	"flow control frames, wake-up (the registers are storage), transmit rate limits",
 	NULL,
 };

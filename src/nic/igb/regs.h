@@ -29,6 +29,7 @@ enum {
 	R_WVBR = 0x3554,
 	R_DTXCTL = 0x3590,
 	R_VMVIR = 0x3700,
+	R_IAC = 0x4100,
 	R_RPTHC = 0x4104,
 	R_HGPTC = 0x4118,
 	R_HGORC = 0x4128,

@@ -56,8 +56,6 @@ void igc_raise(struct igc *c, uint32_t other)
 {
 	const struct intel_causes causes = { .other = other };
 
-	if (c->s.iac < UINT32_MAX)
-		c->s.iac++;
 	intel_irq_raise(&c->nic, &c->s.irq, &causes);
 }
 
@@ -179,7 +177,7 @@ void igc_software_reset(struct igc *c, bool device)
 	c->s.ctrl_ext |= drv_load;
 	c->dev_rst |= device;
 	igc_link_check(c);
-	c->s.irq.icr = c->s.iac = 0; /* a link that was there before is no news */
+	c->s.irq.icr = c->s.irq.sent = 0; /* a link that was there before is no news */
 	igc_note(c);
 }
 
@@ -193,7 +191,7 @@ void igc_reset(struct nic *nic, enum reset_kind kind)
 	igc_phy_reset(c); /* which may want the timer */
 	intel_driver_clear(&c->driver);
 	c->dev_rst = false;
-	c->s.irq.icr = c->s.iac = 0;
+	c->s.irq.icr = c->s.irq.sent = 0;
 	igc_note(c);
 }
 

@@ -68,7 +68,6 @@ struct igc_state {
 	uint32_t uta[128];
 	uint32_t swsm, sw_fw_sync;
 	uint32_t eerd, eewr;
-	uint32_t iac;
 	struct intel_filter filter;
 	struct intel_irq irq;
 	struct intel_rss rss;

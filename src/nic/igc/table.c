@@ -397,7 +397,7 @@ static const struct reg rows[] = {
 	RW("TQAVCTRL", R_TQAVCTRL, 0xc0ff, STATE(tsn.tqavctrl), .written = tsn_written),
 
 	INTEL_STATS_ROWS(struct igc_state, stats),
-	CLEAR("IAC", 0x4100, STATE(iac)),
+	CLEAR("IAC", 0x4100, STATE(irq.sent)),
 	RO("RPTHC to ICTXATC", 0x4104, .count = 4),
 	RO("HGPTC to LENERRS", 0x4118, .count = 9),
 	RO("TLPIC, RLPIC", 0x4148, .count = 2),

@@ -81,10 +81,16 @@ static bool pass(struct nic *nic, struct intel_irq *irq, unsigned vector, bool a
 	return false;
 }
 
+static void count_sent(struct intel_irq *irq)
+{
+	irq->sent += irq->sent < UINT32_MAX;
+}
+
 static void send_vector(struct nic *nic, struct intel_irq *irq, unsigned vector)
 {
 	uint32_t bit = BIT(vector);
 
+	count_sent(irq);
 	pci_msix_raise(&nic->pci, vector);
 	if (irq->eiac & bit)
 		irq->eicr &= ~bit;
@@ -131,6 +137,7 @@ static void send_single(struct nic *nic, struct intel_irq *irq, bool at_once)
 		return;
 	irq->told = icr;
 	irq->ext_told = ext;
+	count_sent(irq);
 	/* the line follows in the other modes too: a driver may leave them with a cause still there */
 	pci_intx_set(&nic->pci, true);
 	pci_msi_raise(&nic->pci, 0);

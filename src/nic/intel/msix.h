@@ -25,6 +25,7 @@ struct intel_irq {
 	uint32_t eicr, eims, eiac, eiam;
 	uint32_t ivar[INTEL_IVARS_MAX], ivar_misc;
 	uint32_t eitr[INTEL_VECTORS_MAX];
+	uint32_t sent; /* interrupts; IAC counts and clears it */
 	/* no registers: */
 	uint8_t kind; /* enum intel_irq_kind */
 	bool looked; /* ICR was read since the reset: what a driver that polls does (intel_driver_served) */
