@@ -8,7 +8,7 @@ from processes import Meter, datapath_of, qemu_of
 from table import Row
 
 PORT = 5001
-SECONDS = float(os.environ.get("BENCH_SECONDS", 2))
+SECONDS = float(os.environ.get("BENCH_SECONDS", 1.5))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
 PEER = machine.BUILD / "tests/bench/peer"
 
