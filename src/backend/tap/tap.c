@@ -71,7 +71,8 @@ static unsigned tun_flags(uint32_t offloads)
 /* The header's size belongs to the queue (macvtap) or to the device (tap): set it everywhere, and take what all have. */
 static int setup_header(struct tap *t, struct error *err)
 {
-	int size = sizeof(struct virtio_net_hdr_v1);
+	/* the short one: of the long one the kernel would fill the rest with zeros, frame by frame */
+	int size = sizeof(struct virtio_net_hdr);
 
 	for (unsigned i = 0; i < t->fds; i++) {
 		if (ioctl(t->fd[i], TUNSETVNETHDRSZ, &size) == 0)
