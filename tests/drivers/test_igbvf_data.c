@@ -490,6 +490,27 @@ static void buffers_outside_memory_are_counted_and_the_queue_goes_on(void **stat
 	assert_true(d->m->nic->counters.bad_access >= 2);
 }
 
+static void a_ring_outside_memory_makes_the_driver_failed_until_it_resets(void **state)
+{
+	struct vf_driver *d = *state;
+
+	machine_use_msix(d->m);
+	vf_use_vectors(d);
+	assert_int_equal(d->m->nic->status.now.state, DRIVER_READY);
+	vf_w(d, TDBAL, RAM_END);
+	vf_w(d, 0x3818, 3);
+	assert_int_equal(d->m->frames, 0);
+	assert_int_equal(d->m->nic->status.now.state, DRIVER_FAILED);
+	assert_true(vf_reset(d));
+	vf_open(d, VF_ONE_BUFFER);
+	vf_use_vectors(d);
+	assert_int_equal(d->m->nic->status.now.state, DRIVER_READY);
+	vf_w(d, RDBAL, RAM_END);
+	machine_say(d->m, frame_to(card_mac, 100, 1), 100);
+	assert_int_equal(dropped(d, DROP_BAD_ADDRESS), 1);
+	assert_int_equal(d->m->nic->status.now.state, DRIVER_FAILED);
+}
+
 static void a_reset_in_the_middle_of_a_frame_forgets_it(void **state)
 {
 	struct vf_driver *d = *state;
@@ -593,6 +614,7 @@ int main(void)
 		STORY(what_was_checked_is_what_is_sent),
 		STORY(a_frame_in_too_many_pieces_is_dropped),
 		STORY(buffers_outside_memory_are_counted_and_the_queue_goes_on),
+		STORY(a_ring_outside_memory_makes_the_driver_failed_until_it_resets),
 		STORY(a_reset_in_the_middle_of_a_frame_forgets_it),
 		STORY(a_guest_that_moves_in_the_middle_of_traffic_notices_nothing),
 	};

@@ -13,6 +13,13 @@
 #define CHECKED_BYTES (ETH_HEADER + VLAN_TAG)
 #define BUFFER_STD    2048u /* SRRCTL.BSIZEPACKET 0: the PF's RCTL.BSIZE counts */
 
+/* After an access outside guest memory. */
+static void check_ring(struct igbvf *v, const struct intel_ring *ring)
+{
+	if (!intel_ring_reachable(&v->nic, ring))
+		intel_driver_fault(&v->nic, &v->driver);
+}
+
 static const uint8_t broadcast[MAC_LEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 /* --- guest -> wire --- */
@@ -108,7 +115,10 @@ bool igbvf_transmit(struct nic *nic, unsigned queue)
 		.send = send_frames,
 	};
 
+	uint64_t bad = nic->counters.bad_access;
 	intel_transmit(&tx, &result);
+	if (nic->counters.bad_access != bad)
+		check_ring(v, &q->ring);
 	if (result.report)
 		intel_irq_raise(nic, &v->s.irq, &(struct intel_causes){ .tx = BIT(queue) });
 	if (result.frames)
@@ -194,8 +204,11 @@ static bool take(struct igbvf *v, const struct frame *f, bool *interrupt)
 		count_received(&v->s.stats, &info);
 		v->nic.counters.rx_frames++;
 		v->nic.counters.rx_bytes += f->length;
+	} else if (rc == -EMSGSIZE) {
+		nic_drop(&v->nic, DROP_OVERSIZE);
 	} else {
-		nic_drop(&v->nic, rc == -EMSGSIZE ? DROP_OVERSIZE : DROP_BAD_ADDRESS);
+		nic_drop(&v->nic, DROP_BAD_ADDRESS);
+		check_ring(v, &q->ring);
 	}
 	return true;
 }
