@@ -25,6 +25,8 @@ CARDS = {
     "8139too": Card("rtl8139,rev=0x10", "8139too", intx=True),
     "virtio_net": Card("virtio-net", "virtio_net", jumbo="mtu=9000", msix=True),
     "e1000": Card("e1000", "e1000", intx=True, jumbo="-"),
+    "82545em": Card("e1000-82545em", "e1000", intx=True, jumbo="-"),
+    "82544gc": Card("e1000-82544gc", "e1000", intx=True, jumbo="-"),
     "e1000e": Card("e1000e", "e1000e", jumbo="-", msix=True),
     "igb": Card("igb", "igb", jumbo="-", msix=True),
     "igbvf": Card("igbvf", "igbvf", jumbo="-", msix=True, promiscuous=False),

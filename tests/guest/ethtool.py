@@ -35,6 +35,8 @@ class Facts:
 COPPER = ((0x8, 100), (0x2, 10), (0x20, 1000))
 FACTS = {
     "e1000": Facts(firmware=r"", magic=0x100E8086, speeds=COPPER, forced=True, moderation=False),
+    "82545em": Facts(firmware=r"", magic=0x100F8086, speeds=COPPER, forced=True, moderation=False),
+    "82544gc": Facts(firmware=r"", magic=0x100C8086, speeds=COPPER, forced=True, moderation=False),
     "e1000e": Facts(firmware=r"\d+\.\d+-\d+", magic=0x10D38086, speeds=COPPER, forced=True),
     "igb": Facts(firmware=r"\d+\.\d+.*", channels=8, magic=0x10C98086, speeds=COPPER, forced=True),
     "igbvf": Facts(tests=("Link",), mode="online", firmware=r"", rings=1024, pause=False,

@@ -6,8 +6,8 @@ QEMU has no igc.
 """
 import lab
 
-DEVICES = {"rtl8139": "rtl8139", "virtio-net": "virtio-net-pci", "e1000": "e1000", "e1000e": "e1000e", "igb": "igb",
-           "igbvf": "igb"}
+DEVICES = {"rtl8139": "rtl8139", "virtio-net": "virtio-net-pci", "e1000": "e1000", "e1000-82545em": "e1000-82545em",
+           "e1000-82544gc": "e1000-82544gc", "e1000e": "e1000e", "igb": "igb", "igbvf": "igb"}
 EXPRESS = {"virtio-net", "e1000e", "igb", "igbvf"}
 
 
