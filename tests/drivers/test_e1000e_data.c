@@ -140,7 +140,22 @@ static void a_frame_without_room_waits_and_the_threshold_is_told_once(void **sta
 	m->nic->notes.rx_ready = false;
 	assert_true(e1k_take(&d, 0, &r));
 	assert_true(m->nic->notes.rx_ready);
+	for (unsigned i = 0; i < 6; i++)
+		assert_true(e1k_take(&d, 0, &r));
+	for (unsigned i = 0; i < 3; i++)
+		say(100);
+	assert_true(e1k_r32(&d, ICR) & RXDMT0); /* buffers came, and went: told again */
+}
+
+static void small_frames_are_told_when_the_driver_set_a_size(void **state)
+{
+	(void)state;
+	e1k_open(&d, E1K_EXTENDED, 0);
+	e1k_w32(&d, 0x2c00, 104); /* RSRPD, with FCS */
+	say(101);
+	assert_false(e1k_r32(&d, ICR) & BIT(16));
 	say(100);
+	assert_true(e1k_r32(&d, ICR) & BIT(16));
 }
 
 /* --- queues --- */
@@ -197,6 +212,38 @@ static void flows_go_where_hash_and_table_say(void **state)
 	say_packet(length);
 	assert_true(e1k_take(&d, 0, &r));
 	assert_int_equal(r.mrq | r.hash, 0);
+
+	/* a loaded key is used at once, not the one that was there before */
+	struct buffer saved = { 0 };
+	struct error err;
+	e1k_w32(&d, MRQC, 1 | 3u << 16);
+	assert_int_equal(nic_save(m->nic, &saved), 0);
+	e1k_w32(&d, RSSRK, 0);
+	say_packet(length);
+	assert_int_equal(nic_load(m->nic, saved.data, saved.length, &err), 0);
+	say_packet(length);
+	assert_true(e1k_take(&d, 1, &r));
+	assert_int_equal(r.hash, 0x51ccc178);
+	buffer_finish(&saved);
+}
+
+/* This card's descriptor knows one kind of TCP over IPv6. */
+static void tcp_over_ipv6_has_type_three(void **state)
+{
+	(void)state;
+	memset(packet, 0, 100);
+	memcpy(packet, card_mac, 6);
+	put_be16(packet + 12, 0x86dd);
+	packet[14] = 0x60;
+	put_be16(packet + 18, 20);
+	packet[20] = 6;
+	packet[66] = 0x50;
+	e1k_open(&d, E1K_EXTENDED, 0);
+	e1k_w32(&d, RXCSUM, BIT(13));
+	e1k_w32(&d, MRQC, 1 | BIT(18));
+	say_packet(74);
+	assert_true(e1k_take(&d, 0, &r));
+	assert_int_equal(r.mrq, 3);
 }
 
 /* --- checksums, VLAN --- */
@@ -291,6 +338,10 @@ static void the_clock_counts_nanoseconds_as_linux_sets_it(void **state)
 	uint64_t before = read_time(SYSTIML, SYSTIMH);
 	machine_wait(m, 1000 * MS);
 	assert_int_equal((read_time(SYSTIML, SYSTIMH) - before) >> 18, 1000 * MS);
+	before =
+		read_time(SYSTIML, SYSTIMH); /* a new rate leaves what was counted by the old one */
+	e1k_w32(&d, TIMINCA, 1u << 24 | 20u << 18);
+	assert_int_equal(read_time(SYSTIML, SYSTIMH), before);
 	e1k_w32(&d, SYSTIML, 5);
 	e1k_w32(&d, SYSTIMH, 7);
 	assert_int_equal(read_time(SYSTIML, SYSTIMH), 7ull << 32 | 5);
@@ -436,8 +487,10 @@ int main(void)
 		STORY(packet_split_goes_on_in_the_next_descriptor),
 		STORY(sizes_of_receive_buffers_are_those_of_rctl),
 		STORY(a_frame_without_room_waits_and_the_threshold_is_told_once),
+		STORY(small_frames_are_told_when_the_driver_set_a_size),
 		STORY(a_driver_sends_from_both_queues),
 		STORY(flows_go_where_hash_and_table_say),
+		STORY(tcp_over_ipv6_has_type_three),
 		STORY(checksums_are_looked_at_when_asked),
 		STORY(tags_are_taken_out_and_put_in),
 		STORY(a_large_tcp_segment_goes_out_as_one_frame),
