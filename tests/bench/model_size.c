@@ -2,7 +2,7 @@
  * one more, after a driver opened it. Saved state is told twice: with the driver of model_card.c, and at its largest, when every
  * register was written with something else.
  *
- * Usage: model_size DATAPATH [MODEL]...
+ * Usage: model_size DATAPATH [MODEL]... Fails when a saved state is larger than any may be.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,10 @@
 #include "model_card.h"
 #include "nic/nic.h"
 
-#define MORE 8u
+#define MORE	  8u
+#define STATE_MAX 8192u /* bytes that no saved state may pass */
+
+static bool too_much;
 
 /* --- saved state: a NIC in this process --- */
 
@@ -71,8 +74,9 @@ static bool measure_state(const struct card_model *model)
 	card_open(&card, model, &l.bus);
 	size_t opened = saved_size(l.nic);
 	write_everything(&l);
-	printf("%s, saved state: %zu bytes, at most %zu bytes\n", model->name, opened,
-	       saved_size(l.nic));
+	size_t most = saved_size(l.nic);
+	printf("%s, saved state: %zu bytes, at most %zu bytes\n", model->name, opened, most);
+	too_much |= !opened || most > STATE_MAX;
 	munmap(l.bus.ram, RAM_SIZE);
 	nic_destroy(l.nic);
 	return true;
@@ -146,5 +150,8 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < card_model_count; i++)
 		if (wanted(card_models[i].name, argv + 2) && measure_state(&card_models[i]))
 			measure_memory(&card_models[i], argv[1]);
-	return 0;
+	if (too_much)
+		fprintf(stderr, "model_size: a saved state fails or has more than %u bytes\n",
+			STATE_MAX);
+	return too_much;
 }
