@@ -24,23 +24,25 @@ class GuestError(Exception):
     pass
 
 
-def initramfs(version, files=None, tools=False, target="x86_64"):
+def initramfs(version, files=None, tools=False, target="x86_64", extra=()):
     """One archive after the other, as Linux takes them; `files` maps a path in the guest to its bytes."""
     folder, kind = lab.kernel(version, target), lab.TARGETS[target]
+    root = folder / "root.cpio"  # a kernel may come with a whole Debian, whose /bin and /lib are links into /usr
+    usr = "usr/" if root.exists() else ""
     own = Archive()
     own.file("init", (HERE / "init").read_bytes(), 0o755)
-    own.file("lib/agent.sh", (HERE / "agent.sh").read_bytes())
-    own.file("lib/guest.sh", (HERE / "guest.sh").read_bytes())
-    own.file("lib/udhcpc.sh", (HERE / "udhcpc.sh").read_bytes(), 0o755)
+    own.file(f"{usr}lib/agent.sh", (HERE / "agent.sh").read_bytes())
+    own.file(f"{usr}lib/guest.sh", (HERE / "guest.sh").read_bytes())
+    own.file(f"{usr}lib/udhcpc.sh", (HERE / "udhcpc.sh").read_bytes(), 0o755)
     probe = lab.BUILD / "tests/guest" / kind.probe
     if probe.exists():
-        own.file("bin/probe", probe.read_bytes(), 0o755)
+        own.file(f"{usr}bin/probe", probe.read_bytes(), 0o755)
     for name, data in (files or {}).items():
         own.file(name, data, 0o755)
-    parts = [kind.home / "tools/base.cpio", folder / "modules.cpio"]
+    parts = [root if usr else kind.home / "tools/base.cpio", folder / "modules.cpio"]
     if tools:
         parts.append(kind.home / "tools/tools.cpio")
-    return b"".join(part.read_bytes() for part in parts) + own.finish()
+    return b"".join(part.read_bytes() for part in [*parts, *extra]) + own.finish()
 
 
 class Guest:
@@ -51,11 +53,12 @@ class Guest:
     machine   q35 or pc, with options; None: the target's own (q35, virt)
     memory    the words that give the guest memory
     qemu      more words for QEMU
+    extra     more archives for its initramfs
     kernel    6.1 or 6.12; None: the machine boots from its cards (firmware scenarios)
     """
 
     def __init__(self, folder, nics=("auto",), name="guest", machine=None, memory=("-m", "256M"), qemu=(),
-                 kernel="6.1", files=None, tools=False, append="", options=(), cpus=1, target="x86_64"):
+                 kernel="6.1", files=None, tools=False, append="", options=(), cpus=1, target="x86_64", extra=()):
         self.folder = pathlib.Path(folder)
         self.name = name
         self.peer = nics is not None and bool(os.environ.get("ANYNIC_PEER"))
@@ -83,7 +86,7 @@ class Guest:
         self.qemu_words += ["-qmp", f"unix:{self.monitor_path},server=on,wait=off"]
         if kernel:
             initrd = self.folder / f"{name}.initrd"
-            initrd.write_bytes(initramfs(kernel, files, tools, target))
+            initrd.write_bytes(initramfs(kernel, files, tools, target, extra))
             self.qemu_words += ["-kernel", str(lab.kernel(kernel, target) / kind.image), "-initrd", str(initrd),
                                 "-append", self.append]
         self.qemu_words += list(map(str, qemu))
