@@ -297,16 +297,15 @@ static const char *const does[] = {
 	"receive buffers of 256 bytes to 16 KiB, frames over several of them, up to 16 KiB long",
 	"address, multicast and VLAN filters; all statistics",
 	"interrupts by INTx and MSI with ITR, RDTR, RADV, TIDV and TADV",
-	"EEPROM by its pins (readable, writable) and by EERD; PHY M88 with negotiation, 10 to 1000 "
-	"Mbit/s, loopback in PHY and MAC",
-	"the I/O window; pause frames both ways; registers and filters that wake, kept over resets",
+	"EEPROM by its pins (readable, writable) and by EERD; the I/O window",
+	"PHY M88 with negotiation, 10, 100 and 1000 Mbit/s; loopback in PHY and MAC",
+	"pause frames both ways; registers and filters that wake, kept over resets",
 	NULL,
 };
 static const char *const lacks[] = {
-	"PME# (vfio-user cannot carry it; the status bits are set), SMBus and management "
-	"controller, flash BAR, fibre",
-	"the packet buffer memory behind 0x10000, PCI-X timing, the packet checksum in byte 10 of "
-	"a receive descriptor",
+	"PME#, which vfio-user cannot carry (the status bits are set); SMBus; flash BAR; fibre",
+	"the packet buffer memory behind 0x10000; PCI-X timing",
+	"the packet checksum in byte 10 of a receive descriptor",
 	NULL,
 };
 

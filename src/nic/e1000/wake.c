@@ -60,7 +60,7 @@ static bool our_ipv4(const struct e1000 *e, const uint8_t *address)
 
 static bool our_ipv6(const struct e1000 *e, const uint8_t *address)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(e->s.ip6at); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(e->s.ip6at); i++)
 		if (get_le32(address + 4 * i) != e->s.ip6at[i])
 			return false;
 	return e->s.ipav & IPAV_IPV6;
@@ -135,7 +135,7 @@ void e1000_wake_frames(struct e1000 *e, const struct frame *frames, unsigned n)
 			continue;
 		wake(e, why);
 		e->s.wupl = info.length;
-		for (unsigned k = 0; k < ARRAY_SIZE(e->s.wupm); k++)
+		for (size_t k = 0; k < ARRAY_SIZE(e->s.wupm); k++)
 			e->s.wupm[k] = 4 * k + 4 <= info.have ? get_le32(info.head + 4 * k) : 0;
 	}
 }
