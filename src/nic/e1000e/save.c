@@ -126,7 +126,6 @@ int e1000e_load(struct nic *nic, const void *data, size_t len, struct error *err
 	if (in.failed || expected != TAG_END)
 		return error_set(err, -EINVAL, "e1000e: the saved state is cut short");
 	normalise(e);
-	intel_rss_key_changed(&e->s.rss);
 	for (unsigned i = 0; i < E1000E_QUEUES; i++)
 		nic_kick(nic, i);
 	nic->notes.rx_ready = true;

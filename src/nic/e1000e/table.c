@@ -251,6 +251,7 @@ static const struct reg rows[] = {
 	  .offset = I_CTRL,
 	  .kind = REG_RW,
 	  .mask = ALL,
+	  /* and pin 0 out, wake-up from D3cold told */
 	  .reset = CTRL_FD | CTRL_SLU | 2u << CTRL_SPEED_SHIFT | BIT(18) | BIT(20),
 	  STATE(ctrl),
 	  .written = ctrl_written },
@@ -272,7 +273,6 @@ static const struct reg rows[] = {
 	  .offset = I_CTRL_EXT,
 	  .kind = REG_RW,
 	  .mask = ALL,
-	  .reset = BIT(12) | BIT(20), /* as Linux expects: no wake-up pins, L1 as the bus wants */
 	  STATE(ctrl_ext),
 	  .written = ctrl_ext_written },
 	KEEP("FLA", R_FLA, 0x3f, fla),
@@ -480,7 +480,10 @@ static const struct reg rows[] = {
 	KEEP("FUNCTAG", R_FUNCTAG, ALL, functag),
 	KEEP_N("GSCL", R_GSCL, 4, 4, ALL, gscl),
 	KEEP_N("GSCN", R_GSCN, 4, 4, ALL, gscn),
-	{ .name = "FACTPS", .offset = R_FACTPS, .kind = REG_RO, .reset = 0x20000000 },
+	{ .name = "FACTPS",
+	  .offset = R_FACTPS,
+	  .kind = REG_RO,
+	  .reset = BIT(29) /* management's clock is off */ },
 	{ .name = "SWSM",
 	  .offset = I_SWSM,
 	  .kind = REG_RW,
