@@ -99,27 +99,40 @@ static bool checksum_right(const struct frame *f, const struct segment *s)
 	return csum_fold(frame_sum(f, s->l4, f->length, pseudo_sum(s, tcp_length))) == 0;
 }
 
+/* The IP headers, and Ethernet's in front of them: what may differ is the length, and of IPv4 identification and checksum. */
+static bool same_ip(const struct segment *first, const struct segment *next, unsigned number)
+{
+	const uint8_t *a = first->head, *b = next->head;
+
+	if (first->ipv6)
+		return memcmp(a, b, IPV6_LENGTH) == 0 &&
+		       memcmp(a + IPV6_LENGTH + 2, b + IPV6_LENGTH + 2,
+			      first->l4 - IPV6_LENGTH - 2) == 0;
+	return get_be16(b + IPV4_ID) == (uint16_t)(get_be16(a + IPV4_ID) + number) &&
+	       memcmp(a, b, IPV4_LENGTH) == 0 &&
+	       memcmp(a + IPV4_ID + 2, b + IPV4_ID + 2, IPV4_CSUM - IPV4_ID - 2) == 0 &&
+	       memcmp(a + IPV4_CSUM + 2, b + IPV4_CSUM + 2, first->l4 - IPV4_CSUM - 2) == 0;
+}
+
+/* The TCP headers: what may differ is the sequence number, which counts on, the flags and the checksum. */
+static bool same_tcp(const struct segment *first, const struct segment *next, unsigned number)
+{
+	const uint8_t *a = first->head + first->l4, *b = next->head + next->l4;
+	uint32_t length = first->headers - first->l4;
+
+	return get_be32(b + TCP_SEQ) == get_be32(a + TCP_SEQ) + number * first->payload &&
+	       memcmp(a, b, TCP_SEQ) == 0 &&
+	       memcmp(a + TCP_SEQ + 4, b + TCP_SEQ + 4, TCP_FLAGS - TCP_SEQ - 4) == 0 &&
+	       memcmp(a + TCP_FLAGS + 1, b + TCP_FLAGS + 1, TCP_CSUM - TCP_FLAGS - 1) == 0 &&
+	       memcmp(a + TCP_CSUM + 2, b + TCP_CSUM + 2, length - TCP_CSUM - 2) == 0;
+}
+
 /* True when `next` is what segmentation makes `number`-th behind `first`. */
 static bool follows(const struct segment *first, const struct segment *next, unsigned number)
 {
-	const uint8_t *a = first->head, *b = next->head;
-	uint32_t l4 = first->l4, lengths = first->ipv6 ? IPV6_LENGTH : IPV4_LENGTH;
-	/* what may differ: the length (IPv4: and the identification), IPv4's checksum; sequence, flags, checksum */
-	uint32_t behind = first->ipv6 ? IPV6_LENGTH + 2 : IPV4_ID + 2;
-
-	if (next->l4 != l4 || next->headers != first->headers || next->payload > first->payload)
-		return false;
-	if (!first->ipv6 && (get_be16(b + IPV4_ID) != (uint16_t)(get_be16(a + IPV4_ID) + number) ||
-			     memcmp(a + behind, b + behind, IPV4_CSUM - behind) != 0))
-		return false;
-	if (!first->ipv6)
-		behind = IPV4_CSUM + 2;
-	uint32_t sequence = get_be32(a + l4 + TCP_SEQ) + number * first->payload;
-	return get_be32(b + l4 + TCP_SEQ) == sequence && memcmp(a, b, lengths) == 0 &&
-	       memcmp(a + behind, b + behind, l4 + TCP_SEQ - behind) == 0 &&
-	       memcmp(a + l4 + 8, b + l4 + 8, TCP_FLAGS - 8) == 0 &&
-	       memcmp(a + l4 + 14, b + l4 + 14, 2) == 0 &&
-	       memcmp(a + l4 + 18, b + l4 + 18, first->headers - l4 - 18) == 0;
+	return next->l4 == first->l4 && next->headers == first->headers &&
+	       next->payload <= first->payload && same_ip(first, next, number) &&
+	       same_tcp(first, next, number);
 }
 
 /* Whether anything may come behind it. */
