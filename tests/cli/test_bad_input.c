@@ -184,7 +184,7 @@ static void a_bad_port_names_key_and_legal_values(void **state)
 		{ "plan --nic auto,legacy=virtio-net " Q, 2, "cannot be the legacy one",
 		  "legacy= takes rtl8139" },
 		{ "plan --nic auto,performant=rtl8139 " Q, 2, "cannot be the performant one",
-		  "performant= takes virtio-net" },
+		  "performant= takes igb" },
 		{ "plan --nic auto,backend=usr " Q, 2, "unknown backend 'usr', did you mean user?",
 		  "user, tap" },
 		{ "plan --nic auto,ifname=tap0 " Q, 2, "ifname= has no meaning for backend=user",
