@@ -202,7 +202,7 @@ static void a_negotiation_is_seen_under_way_and_ends_with_a_link_change(void **s
 	e_read(d, 0xc0);
 	e_write(d, 0xd0, E_LSC);
 	machine_interrupts(d->m);
-	machine_wait(d->m, 100 * MS);
+	machine_wait(d->m, 500 * MS);
 	assert_int_equal(machine_interrupts(d->m), 1);
 	assert_int_equal(e_read(d, 0xc0), E_LSC);
 	e_phy_read(d, 1);
@@ -245,7 +245,7 @@ static void slower_links_show_in_status(void **state)
 	e_phy_write(d, 9, 0);
 	e_phy_write(d, 4, 0x0081); /* 100 half */
 	e_phy_write(d, 0, 0x1200);
-	machine_wait(d->m, 100 * MS);
+	machine_wait(d->m, 500 * MS);
 	assert_int_equal(e_read(d, 8) & 0xc3, 0x42);
 	e_phy_write(d, 0, 0x0100); /* 10 full, without negotiation */
 	assert_int_equal(e_read(d, 8) & 0xc3, 0x03);
@@ -261,7 +261,7 @@ static void a_phy_reset_by_the_mac_restarts_it(void **state)
 	e_set(d, 0, BIT(31));
 	e_clear(d, 0, BIT(31));
 	assert_int_equal(e_phy_read(d, 16), 0x0068);
-	machine_wait(d->m, 100 * MS);
+	machine_wait(d->m, 500 * MS);
 	assert_int_equal(e_read(d, 8) & 2, 2);
 }
 

@@ -425,7 +425,7 @@ static void what_is_sent_comes_back_in_both_loopbacks(void **state)
 	check_loop(d);
 	nic_set_link(d->m->nic, true);
 	e_phy_write(d, 0, 0x1140);
-	machine_wait(d->m, 100 * MS);
+	machine_wait(d->m, 500 * MS);
 	e_send(d, frame_to(all, 600, 9), 600, 0, 0);
 	assert_int_equal(d->m->frames, 1);
 }

@@ -175,7 +175,7 @@ static void advertisement_decides_the_speed(void **state)
 		igc_phy_write(d, 0, 0x1340);
 		assert_false(igc_r(d, IGC_STATUS) & LU); /* under way */
 		assert_int_equal(igc_phy_read(d, 1) & 0x20, 0);
-		machine_wait(d->m, 150 * NS_PER_MS);
+		machine_wait(d->m, 500 * NS_PER_MS);
 		assert_int_equal(igc_r(d, IGC_STATUS) & (LU | 1 | SPEED), cases[i].status);
 	}
 }

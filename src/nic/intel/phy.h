@@ -1,10 +1,10 @@
 /* phy.h - the copper PHY behind MDIC: IEEE 802.3 clause 22 registers, autonegotiation, loopback; what one maker's PHY has
  * beyond is the model's (hooks).
  *
- * The cable is nic->link_up. The PHY's own link needs the cable, no power-down, and negotiation that has ended; a negotiation that the
- * driver starts takes INTEL_NEGOTIATION_NS (drivers expect to see it under way; igb's self-test resets the card and then wants no link
- * to come up between two reads of STATUS), one that the cable starts is over at once, so that a
- * port's switch is quick. The partner at the other end of our wire can do everything.
+ * The cable is nic->link_up. The PHY's own link needs the cable, no power-down, and negotiation that has ended. One that the driver
+ * starts takes INTEL_NEGOTIATION_NS: drivers expect to see it under way, and igb's self-test, which resets the card first, wants no
+ * link to come up between two reads of STATUS or while it tries the link's own interrupt. One that the cable starts is over at once,
+ * so that a port's switch is quick. The partner at the other end of our wire can do everything.
  */
 #ifndef ANYNIC_NIC_INTEL_PHY_H
 #define ANYNIC_NIC_INTEL_PHY_H
@@ -12,7 +12,7 @@
 #include "nic/nic.h"
 
 #define INTEL_PHY_REGS	     32u
-#define INTEL_NEGOTIATION_NS (100 * NS_PER_MS)
+#define INTEL_NEGOTIATION_NS (500 * NS_PER_MS)
 
 enum intel_speed { SPEED_10, SPEED_100, SPEED_1000, SPEED_2500, INTEL_SPEED_COUNT };
 
