@@ -139,7 +139,8 @@ static void wrong_unmaps_are_refused(void **state)
 
 	assert_int_equal(client_map(&w->c, 0x2000, 2 * GUEST_PAGE, fd, 0, 3), 0);
 	assert_int_equal(client_unmap(&w->c, 0x2000, GUEST_PAGE), -EINVAL);
-	assert_int_equal(client_unmap(&w->c, 0x8000, GUEST_PAGE), 24); /* nothing there: as the kernel's VFIO */
+	assert_int_equal(client_unmap(&w->c, 0x8000, GUEST_PAGE),
+			 24); /* nothing there: as the kernel's VFIO */
 	assert_int_equal(client_unmap(&w->c, 0x2000, UINT64_MAX), -EINVAL);
 	assert_int_equal(client_call(&w->c, VU_DMA_UNMAP, &dirty, 24, NULL, 0, NULL, 0),
 			 -EOPNOTSUPP);
