@@ -475,6 +475,18 @@ static void a_driver_that_keeps_resetting_a_running_card_has_failed(void **state
 	assert_status(d, DRIVER_READY, PHASE_OS);
 }
 
+static void resets_are_counted_at_an_even_nanosecond_too(void **state)
+{
+	struct rtl_driver *d = *state;
+
+	/* judged in the very nanosecond of the last reset: an age of 0, not one below it */
+	machine_wait(d->m, 1000 * MS - clock_now(d->m->nic->clock) % (1000 * MS));
+	assert_int_equal(clock_now(d->m->nic->clock) % 2, 0);
+	for (unsigned i = 0; i < 6; i++)
+		rtl_open_cplus(d, 0, IMR_CP);
+	assert_status(d, DRIVER_FAILED, PHASE_OS);
+}
+
 static void one_reset_now_and_then_is_no_failure(void **state)
 {
 	struct rtl_driver *d = *state;
@@ -513,6 +525,7 @@ int main(void)
 		TOO(the_status_follows_8139too),
 		CP(firmware_that_polls_is_ready_too),
 		CP(a_driver_that_keeps_resetting_a_running_card_has_failed),
+		CP(resets_are_counted_at_an_even_nanosecond_too),
 		CP(one_reset_now_and_then_is_no_failure),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

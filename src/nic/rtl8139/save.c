@@ -96,7 +96,7 @@ static void load_times(struct rtl8139 *r, struct reader *in)
 		now - reader_u64(in); /* modulo 2^64, like the difference that was saved */
 	for (unsigned i = 0; i < RESETS_KEPT; i++) {
 		uint64_t age = reader_u64(in);
-		r->reset_ns[i] = age == UINT64_MAX ? 0 : (now - age) | 1;
+		r->reset_ns[i] = age == UINT64_MAX ? 0 : MAX(now - age, 1);
 	}
 }
 

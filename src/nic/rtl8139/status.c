@@ -10,7 +10,7 @@
 void rtl8139_note_reset(struct rtl8139 *r)
 {
 	memmove(r->reset_ns + 1, r->reset_ns, sizeof(r->reset_ns) - sizeof(r->reset_ns[0]));
-	r->reset_ns[0] = nic_now(&r->nic) | 1; /* 0 means never */
+	r->reset_ns[0] = MAX(nic_now(&r->nic), 1); /* 0 means never */
 }
 
 static bool resets_loop(const struct rtl8139 *r)
