@@ -83,8 +83,9 @@ const struct guest_row guest_rows[] = {
 	  "a packet driver from elsewhere is needed; there are some for rtl8139 and e1000",
 	  "http://www.georgpotthast.de/sioux/packet.htm" },
 	{ "ipxe", "iPXE", 2010, "e1000e e1000 igb igbvf igc rtl8139 virtio-net", "",
-	  "QEMU's option ROMs have one driver each; the all-drivers ROM has these",
-	  "https://ipxe.org/appnote/hardware_drivers" },
+	  "the all-drivers ROM has these, QEMU's option ROMs one driver each; igc in versions "
+	  "after November 2025, so not in that of Debian 13",
+	  "https://ipxe.org/appnote/hardware_drivers https://github.com/ipxe/ipxe/pull/1565" },
 	{ "edk2", "EDK2, OVMF, AAVMF", 2013, "virtio-net", "",
 	  "any other card boots with an option ROM (romfile=)",
 	  "https://github.com/tianocore/edk2/tree/master/OvmfPkg/VirtioNetDxe" },
