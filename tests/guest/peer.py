@@ -18,10 +18,8 @@ def backend_words(netdev, options):
     if kind == "tap":
         return ["-netdev", f"tap,id={netdev},ifname={options['ifname']},script=no,downscript=no"]
     if kind == "stream":
-        server = "on" if options.get("mode") == "server" else "off"
-        return ["-netdev", f"stream,id={netdev},server={server},addr.type=unix,addr.path={options['path']},reconnect-ms=100"
-                if server == "off" else
-                f"stream,id={netdev},server=on,addr.type=unix,addr.path={options['path']}"]
+        role = "server=on" if options.get("mode") == "server" else "server=off,reconnect-ms=100"
+        return ["-netdev", f"stream,id={netdev},{role},addr.type=unix,addr.path={options['path']}"]
     raise lab.Skip(f"QEMU's own card has no backend {kind}")
 
 
