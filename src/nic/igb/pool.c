@@ -108,12 +108,14 @@ static bool is_local(struct igb *g, const struct frame *f, bool *wire)
 unsigned igb_switch_frames(struct nic *nic, struct frame *frames, unsigned n)
 {
 	struct igb *g = igb_of(nic);
-	unsigned done = 0;
+	unsigned done = 0, spent = 0;
 	bool wire;
 
 	for (; done < n; done++) {
 		g->loop_pool = (uint8_t)(frames[done].queue % IGB_POOLS + 1);
 		bool local = is_local(g, &frames[done], &wire);
+		if (local && !intel_loop_turn(nic, &frames[done], &spent))
+			break;
 		/* the wire first: a frame that has to come again must not have been delivered */
 		if (wire && nic_send(nic, &frames[done], 1) == 0)
 			break;

@@ -142,9 +142,12 @@ struct intel_rx {
 int intel_rx_put(struct intel_rx *rx, const struct intel_image *im);
 
 /* Takes frames that the card sent to itself (MAC or PHY loopback, another pool): offloads are done, then `receive` is called for
- * each resulting frame. How many were taken: all; what found no room is dropped like on a wire. */
+ * each resulting frame; what finds no room is dropped like on a wire. How many were taken: fewer when they become so many
+ * segments that the worker has to look after others; then all queues are runnable. */
 unsigned intel_loop_back(struct nic *nic, struct frame *frames, unsigned n,
 			 unsigned (*receive)(struct nic *nic, const struct frame *frames,
 					     unsigned n));
+/* The same bound for who loops frames back one by one: false when the turn is over. `*spent` begins as 0. */
+bool intel_loop_turn(struct nic *nic, const struct frame *f, unsigned *spent);
 
 #endif
