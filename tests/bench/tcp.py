@@ -1,5 +1,6 @@
 """TCP of one guest through our card and through QEMU's own card of the same kind: the same guest, the same kind of tap, one
 after the other in turns. Only the card that is measured is up, so that the other one shares neither interrupt nor CPU."""
+import functools
 import os
 import subprocess
 
@@ -56,6 +57,12 @@ class Card:
         self.interface = None
 
 
+@functools.lru_cache(maxsize=None)
+def both_cards():
+    """The taps stay for the next guest."""
+    return Card(0, "ours"), Card(1, "theirs")
+
+
 def start(lab, model, ours, theirs):
     """A guest with both cards of a model."""
     bus, words = "", []
@@ -103,8 +110,8 @@ KINDS = {"put": "guest -> host", "get": "host -> guest", "turn": "1-byte round t
 
 
 def measure(lab, names=tuple(MODELS)):
+    cards, rows = both_cards(), []
     server = subprocess.Popen([PEER, "serve", str(PORT)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    cards, rows = (Card(0, "ours"), Card(1, "theirs")), []
     try:
         for model in served():
             if model.name not in names:
