@@ -12,24 +12,10 @@
 
 enum {
 	R_CTRL_DUP = 0x0004,
-	R_AIT = 0x0458,
-	R_RDFH = 0x2410,
-	R_RDTR = 0x2820,
 	R_RXDCTL = 0x2828,
-	R_RADV = 0x282c,
-	R_RSRPD = 0x2c00,
 	R_TXDMAC = 0x3000,
-	R_TDFH = 0x3410,
-	R_TIDV = 0x3820,
 	R_TXDCTL = 0x3828,
-	R_TADV = 0x382c,
 	R_TSPMT = 0x3830,
-	R_IP4AT = 0x5840,
-	R_IP6AT = 0x5880,
-	R_WUPM = 0x5a00,
-	R_FFLT = 0x5f00,
-	R_FFMT = 0x9000,
-	R_FFVT = 0x9800,
 	/* where the 82542 had them; later chips answer there too (manual 13.2, "alternate offsets") */
 	R_OLD_RA = 0x0040,
 	R_OLD_RDTR = 0x0108,
@@ -63,26 +49,20 @@ enum {
 /* CTRL_EXT */
 #define CTRL_EXT_WRITE 0x13fffff0u
 
-/* MDIC */
 #define PHY_ADDRESS 1u
-#define MDIC_READY  BIT(28)
-#define MDIC_INT    BIT(29)
 
 /* ICR beyond the common ones */
-#define INT_RXCFG   BIT(10)
-#define INT_TXD_LOW BIT(15)
-#define INT_SRPD    BIT(16)
-#define INT_ALL	    0x1ffffu
+#define INT_RXCFG BIT(10)
+#define INT_ALL	  0x1ffffu
 
 /* RCTL, TCTL */
 #define RCTL_WRITE  0x06dfb3feu
 #define TCTL_SWXOFF BIT(22)
 #define TCTL_WRITE  0x03bffffau /* SWXOFF clears itself */
 
-/* RDTR, TIDV: bit 31 ends the wait now */
-#define DELAY_FLUSH BIT(31)
-#define DELAY_UNIT  1024ull /* ns; all four timers (manual 13.4.30, 13.4.31, 13.4.44, 13.4.46) */
-#define ITR_UNIT    256ull  /* ns (manual 13.4.18) */
+/* RDTR, TIDV and the interrupt throttle */
+#define DELAY_UNIT 1024ull /* ns; all four timers (manual 13.4.30, 13.4.31, 13.4.44, 13.4.46) */
+#define ITR_UNIT   256ull  /* ns (manual 13.4.18) */
 
 /* TXDCTL */
 #define TXDCTL_LWTHRESH_SHIFT 25

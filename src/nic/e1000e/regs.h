@@ -21,8 +21,6 @@ enum {
 	R_EIAC = 0x00dc,
 	R_IVAR = 0x00e4,
 	R_EITR = 0x00e8,
-	R_TCTL_EXT = 0x0404,
-	R_AIT = 0x0458,
 	R_EXTCNF_CTRL = 0x0f00,
 	R_EXTCNF_SIZE = 0x0f08,
 	R_POEMB = 0x0f10,
@@ -37,50 +35,22 @@ enum {
 	R_FCRTV = 0x5f40,
 	R_ERT = 0x2008,
 	R_PSRCTL = 0x2170,
-	R_RDFH = 0x2410,
-	R_RDTR = 0x2820,
-	R_RADV = 0x282c,
-	R_RSRPD = 0x2c00,
 	R_RAID = 0x2c08,
 	R_CPUVEC = 0x2c10,
-	R_TDFH = 0x3410,
-	R_TIDV = 0x3820,
-	R_TADV = 0x382c,
 	R_TARC = 0x3840,
-	R_IP4AT = 0x5840,
 	R_MANC2H = 0x5860,
 	R_RSSIM = 0x5864,
 	R_RSSIR = 0x5868,
-	R_IP6AT = 0x5880,
 	R_MFUTP = 0x5828,
 	R_MFVAL = 0x5824,
 	R_MDEF = 0x5890,
-	R_WUPM = 0x5a00,
-	R_GCR = 0x5b00,
 	R_FUNCTAG = 0x5b08,
 	R_GSCL = 0x5b10,
 	R_GSCN = 0x5b20,
-	R_FACTPS = 0x5b30,
 	R_SWSM2 = 0x5b58,
 	R_GCR2 = 0x5b64,
-	R_FFLT = 0x5f00,
 	R_HICR = 0x8f00,
-	R_FFMT = 0x9000,
 	R_FTFT = 0x9400,
-	R_FFVT = 0x9800,
-	R_SYSTIML = 0xb600,
-	R_SYSTIMH = 0xb604,
-	R_TIMINCA = 0xb608,
-	R_TIMADJL = 0xb60c,
-	R_TIMADJH = 0xb610,
-	R_TSYNCTXCTL = 0xb614,
-	R_TXSTMPL = 0xb618,
-	R_TXSTMPH = 0xb61c,
-	R_TSYNCRXCTL = 0xb620,
-	R_RXSTMPL = 0xb624,
-	R_RXSTMPH = 0xb628,
-	R_RXSATRL = 0xb62c,
-	R_RXSATRH = 0xb630,
 	R_RXMTRL = 0xb634,
 	R_RXUDP = 0xb638,
 };
@@ -92,16 +62,14 @@ enum {
 #define CTRL_EXT_PBA_CLR   BIT(31)
 
 /* Causes, 10.2.4 */
-#define INT_TXD_LOW BIT(15)
-#define INT_SRPD    BIT(16)
-#define INT_ACK	    BIT(17)
-#define INT_MNG	    BIT(18)
-#define INT_RXQ0    BIT(20)
-#define INT_RXQ1    BIT(21)
-#define INT_TXQ0    BIT(22)
-#define INT_TXQ1    BIT(23)
-#define INT_OTHER   BIT(24)
-#define INT_ALL	    0x01f7ffffu /* reserved ones too: the driver's self-test takes 0 to 9 */
+#define INT_ACK	  BIT(17)
+#define INT_MNG	  BIT(18)
+#define INT_RXQ0  BIT(20)
+#define INT_RXQ1  BIT(21)
+#define INT_TXQ0  BIT(22)
+#define INT_TXQ1  BIT(23)
+#define INT_OTHER BIT(24)
+#define INT_ALL	  0x01f7ffffu /* reserved ones too: the driver's self-test takes 0 to 9 */
 /* those that OTHER stands for */
 #define INT_OF_OTHER (INT_LSC | INT_RXO | INT_MDAC | INT_SRPD | INT_ACK | INT_MNG)
 #define INT_QUEUES   (INT_RXQ0 | INT_RXQ1 | INT_TXQ0 | INT_TXQ1)
@@ -121,19 +89,8 @@ enum {
 
 #define TARC_ENABLE BIT(10)
 
-/* RDTR, TIDV */
-#define DELAY_FLUSH BIT(31)
-
-/* SWSM, EXTCNF_CTRL */
-#define SWSM_SMBI BIT(0)
-
 /* EECD beyond the common ones, 10.2.1.3 */
-#define EECD_SIZE_SHIFT 11
-#define EECD_FLUPD	BIT(19)
-
-/* MDIC */
-#define MDIC_INTERRUPT BIT(29)
-#define MDIC_READY     BIT(28)
+#define EECD_FLUPD BIT(19)
 
 /* EEMNGCTL: configuration of both ports done */
 #define EEMNGCTL_DONE (BIT(18) | BIT(19))

@@ -102,7 +102,7 @@ static void mdic_written(struct pci_device *dev, const struct reg *row, unsigned
 	(void)row, (void)index, (void)old;
 	e->s.mdic = intel_mdic(&e->nic, &e->phy, &e1000e_phy, E1000E_PHY_ADDRESS, value);
 	e1000e_link_update(e);
-	if (value & MDIC_INTERRUPT)
+	if (value & MDIC_INT)
 		e1000e_raise(e, INT_MDAC);
 }
 
@@ -133,7 +133,7 @@ static void delay_written(struct pci_device *dev, const struct reg *row, unsigne
 
 	(void)index, (void)old;
 	if (value & DELAY_FLUSH)
-		e1000e_flush_delay(e, row->offset == R_RDTR ? &e->rx_delay : &e->tx_delay);
+		e1000e_flush_delay(e, row->offset == I_RDTR ? &e->rx_delay : &e->tx_delay);
 }
 
 /* --- receive, transmit --- */
@@ -193,7 +193,7 @@ static void systim_written(struct pci_device *dev, const struct reg *row, unsign
 	struct e1000e *e = of(dev);
 
 	(void)index, (void)old;
-	intel_ptp_clock_set(&e->s.clock, row->offset == R_SYSTIMH, value, nic_now(&e->nic));
+	intel_ptp_clock_set(&e->s.clock, row->offset == I_SYSTIMH, value, nic_now(&e->nic));
 }
 
 static void timinca_written(struct pci_device *dev, const struct reg *row, unsigned index,
@@ -218,7 +218,7 @@ static void timadjh_written(struct pci_device *dev, const struct reg *row, unsig
 static uint32_t stamp_high_read(struct pci_device *dev, const struct reg *row, unsigned index)
 {
 	struct e1000e *e = of(dev);
-	struct intel_stamp *s = row->offset == R_TXSTMPH ? &e->s.tx_stamp : &e->s.rx_stamp;
+	struct intel_stamp *s = row->offset == I_TXSTMPH ? &e->s.tx_stamp : &e->s.rx_stamp;
 
 	(void)index;
 	intel_stamp_fetched(s);
@@ -347,14 +347,14 @@ static const struct reg rows[] = {
 	  .mask = 0x13fffffa,
 	  STATE(tctl),
 	  .written = tctl_written },
-	KEEP("TCTL_EXT", R_TCTL_EXT, ALL, tctl_ext),
+	KEEP("TCTL_EXT", I_TCTL_EXT, ALL, tctl_ext),
 	{ .name = "TIPG",
 	  .offset = I_TIPG,
 	  .kind = REG_RW,
 	  .mask = 0x3fffffff,
 	  .reset = 0x00602008,
 	  STATE(tipg) },
-	KEEP("AIT", R_AIT, 0xffff, ait),
+	KEEP("AIT", I_AIT, 0xffff, ait),
 	{ .name = "LEDCTL",
 	  .offset = I_LEDCTL,
 	  .kind = REG_RW,
@@ -391,21 +391,21 @@ static const struct reg rows[] = {
 	KEEP("FCRTL", I_FCRTL, 0x8000fff8, fcrtl),
 	KEEP("FCRTH", I_FCRTH, 0xfff8, fcrth),
 	KEEP("PSRCTL", R_PSRCTL, 0x3f3f3f7f, psrctl),
-	KEEP_N("RDFIFO", R_RDFH, 8, 5, 0x1fff, rdf),
+	KEEP_N("RDFIFO", I_RDFH, 8, 5, 0x1fff, rdf),
 	{ RING("RDBAL", I_RX_RING, I_RING_BAL, 0xfffffff0u, rx, bal) },
 	{ RING("RDBAH", I_RX_RING, I_RING_BAH, ALL, rx, bah) },
 	{ RING("RDLEN", I_RX_RING, I_RING_LEN, 0xfff80, rx, len), .written = rx_ring_written },
 	{ RING("RDH", I_RX_RING, I_RING_HEAD, 0xffff, rx, head) },
 	{ RING("RDT", I_RX_RING, I_RING_TAIL, 0xffff, rx, tail), .written = rx_ring_written },
 	{ .name = "RDTR",
-	  .offset = R_RDTR,
+	  .offset = I_RDTR,
 	  .kind = REG_RW,
 	  .mask = 0xffff,
 	  STATE(rdtr),
 	  .written = delay_written },
 	{ RING("RXDCTL", I_RX_RING, I_RING_CTL, 0x013f3f3f, rx, ctl), .reset = 0x00010000 },
-	KEEP("RADV", R_RADV, 0xffff, radv),
-	KEEP("RSRPD", R_RSRPD, 0xfff, rsrpd),
+	KEEP("RADV", I_RADV, 0xffff, radv),
+	KEEP("RSRPD", I_RSRPD, 0xfff, rsrpd),
 	KEEP("RAID", R_RAID, 0xffff, raid),
 	KEEP("CPUVEC", R_CPUVEC, 0x1f, cpuvec),
 	KEEP("RXCSUM", I_RXCSUM, 0x3fff, rxcsum),
@@ -439,20 +439,20 @@ static const struct reg rows[] = {
 	  .written = rss_key_written },
 
 	/* transmit */
-	KEEP_N("TDFIFO", R_TDFH, 8, 5, 0x1fff, tdf),
+	KEEP_N("TDFIFO", I_TDFH, 8, 5, 0x1fff, tdf),
 	{ RING("TDBAL", I_TX_RING, I_RING_BAL, 0xfffffff0u, tx, bal) },
 	{ RING("TDBAH", I_TX_RING, I_RING_BAH, ALL, tx, bah) },
 	{ RING("TDLEN", I_TX_RING, I_RING_LEN, 0xfff80, tx, len), .written = tx_ring_written },
 	{ RING("TDH", I_TX_RING, I_RING_HEAD, 0xffff, tx, head) },
 	{ RING("TDT", I_TX_RING, I_RING_TAIL, 0xffff, tx, tail), .written = tx_ring_written },
 	{ .name = "TIDV",
-	  .offset = R_TIDV,
+	  .offset = I_TIDV,
 	  .kind = REG_RW,
 	  .mask = 0xffff,
 	  STATE(tidv),
 	  .written = delay_written },
 	{ RING("TXDCTL", I_TX_RING, I_RING_CTL, ALL, tx, ctl), .reset = BIT(22) },
-	KEEP("TADV", R_TADV, 0xffff, tadv),
+	KEEP("TADV", I_TADV, 0xffff, tadv),
 	{ .name = "TARC",
 	  .offset = R_TARC,
 	  .stride = 0x100,
@@ -470,18 +470,18 @@ static const struct reg rows[] = {
 	KEEP("MFVAL", R_MFVAL, ALL, mfval),
 	KEEP_N("MFUTP", R_MFUTP, 4, 4, ALL, mfutp),
 	KEEP("IPAV", I_IPAV, 0x0001000f, ipav),
-	KEEP_N("IP4AT", R_IP4AT, 4, 7, ALL, ip4at),
+	KEEP_N("IP4AT", I_IP4AT, 4, 7, ALL, ip4at),
 	KEEP("MANC2H", R_MANC2H, 0xff, manc2h),
-	KEEP_N("IP6AT", R_IP6AT, 4, 4, ALL, ip6at),
+	KEEP_N("IP6AT", I_IP6AT, 4, 4, ALL, ip6at),
 	KEEP_N("MDEF", R_MDEF, 4, 8, ALL, mdef),
 	KEEP("WUPL", I_WUPL, 0xfff, wupl),
-	KEEP_N("WUPM", R_WUPM, 4, 32, ALL, wupm),
-	KEEP("GCR", R_GCR, ALL, gcr),
+	KEEP_N("WUPM", I_WUPM, 4, 32, ALL, wupm),
+	KEEP("GCR", I_GCR, ALL, gcr),
 	KEEP("FUNCTAG", R_FUNCTAG, ALL, functag),
 	KEEP_N("GSCL", R_GSCL, 4, 4, ALL, gscl),
 	KEEP_N("GSCN", R_GSCN, 4, 4, ALL, gscn),
 	{ .name = "FACTPS",
-	  .offset = R_FACTPS,
+	  .offset = I_FACTPS,
 	  .kind = REG_RO,
 	  .reset = BIT(29) /* management's clock is off */ },
 	{ .name = "SWSM",
@@ -494,47 +494,47 @@ static const struct reg rows[] = {
 	KEEP("SWSM2", R_SWSM2, 2, swsm2),
 	KEEP("SW_FW_SYNC", I_SW_FW_SYNC, ALL, sw_fw_sync),
 	KEEP("GCR2", R_GCR2, ALL, gcr2),
-	KEEP_N("FFLT", R_FFLT, 4, 8, 0x7ff, fflt),
+	KEEP_N("FFLT", I_FFLT, 4, 8, 0x7ff, fflt),
 	KEEP("FCRTV", R_FCRTV, 0xffff, fcrtv),
 	KEEP("HICR", R_HICR, ALL, hicr),
-	KEEP_N("FFMT", R_FFMT, 4, 256, 0xf, ffmt),
+	KEEP_N("FFMT", I_FFMT, 4, 256, 0xf, ffmt),
 	KEEP_N("FTFT", R_FTFT, 4, 256, ALL, ftft),
-	KEEP_N("FFVT", R_FFVT, 4, 256, ALL, ffvt),
+	KEEP_N("FFVT", I_FFVT, 4, 256, ALL, ffvt),
 
 	/* IEEE 1588 */
 	{ .name = "SYSTIML",
-	  .offset = R_SYSTIML,
+	  .offset = I_SYSTIML,
 	  .kind = REG_RO,
 	  .read = systiml_read,
 	  .written = systim_written },
 	{ .name = "SYSTIMH",
-	  .offset = R_SYSTIMH,
+	  .offset = I_SYSTIMH,
 	  .kind = REG_RO,
 	  STATE(clock.held_high),
 	  .written = systim_written },
 	{ .name = "TIMINCA",
-	  .offset = R_TIMINCA,
+	  .offset = I_TIMINCA,
 	  .kind = REG_RW,
 	  .mask = ALL,
 	  STATE(clock.timinca),
 	  .written = timinca_written },
-	KEEP("TIMADJL", R_TIMADJL, ALL, clock.adjust_low),
-	{ .name = "TIMADJH", .offset = R_TIMADJH, .kind = REG_WO, .written = timadjh_written },
-	KEEP("TSYNCTXCTL", R_TSYNCTXCTL, TSYNC_ENABLED, tx_stamp.ctl),
-	{ .name = "TXSTMPL", .offset = R_TXSTMPL, .kind = REG_RO, STATE(tx_stamp.low) },
+	KEEP("TIMADJL", I_TIMADJL, ALL, clock.adjust_low),
+	{ .name = "TIMADJH", .offset = I_TIMADJH, .kind = REG_WO, .written = timadjh_written },
+	KEEP("TSYNCTXCTL", I_TSYNCTXCTL, TSYNC_ENABLED, tx_stamp.ctl),
+	{ .name = "TXSTMPL", .offset = I_TXSTMPL, .kind = REG_RO, STATE(tx_stamp.low) },
 	{ .name = "TXSTMPH",
-	  .offset = R_TXSTMPH,
+	  .offset = I_TXSTMPH,
 	  .kind = REG_RO,
 	  STATE(tx_stamp.high),
 	  .read = stamp_high_read },
-	KEEP("TSYNCRXCTL", R_TSYNCRXCTL, TSYNC_ENABLED | TSYNC_RX_TYPE, rx_stamp.ctl),
-	{ .name = "RXSTMPL", .offset = R_RXSTMPL, .kind = REG_RO, STATE(rx_stamp.low) },
+	KEEP("TSYNCRXCTL", I_TSYNCRXCTL, TSYNC_ENABLED | TSYNC_RX_TYPE, rx_stamp.ctl),
+	{ .name = "RXSTMPL", .offset = I_RXSTMPL, .kind = REG_RO, STATE(rx_stamp.low) },
 	{ .name = "RXSTMPH",
-	  .offset = R_RXSTMPH,
+	  .offset = I_RXSTMPH,
 	  .kind = REG_RO,
 	  STATE(rx_stamp.high),
 	  .read = stamp_high_read },
-	{ .name = "RXSATR", .offset = R_RXSATRL, .count = 2, .kind = REG_RO, STATE(rxsatr) },
+	{ .name = "RXSATR", .offset = I_RXSATRL, .count = 2, .kind = REG_RO, STATE(rxsatr) },
 	{ .name = "RXMTRL",
 	  .offset = R_RXMTRL,
 	  .kind = REG_RW,
@@ -573,7 +573,7 @@ static const struct reg rows[] = {
 	  .count = E1000E_RA,
 	  .kind = REG_ALIAS,
 	  .of = I_RA + 4 },
-	SAME("RDTR (8254x)", 0x0108, R_RDTR, 1),
+	SAME("RDTR (8254x)", 0x0108, I_RDTR, 1),
 	SAME("RDBAL (8254x)", 0x0110, I_RX_RING + I_RING_BAL, 1),
 	SAME("RDBAH (8254x)", 0x0114, I_RX_RING + I_RING_BAH, 1),
 	SAME("RDLEN (8254x)", 0x0118, I_RX_RING + I_RING_LEN, 1),
@@ -587,7 +587,7 @@ static const struct reg rows[] = {
 	SAME("TDLEN (8254x)", 0x0428, I_TX_RING + I_RING_LEN, 1),
 	SAME("TDH (8254x)", 0x0430, I_TX_RING + I_RING_HEAD, 1),
 	SAME("TDT (8254x)", 0x0438, I_TX_RING + I_RING_TAIL, 1),
-	SAME("TIDV (8254x)", 0x0440, R_TIDV, 1),
+	SAME("TIDV (8254x)", 0x0440, I_TIDV, 1),
 	SAME("VFTA (8254x)", 0x0600, I_VFTA, 128),
 };
 

@@ -11,7 +11,6 @@
 #define AER_AT	       0x100
 #define MSIX_PBA       0x2000u
 #define PHY_ADDRESS    1u
-#define MDIC_INTERRUPT BIT(29)
 #define FRTIMER_NS     1000u
 #define SYSTIM_TICK_NS 16u
 
@@ -158,7 +157,7 @@ void igb_mdic_written(struct pci_device *dev, const struct reg *row, unsigned in
 
 	(void)row, (void)index, (void)old;
 	g->s.mdic = intel_mdic(&g->nic, &g->phy, &igb_phy_model, PHY_ADDRESS, value);
-	if (value & MDIC_INTERRUPT) {
+	if (value & MDIC_INT) {
 		const struct intel_causes c = { .other = INT_MDAC };
 		intel_irq_raise(&g->nic, &g->s.irq, &c);
 	}

@@ -6,7 +6,7 @@ uint32_t igb_systim_read(struct pci_device *dev, const struct reg *row, unsigned
 	struct igb *g = igb_of_dev(dev);
 
 	(void)index;
-	return row->offset == R_SYSTIML ? intel_ptp_clock_read_low(&g->s.clock, nic_now(&g->nic))
+	return row->offset == I_SYSTIML ? intel_ptp_clock_read_low(&g->s.clock, nic_now(&g->nic))
 					: g->s.clock.held_high;
 }
 
@@ -16,7 +16,7 @@ void igb_systim_written(struct pci_device *dev, const struct reg *row, unsigned 
 	struct igb *g = igb_of_dev(dev);
 
 	(void)index, (void)old;
-	intel_ptp_clock_set(&g->s.clock, row->offset == R_SYSTIMH, value, nic_now(&g->nic));
+	intel_ptp_clock_set(&g->s.clock, row->offset == I_SYSTIMH, value, nic_now(&g->nic));
 }
 
 void igb_timinca_written(struct pci_device *dev, const struct reg *row, unsigned index,

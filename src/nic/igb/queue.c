@@ -23,8 +23,8 @@ static int by_ethertype(const struct igb *g, const struct intel_rx_info *info, s
 		if (!(f & ETQF_ENABLE) || (f & 0xffff) != info->ethertype)
 			continue;
 		c->packet_type = (uint16_t)(RXT_ETQF | i << 4);
-		c->at_once |= (f & ETQF_IM) != 0;
-		return f & ETQF_QUEUE_EN ? (int)ETQF_QUEUE(f) : NO_QUEUE;
+		c->at_once |= (f & ETQF_IMMEDIATE) != 0;
+		return f & ETQF_QUEUE_ENABLE ? (int)ETQF_QUEUE(f) : NO_QUEUE;
 	}
 	return NO_QUEUE;
 }
@@ -61,7 +61,7 @@ static bool is_urgent(const struct igb *g, unsigned i, const struct intel_rx_inf
 {
 	uint32_t ext = g->s.imirext[i];
 
-	if (!(g->s.imir[i] & IMIR_IM))
+	if (!(g->s.imir[i] & IMIR_IMMEDIATE))
 		return false;
 	if (!(ext & IMIREXT_ANY_SIZE) && info->length >= (ext & IMIREXT_SIZE))
 		return false;
@@ -82,8 +82,8 @@ static int by_tuple(const struct igb *g, const struct intel_rx_info *info, struc
 	if (info->l3 != L3_IPV4 || (info->flags & RXF_FRAGMENT))
 		return NO_QUEUE;
 	for (unsigned i = 0; i < IGB_FILTERS; i++) {
-		bool used =
-			(g->s.ftqf[i] & (FTQF_QUEUE_EN | FTQF_1588)) || (g->s.imir[i] & IMIR_IM);
+		bool used = (g->s.ftqf[i] & (FTQF_QUEUE_EN | FTQF_1588)) ||
+			    (g->s.imir[i] & IMIR_IMMEDIATE);
 		if (!used || !tuple_matches(g, i, info))
 			continue;
 		c->at_once |= is_urgent(g, i, info);

@@ -6,9 +6,6 @@
 
 enum {
 	R_SCTL = 0x0024,
-	R_CONNSW = 0x0034,
-	R_TCTL_EXT = 0x0404,
-	R_AIT = 0x0458,
 	R_VMBMEM = 0x0800,
 	R_P2VMAILBOX = 0x0c00,
 	R_MBVFICR = 0x0c80,
@@ -20,10 +17,8 @@ enum {
 	R_I2CCMD = 0x1028,
 	R_FRTIMER = 0x1048,
 	R_TCPTIMER = 0x104c,
-	R_RXPBS = 0x2404,
 	R_QDE = 0x2408,
 	R_FCRTV = 0x2460,
-	R_TXPBS = 0x3404,
 	R_DTXSWC = 0x3500,
 	R_LVMMC = 0x3548,
 	R_WVBR = 0x3554,
@@ -38,63 +33,28 @@ enum {
 	R_PCS_LCTL = 0x4208,
 	R_PCS_LSTAT = 0x420c,
 	R_PCS_ANADV = 0x4218,
-	R_RLPML = 0x5004,
 	R_RA2 = 0x54e0,
-	R_PSRTYPE = 0x5480,
 	R_VLAPQF = 0x55b0,
-	R_SYNQF = 0x55fc,
 	R_VT_CTL = 0x581c,
-	R_IP4AT = 0x5840,
-	R_IP6AT = 0x5880,
 	R_SAQF = 0x5980,
 	R_DAQF = 0x59a0,
 	R_SPQF = 0x59c0,
 	R_FTQF = 0x59e0,
-	R_IMIR = 0x5a80,
-	R_IMIREXT = 0x5aa0,
 	R_IMIRVP = 0x5ac0,
 	R_TXSWC = 0x5acc,
 	R_VMOLR = 0x5ad0,
 	R_RPLOLR = 0x5af0,
-	R_GCR = 0x5b00,
-	R_FACTPS = 0x5b30,
 	R_GIOCTL = 0x5b44,
 	R_CCMCTL = 0x5b48,
 	R_SCCTL = 0x5b4c,
 	R_DCA_ID = 0x5b70,
 	R_DCA_CTRL = 0x5b74,
 	R_IOVTCL = 0x5bbc,
-	R_ETQF = 0x5cb0,
 	R_VLVF = 0x5d00,
-	R_TSYNCRXCFG = 0x5f50,
-	R_UTA = 0xa000,
-	R_SYSTIML = 0xb600,
-	R_SYSTIMH = 0xb604,
-	R_TIMINCA = 0xb608,
-	R_TIMADJL = 0xb60c,
-	R_TIMADJH = 0xb610,
-	R_TSYNCTXCTL = 0xb614,
-	R_TXSTMPL = 0xb618,
-	R_TXSTMPH = 0xb61c,
-	R_TSYNCRXCTL = 0xb620,
-	R_RXSTMPL = 0xb624,
-	R_RXSTMPH = 0xb628,
-	R_RXSATRL = 0xb62c,
-	R_RXSATRH = 0xb630,
-	R_TSAUXC = 0xb640,
-	R_TRGTTIM = 0xb644,
-	R_RX_QUEUE =
-		0xc000, /* all queues, 0x40 apart; queues 0 to 3 also at I_RX_RING, 0x100 apart */
-	R_TX_QUEUE = 0xe000,
 };
 
 /* Inside a queue's block */
-#define R_SRRCTL 0x0c
-#define R_DCA	 0x14
-#define R_RQDPC	 0x30
 #define R_DVMOLR 0x38
-#define R_TDWBAL 0x38
-#define R_TDWBAH 0x3c
 
 #define STATUS_LAN_INIT_DONE BIT(9)
 
@@ -102,18 +62,9 @@ enum {
 #define CTRL_EXT_PFRSTD BIT(14)
 
 /* EECD */
-#define EECD_ADDR_BITS	BIT(10) /* 16 address bits */
-#define EECD_SIZE_SHIFT 11
-#define EECD_SIZE_128	1u /* 2^(6 + 1) words */
+#define EECD_SIZE_128 1u /* 2^(6 + 1) words */
 
 #define EEMNGCTL_CFG_DONE BIT(18) /* port 0 */
-
-/* SRRCTL (8.10.2) */
-#define SRRCTL_PACKET_KB   0x7fu
-#define SRRCTL_HEADER(v)   (((v) >> 8 & 0x3f) * 64)
-#define SRRCTL_DESCTYPE(v) ((v) >> 25 & 7)
-#define SRRCTL_DROP_EN	   BIT(31)
-enum desc_type { DESC_LEGACY = 0, DESC_ONE_BUFFER = 1, DESC_SPLIT = 2, DESC_SPLIT_ALWAYS = 5 };
 
 #define TDWBAL_ENABLE BIT(0)
 
@@ -151,16 +102,7 @@ enum desc_type { DESC_LEGACY = 0, DESC_ONE_BUFFER = 1, DESC_SPLIT = 2, DESC_SPLI
 #define RAH_POOLS 18
 
 /* ETQF (8.10.10) */
-#define ETQF_ENABLE   BIT(26)
-#define ETQF_IM	      BIT(29)
-#define ETQF_1588     BIT(30)
-#define ETQF_QUEUE_EN BIT(31)
-#define ETQF_QUEUE(v) ((v) >> 16 & 7)
-
-/* SYNQF (8.10.11), RFCTL */
-#define SYNQF_ENABLE   BIT(0)
-#define SYNQF_QUEUE(v) ((v) >> 1 & 7)
-#define RFCTL_SYNQFP   BIT(19)
+#define ETQF_1588 BIT(30)
 
 /* FTQF (8.10.15): which parts are not compared */
 #define FTQF_PROTOCOL	   0xffu
@@ -171,7 +113,6 @@ enum desc_type { DESC_LEGACY = 0, DESC_ONE_BUFFER = 1, DESC_SPLIT = 2, DESC_SPLI
 #define FTQF_ANY_SOURCE	   BIT(29)
 #define FTQF_ANY_DEST	   BIT(30)
 #define FTQF_ANY_SRC_PORT  BIT(31)
-#define IMIR_IM		   BIT(16)
 #define IMIR_ANY_DEST_PORT BIT(17)
 #define IMIREXT_SIZE	   0xfffu
 #define IMIREXT_ANY_SIZE   BIT(12)

@@ -60,7 +60,7 @@ void igb_rctl_written(struct pci_device *dev, const struct reg *row, unsigned in
 
 static uint32_t buffer_size(const struct igb *g, const struct igb_rx_queue *q)
 {
-	uint32_t kb = q->srrctl & SRRCTL_PACKET_KB;
+	uint32_t kb = SRRCTL_PACKET_KB(q->srrctl);
 
 	return kb ? kb * 1024 : 2048u >> (g->s.rctl >> RCTL_BSIZE_SHIFT & 3);
 }

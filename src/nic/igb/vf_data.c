@@ -150,7 +150,7 @@ static void set_format(const struct igbvf *v, const struct igbvf_rx *q,
 {
 	unsigned type = SRRCTL_DESCTYPE(q->srrctl);
 
-	rx->buffer_size = (q->srrctl & SRRCTL_PACKET_KB) * 1024;
+	rx->buffer_size = SRRCTL_PACKET_KB(q->srrctl) * 1024;
 	if (!rx->buffer_size)
 		rx->buffer_size = BUFFER_STD;
 	if (type == DESC_LEGACY) {

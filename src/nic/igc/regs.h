@@ -21,7 +21,6 @@
 #define IGC_TARGETS	2u
 
 enum {
-	R_CONNSW = 0x0034,
 	R_TSSDP = 0x003c,
 	R_LTRC = 0x01a0,
 	R_RETX_CTL = 0x041c,
@@ -30,7 +29,6 @@ enum {
 	R_EEER = 0x0e30,
 	R_EEE_SU = 0x0e34,
 	R_IPCNFG = 0x0e38,
-	R_RXPBS = 0x2404,
 	R_FCRTV = 0x2460,
 	R_DMACR = 0x2508,
 	R_TQAVCC = 0x3004,
@@ -44,42 +42,20 @@ enum {
 	R_ENDQT = 0x3334,
 	R_TXQCTL = 0x3344,
 	R_TXARB = 0x3354,
-	R_TXPBS = 0x3404,
-	R_TDFH = 0x3410,
 	R_DTXMXPKTSZ = 0x355c,
 	R_TQAVCTRL = 0x3570,
-	R_RLPML = 0x5004,
-	R_PSRTYPE = 0x5480,
 	R_VLANPQF = 0x55b0,
-	R_SYNQF = 0x55fc,
 	R_FHFTSL = 0x5804,
 	R_WUFC_EXT = 0x580c,
 	R_WUS_EXT = 0x5814,
 	R_TTQF = 0x59e0,
-	R_WUPM = 0x5a00,
-	R_IMIR = 0x5a80,
-	R_IMIREXT = 0x5aa0,
-	R_GCR = 0x5b00,
-	R_FACTPS = 0x5b30,
 	R_PBACL = 0x5b68,
 	R_LTRMINV = 0x5bb0,
 	R_LTRMAXV = 0x5bb4,
-	R_ETQF = 0x5cb0,
-	R_TSYNCRXCFG = 0x5f50,
 	R_FHFT = 0x9000,
 	R_FHFT_EXT = 0x9a00,
-	R_UTA = 0xa000,
-	R_SYSTIML = 0xb600,
-	R_SYSTIMH = 0xb604,
-	R_TIMINCA = 0xb608,
 	R_TIMADJ = 0xb60c,
-	R_TSYNCTXCTL = 0xb614,
 	R_TXSTMP0 = 0xb618,
-	R_TSYNCRXCTL = 0xb620,
-	R_RXSTMPL = 0xb624,
-	R_RXSTMPH = 0xb628,
-	R_TSAUXC = 0xb640,
-	R_TRGTTIM = 0xb644,
 	R_FREQOUT = 0xb654,
 	R_AUXSTMP = 0xb65c,
 	R_TSICR = 0xb66c,
@@ -88,16 +64,8 @@ enum {
 	R_TXSTMP2 = 0xb6b8,
 	R_TXSTMP3 = 0xb6d8,
 	R_SYSTIMR = 0xb6f8,
-	R_RX_QUEUE = 0xc000,
-	R_TX_QUEUE = 0xe000,
 	R_QUEUE_STRIDE = 0x40,
 	R_OLD_STRIDE = 0x100,
-	/* inside a queue's block */
-	R_SRRCTL = 0x0c,
-	R_DCA = 0x14,
-	R_RQDPC = 0x30,
-	R_TDWBAL = 0x38,
-	R_TDWBAH = 0x3c,
 	R_EERD = 0x12014,
 	R_EEWR = 0x12018,
 	R_PTM_CTRL = 0x12540,
@@ -113,35 +81,23 @@ enum {
 #define STATUS_SPEED(n) ((uint32_t)(n) << STATUS_SPEED_SHIFT)
 
 /* EECD */
-#define EECD_ADDR_BITS	BIT(10)
-#define EECD_SIZE_SHIFT 11 /* 64 words << this */
-#define EECD_FLASH	BIT(19)
-#define EECD_UPDATE	BIT(23)
-#define EECD_UPDATED	BIT(26)
+#define EECD_FLASH   BIT(19)
+#define EECD_UPDATE  BIT(23)
+#define EECD_UPDATED BIT(26)
 
 #define PHPM_RST_DONE BIT(8)
 
-#define SWSM_SMBI    BIT(0)
 #define SWSM_SWESMBI BIT(1)
 
 /* SRRCTL */
-#define SRRCTL_PACKET(v) ((v)&0x7f)	   /* KiB */
-#define SRRCTL_HEADER(v) ((v) >> 8 & 0x3f) /* 64 bytes */
-#define SRRCTL_TYPE(v)	 ((v) >> 25 & 7)
 #define SRRCTL_TIMESTAMP BIT(30)
-#define SRRCTL_DROP	 BIT(31)
-#define DESCTYPE_LEGACY	 0u
-#define DESCTYPE_ONE	 1u
-#define DESCTYPE_SPLIT	 2u
-#define DESCTYPE_ALWAYS	 5u
 
 /* RXPBS */
 #define RXPBS_STAMPS BIT(31)
 
 /* RCTL and friends */
-#define RFCTL_LEF    BIT(18)
-#define RFCTL_SYNQFP BIT(19)
-#define MRQC_RSS     2u /* bits 2:0 */
+#define RFCTL_LEF BIT(18)
+#define MRQC_RSS  2u /* bits 2:0 */
 
 /* RAH */
 #define RAH_QSEL(v)	((v) >> 18 & 3)
@@ -149,25 +105,15 @@ enum {
 #define RAH_WRITE	0x900fffffu
 #define RAH_SOURCE	BIT(16) /* ASEL 1: compared with the source address */
 
-/* ETQF */
-#define ETQF_ENABLE	  BIT(26)
-#define ETQF_IMMEDIATE	  BIT(29)
-#define ETQF_QUEUE_ENABLE BIT(31)
-#define ETQF_QUEUE(v)	  ((v) >> 16 & 7)
-
 /* TTQF, IMIR: protocol and port of the destination */
 #define TTQF_QUEUE_ENABLE    BIT(8)
 #define TTQF_PROTO_BYPASS    BIT(28)
 #define TTQF_QUEUE(v)	     ((v) >> 16 & 3)
 #define IMIR_BYPASS_PORT     BIT(17)
-#define IMIR_IMMEDIATE	     BIT(16)
 #define IMIR_PRIORITY(v)     ((v) >> 29 & 7)
 #define IMIREXT_SIZE_BYPASS  BIT(12)
 #define IMIREXT_FLAGS(v)     ((v) >> 13 & 0x3f)
 #define IMIREXT_FLAGS_BYPASS BIT(19)
-
-#define SYNQF_ENABLE   BIT(0)
-#define SYNQF_QUEUE(v) ((v) >> 1 & 7)
 
 /* flex filters: enables, and dword 63 of a filter */
 #define WUFC_FLEX_QUEUES BIT(14)

@@ -48,7 +48,7 @@ static bool wanted(const struct igc *c, const struct intel_rx_info *info, int *e
 static uint32_t packet_size(const struct igc *c, const struct igc_rx_queue *q)
 {
 	static const uint16_t by_rctl[] = { 2048, 1024, 512, 256 };
-	uint32_t kib = SRRCTL_PACKET(q->srrctl);
+	uint32_t kib = SRRCTL_PACKET_KB(q->srrctl);
 
 	return kib ? kib * 1024 : by_rctl[c->s.rctl >> RCTL_BSIZE_SHIFT & 3];
 }
@@ -69,14 +69,14 @@ static void stamp(const struct igc *c, struct intel_image *im)
 static void set_format(const struct igc *c, const struct igc_rx_queue *q, unsigned index,
 		       const struct intel_rx_info *info, struct intel_rx *rx)
 {
-	uint32_t type = SRRCTL_TYPE(q->srrctl);
+	uint32_t type = SRRCTL_DESCTYPE(q->srrctl);
 
-	rx->format = type == DESCTYPE_LEGACY ? &intel_rx_legacy : &intel_rx_advanced;
+	rx->format = type == DESC_LEGACY ? &intel_rx_legacy : &intel_rx_advanced;
 	rx->buffer_size = packet_size(c, q);
-	if (type == DESCTYPE_SPLIT || type == DESCTYPE_ALWAYS) {
-		rx->header_size = SRRCTL_HEADER(q->srrctl) * 64;
+	if (type == DESC_SPLIT || type == DESC_SPLIT_ALWAYS) {
+		rx->header_size = SRRCTL_HEADER(q->srrctl);
 		rx->header_length = intel_rx_header_length(info, c->s.psrtype[index]);
-		rx->split_always = type == DESCTYPE_ALWAYS;
+		rx->split_always = type == DESC_SPLIT_ALWAYS;
 	}
 }
 
@@ -137,7 +137,7 @@ static bool take(struct igc *c, const struct intel_rx_info *info, const struct i
 	switch (deliver(c, info, v)) {
 	case -ENOBUFS:
 		/* with several queues one that is full must not stop the others (SRRCTL.Drop_En) */
-		if (!(q->srrctl & SRRCTL_DROP))
+		if (!(q->srrctl & SRRCTL_DROP_EN))
 			return false;
 		count_missed(c, q);
 		b->other |= INT_RXO;

@@ -1,11 +1,11 @@
 #include "nic/intel/phy.h"
 
 #include "nic/intel/mii.h"
+#include "nic/intel/regs.h"
 
 #define MDIC_ECHO   0x2fff0000u /* interrupt enable, operation, PHY address, register */
 #define MDIC_WRITE  1u
 #define MDIC_READ   2u
-#define MDIC_READY  BIT(28)
 #define MDIC_ERROR  BIT(30)
 #define BMCR_STORED 0x7dc0u /* without reset and restart, which clear themselves */
 
