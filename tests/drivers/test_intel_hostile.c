@@ -305,6 +305,30 @@ static void extension_headers_without_end_are_parsed_within_bounds(void **state)
 	assert_lives();
 }
 
+/* Bus mastering is off while receiver and transmitter are on, as between two kernels: what arrives is lost, what is posted waits. */
+static void a_card_that_may_not_be_master_leaves_its_rings_alone(void **state)
+{
+	uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
+	uint64_t bad = card->m->nic->counters.bad_access;
+
+	(void)state;
+	pci_config_write(&card->m->nic->pci, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
+	machine_run(card->m);
+	memcpy(machine_at(card->m, CARD_TX_DATA), frame, sizeof(frame));
+	intel_card_post(card, CARD_TX_DATA, sizeof(frame) | EOP | IFCS | RS, 0);
+	intel_card_kick(card);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(machine_say(card->m, frame, sizeof(frame)), 1);
+	assert_int_equal(card->m->frames, 0);
+	machine_set_bus(card->m, true);
+	nic_update_status(card->m->nic);
+	assert_int_equal(card->m->nic->counters.bad_access, bad);
+	assert_int_not_equal(card->m->nic->status.now.state, DRIVER_FAILED);
+	intel_card_kick(card);
+	assert_int_equal(card->m->frames, 1);
+	assert_lives();
+}
+
 /* Ring lengths that are none: 0, no multiple, larger than memory. */
 static void odd_ring_lengths_disable_the_ring(void **state)
 {
@@ -383,6 +407,7 @@ int main(void)
 		T(loopback_of_thousands_of_segments_comes_in_turns),
 		T(sctp_checksums_of_short_frames_end),
 		T(extension_headers_without_end_are_parsed_within_bounds),
+		T(a_card_that_may_not_be_master_leaves_its_rings_alone),
 		T(odd_ring_lengths_disable_the_ring),
 		T(a_reset_between_two_descriptors_forgets_the_first),
 		T(random_writes_to_all_registers_are_survived),

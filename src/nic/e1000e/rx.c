@@ -282,10 +282,14 @@ unsigned e1000e_receive(struct nic *nic, const struct frame *frames, unsigned n)
 	struct outcome out = { 0 };
 	unsigned i;
 
+	if (nic->stopped)
+		return 0;
+	if (!(e->s.rctl & RCTL_EN) || !pci_bus_master(&nic->pci)) {
+		nic->counters.drop[DROP_RX_DISABLED] += n;
+		return n;
+	}
 	for (i = 0; i < n; i++) {
-		if (!(e->s.rctl & RCTL_EN)) {
-			nic_drop(nic, DROP_RX_DISABLED);
-		} else if (!e->phy.link && !e->looping) {
+		if (!e->phy.link && !e->looping) {
 			nic_drop(nic, DROP_LINK_DOWN);
 		} else if (deliver(e, &frames[i], &out) < 0) {
 			intel_stats_add(&e->s.stats, STAT_RNBC, 1);

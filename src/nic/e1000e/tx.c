@@ -33,8 +33,8 @@ bool e1000e_transmit(struct nic *nic, unsigned queue)
 	uint64_t bad = nic->counters.bad_access;
 	struct intel_tx_result result;
 
-	if (queue >= E1000E_QUEUES || nic->stopped || !(e->s.tctl & TCTL_EN) ||
-	    !(e->s.tarc[queue] & TARC_ENABLE))
+	if (queue >= E1000E_QUEUES || nic->stopped || !pci_bus_master(&nic->pci) ||
+	    !(e->s.tctl & TCTL_EN) || !(e->s.tarc[queue] & TARC_ENABLE))
 		return false;
 	struct intel_tx tx = {
 		.nic = nic,
