@@ -29,6 +29,7 @@ uint32_t toeplitz_hash(const struct toeplitz *t, const uint8_t *input, unsigned 
 	uint32_t hash = 0;
 
 	for (unsigned i = 0; i < len; i++)
-		hash ^= t->part[2 * i][input[i] >> 4] ^ t->part[2 * i + 1][input[i] & 15];
+		hash ^= t->part[(size_t)2 * i][input[i] >> 4] ^
+			t->part[(size_t)2 * i + 1][input[i] & 15];
 	return hash;
 }

@@ -95,7 +95,7 @@ static void split_write_back(const struct intel_rx *rx, const struct intel_image
 	put_le16(out + 12, (uint16_t)used[0]);
 	put_le16(out + 16, (uint16_t)(header ? RXE_HEADER_SPLIT | header : 0));
 	for (unsigned i = 1; i < SPLIT_PIECES; i++)
-		put_le16(out + 16 + 2 * i, (uint16_t)used[i]);
+		put_le16(out + 16 + (size_t)2 * i, (uint16_t)used[i]);
 	put_le64(out + 24, 0);
 }
 

@@ -10,10 +10,9 @@
 #define PTP_V2_TYPE	 0 /* low 4 bits */
 #define PTP_VERSION	 1 /* low 4 bits */
 #define PTP_V2_SOURCE	 20
-#define PTP_V2_SEQUENCE	 30
 #define PTP_V1_CONTROL	 32
 #define PTP_V1_SOURCE	 22
-#define PTP_V1_SEQUENCE	 30
+#define PTP_SEQUENCE	 30 /* of both versions */
 #define PTP_LOOK	 34u
 #define PTP_V2_EVENT_MAX 7 /* types 0 to 7 are the timed ones */
 
@@ -77,7 +76,7 @@ void intel_ptp_attributes(const struct intel_rx_info *info, uint32_t *low, uint3
 		return;
 	/* low: the first four bytes of the identity; high: the next two, the sequence number above them */
 	const uint8_t *source = ptp + (version_of(ptp) == 1 ? PTP_V1_SOURCE : PTP_V2_SOURCE);
-	const uint8_t *sequence = ptp + (version_of(ptp) == 1 ? PTP_V1_SEQUENCE : PTP_V2_SEQUENCE);
+	const uint8_t *sequence = ptp + PTP_SEQUENCE;
 	*low = get_be32(source);
 	*high = (uint32_t)get_be16(sequence) << 16 | get_be16(source + 4);
 }

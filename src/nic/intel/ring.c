@@ -31,7 +31,7 @@ bool intel_ring_open(struct nic *nic, const struct intel_ring *r, unsigned desc_
 bool intel_ring_read(const struct intel_ring_view *v, uint32_t at, unsigned part,
 		     struct intel_desc *d)
 {
-	size_t offset = (size_t)at * v->desc_size + part * INTEL_DESC_SIZE;
+	size_t offset = (size_t)at * v->desc_size + (size_t)part * INTEL_DESC_SIZE;
 	uint8_t bytes[INTEL_DESC_SIZE];
 	const uint8_t *p = v->host ? v->host + offset : bytes;
 

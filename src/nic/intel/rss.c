@@ -133,7 +133,7 @@ bool intel_rss_hash(struct intel_rss *r, const struct intel_rx_info *info, uint3
 		if (!r->prepared) {
 			uint8_t key[TOEPLITZ_KEY];
 			for (unsigned k = 0; k < ARRAY_SIZE(r->key); k++)
-				put_le32(key + 4 * k, r->key[k]);
+				put_le32(key + (size_t)4 * k, r->key[k]);
 			toeplitz_prepare(&r->toeplitz, key);
 			r->prepared = true;
 		}

@@ -204,7 +204,7 @@ void intel_rx_check(struct intel_rx_info *info, bool ip, bool l4)
 {
 	if (ip && info->l3 == L3_IPV4) {
 		const uint8_t *header = info->head + info->l3_at;
-		uint16_t sum = csum_fold(csum_add(0, header, (header[0] & 15u) * 4, false));
+		uint16_t sum = csum_fold(csum_add(0, header, (size_t)4 * (header[0] & 15u), false));
 		info->flags |= RXF_IP_CHECKED | (sum ? RXF_IP_BAD : 0);
 	}
 	if (l4 && info->l4 != L4_OTHER)
@@ -358,7 +358,8 @@ int intel_rx_put(struct intel_rx *rx, const struct intel_image *im)
 		rx->nic->counters.bad_access++;
 		rx->errors |= RXE_RXE;
 	}
-	give_back(rx, im, &ring, filled, n);
+	if (n > 0) /* a frame is never empty */
+		give_back(rx, im, &ring, filled, n);
 	return rc < 0 ? rc : 0;
 }
 

@@ -588,8 +588,8 @@ static bool virtio_transmit(struct nic *nic, unsigned queue)
 }
 
 static const char *const does[] = {
-	"split and packed rings, indirect descriptors, event index, in order, ring reset; up to 8 "
-	"queue pairs",
+	("split and packed rings, indirect descriptors, event index, in order, ring reset; up to 8 "
+	 "queue pairs"),
 	"checksums, TCP and UDP segmentation both ways, merged receive buffers, MTU",
 	"control queue: receive modes, addresses, VLANs, queue pairs, offloads, announcement",
 	"transitional and modern interface, PCI window; INTx and MSI-X",
