@@ -284,6 +284,24 @@ static void sctp_checksums_of_short_frames_end(void **state)
 	assert_lives();
 }
 
+/* What no chip would send is not summed byte by byte for nothing. */
+static void sctp_frames_longer_than_any_chip_sends_are_refused(void **state)
+{
+	uint64_t *oversize = &card->m->nic->counters.drop[DROP_OVERSIZE];
+
+	(void)state;
+	if (!card->kind->advanced)
+		return; /* knows no SCTP */
+	for (unsigned i = 0; i < 4; i++) {
+		intel_card_context(card, 14, 20, 12, 0, 132);
+		intel_card_data(card, CARD_TX_DATA, 60000, false);
+	}
+	intel_card_kick(card);
+	assert_int_equal(*oversize, 4);
+	assert_int_equal(card->m->frames, 0);
+	assert_lives();
+}
+
 /* LP 1879531: IPv6 extension headers that lead outside */
 static void extension_headers_without_end_are_parsed_within_bounds(void **state)
 {
@@ -406,6 +424,7 @@ int main(void)
 		T(loopback_over_its_own_buffer_brings_what_was_sent),
 		T(loopback_of_thousands_of_segments_comes_in_turns),
 		T(sctp_checksums_of_short_frames_end),
+		T(sctp_frames_longer_than_any_chip_sends_are_refused),
 		T(extension_headers_without_end_are_parsed_within_bounds),
 		T(a_card_that_may_not_be_master_leaves_its_rings_alone),
 		T(odd_ring_lengths_disable_the_ring),

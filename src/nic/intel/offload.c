@@ -25,6 +25,9 @@
 #define UDP_LENGTH  4u
 #define UDP_CSUM    6u
 
+#define UNSEGMENTED_MAX                                                                            \
+	16384u /* no card of the family sends longer frames (8254x manual 13.4.22) */
+
 static const uint8_t zeros[FRAME_MIN];
 
 /* TCTL.PSP */
@@ -75,6 +78,9 @@ static enum drop_reason sctp_checksum(struct frame *f, const struct intel_tx_con
 
 	if (c->tucss >= f->length || c->tucso + 4u > f->iov[0].iov_len)
 		return DROP_NONE;
+	/* a batch of 64 KiB frames on each queue would keep the worker for a third of a second */
+	if (f->length > UNSEGMENTED_MAX)
+		return DROP_OVERSIZE;
 	memset(f->head + c->tucso, 0, 4);
 	for (unsigned i = 0; i < f->iovs; at += (uint32_t)f->iov[i++].iov_len) {
 		uint32_t n = (uint32_t)f->iov[i].iov_len;
