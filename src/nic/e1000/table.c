@@ -3,6 +3,7 @@
  * Linux's own test (`ethtool -t`) says which bits of many of them can be written; the others are the manual's.
  */
 #include "nic/e1000/e1000.h"
+#include "nic/intel/rows.h"
 
 #define STATE(member)	    REG_STATE(struct e1000_state, member)
 #define EACH(array, member) REG_STATE_EACH(struct e1000_state, array, member)
@@ -19,8 +20,7 @@ static void ctrl_written(struct pci_device *dev, const struct reg *row, unsigned
 {
 	struct e1000 *e = of(dev);
 
-	(void)row;
-	(void)index;
+	(void)row, (void)index;
 	if (value & CTRL_RST) {
 		e1000_soft_reset(e);
 		return;
@@ -36,8 +36,7 @@ static uint32_t status_read(struct pci_device *dev, const struct reg *row, unsig
 	bool full;
 	uint8_t speed;
 
-	(void)row;
-	(void)index;
+	(void)row, (void)index;
 	e1000_link_resolved(e, &speed, &full);
 	uint32_t value = STATUS_PCI66 | (uint32_t)speed << STATUS_SPEED_SHIFT |
 			 (uint32_t)e->phy.speed << STATUS_ASDV_SHIFT;
@@ -56,8 +55,7 @@ static uint32_t eecd_read(struct pci_device *dev, const struct reg *row, unsigne
 	struct e1000 *e = of(dev);
 	uint32_t value = e->s.eecd | EECD_PRES;
 
-	(void)row;
-	(void)index;
+	(void)row, (void)index;
 	if (e->pins.out)
 		value |= EECD_DO;
 	if (e->variant->arbitrates && (value & EECD_REQ))
@@ -71,9 +69,7 @@ static void eecd_written(struct pci_device *dev, const struct reg *row, unsigned
 	struct e1000 *e = of(dev);
 	bool granted = !e->variant->arbitrates || (value & EECD_REQ);
 
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	if (!granted)
 		value = 0;
 	microwire_pins(&e->pins, e->nvm.word, value & EECD_CS, value & EECD_SK, value & EECD_DI);
@@ -84,9 +80,7 @@ static void eerd_written(struct pci_device *dev, const struct reg *row, unsigned
 {
 	struct e1000 *e = of(dev);
 
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	e->s.eerd = intel_eerd(&e->nvm, &intel_eerd_8254x, value);
 }
 
@@ -95,9 +89,7 @@ static void ctrl_ext_written(struct pci_device *dev, const struct reg *row, unsi
 {
 	struct e1000 *e = of(dev);
 
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	if (value & CTRL_EXT_EE_RST) {
 		e->s.ctrl_ext &= ~CTRL_EXT_EE_RST;
 		e1000_load_eeprom(e);
@@ -111,9 +103,7 @@ static void mdic_written(struct pci_device *dev, const struct reg *row, unsigned
 {
 	struct e1000 *e = of(dev);
 
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	e->s.mdic = intel_mdic(&e->nic, &e->phy, e->variant->phy, PHY_ADDRESS, value);
 	e1000_update_link(e);
 	if (value & MDIC_INT)
@@ -126,9 +116,7 @@ static void pba_written(struct pci_device *dev, const struct reg *row, unsigned 
 	struct e1000 *e = of(dev);
 	uint32_t receive = MIN(value & 0xffff, PBA_KIB);
 
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	e->s.pba = (PBA_KIB - receive) << 16 |
 		   receive; /* the rest is for transmitting (manual 13.4.15) */
 }
@@ -139,8 +127,7 @@ static uint32_t icr_read(struct pci_device *dev, const struct reg *row, unsigned
 {
 	struct e1000 *e = of(dev);
 
-	(void)row;
-	(void)index;
+	(void)row, (void)index;
 	e1000_served(e);
 	return e1000_take_causes(e);
 }
@@ -148,29 +135,21 @@ static uint32_t icr_read(struct pci_device *dev, const struct reg *row, unsigned
 static void icr_written(struct pci_device *dev, const struct reg *row, unsigned index,
 			uint32_t value, uint32_t old)
 {
-	(void)row;
-	(void)index;
-	(void)value;
-	(void)old;
+	(void)row, (void)index, (void)value, (void)old;
 	e1000_update_irq(of(dev));
 }
 
 static void itr_written(struct pci_device *dev, const struct reg *row, unsigned index,
 			uint32_t value, uint32_t old)
 {
-	(void)row;
-	(void)index;
-	(void)value;
-	(void)old;
+	(void)row, (void)index, (void)value, (void)old;
 	e1000_update_irq(of(dev));
 }
 
 static void ics_written(struct pci_device *dev, const struct reg *row, unsigned index,
 			uint32_t value, uint32_t old)
 {
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	e1000_raise(of(dev), value & INT_ALL);
 }
 
@@ -179,9 +158,7 @@ static void ims_written(struct pci_device *dev, const struct reg *row, unsigned 
 {
 	struct e1000 *e = of(dev);
 
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	e->s.ims |= value & INT_ALL;
 	e1000_note(e);
 	e1000_update_irq(e);
@@ -192,9 +169,7 @@ static void imc_written(struct pci_device *dev, const struct reg *row, unsigned 
 {
 	struct e1000 *e = of(dev);
 
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	e->s.ims &= ~value;
 	e1000_update_irq(e);
 }
@@ -206,9 +181,7 @@ static void rctl_written(struct pci_device *dev, const struct reg *row, unsigned
 {
 	struct e1000 *e = of(dev);
 
-	(void)row;
-	(void)index;
-	(void)value;
+	(void)row, (void)index, (void)value;
 	if ((e->s.rctl ^ old) & RCTL_LBM)
 		nic_kick(&e->nic, 0);
 	e1000_note(e);
@@ -220,10 +193,7 @@ static void rx_ring_written(struct pci_device *dev, const struct reg *row, unsig
 {
 	struct e1000 *e = of(dev);
 
-	(void)row;
-	(void)index;
-	(void)value;
-	(void)old;
+	(void)row, (void)index, (void)value, (void)old;
 	e1000_note(e);
 	e1000_rx_changed(e);
 }
@@ -231,19 +201,14 @@ static void rx_ring_written(struct pci_device *dev, const struct reg *row, unsig
 static void rdt_written(struct pci_device *dev, const struct reg *row, unsigned index,
 			uint32_t value, uint32_t old)
 {
-	(void)row;
-	(void)index;
-	(void)value;
-	(void)old;
+	(void)row, (void)index, (void)value, (void)old;
 	e1000_rx_tail(of(dev));
 }
 
 static void rdtr_written(struct pci_device *dev, const struct reg *row, unsigned index,
 			 uint32_t value, uint32_t old)
 {
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	if (value & DELAY_FLUSH)
 		e1000_flush_rx(of(dev));
 }
@@ -251,9 +216,7 @@ static void rdtr_written(struct pci_device *dev, const struct reg *row, unsigned
 static void tidv_written(struct pci_device *dev, const struct reg *row, unsigned index,
 			 uint32_t value, uint32_t old)
 {
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	if (value & DELAY_FLUSH)
 		e1000_flush_tx(of(dev));
 }
@@ -263,9 +226,7 @@ static void tctl_written(struct pci_device *dev, const struct reg *row, unsigned
 {
 	struct e1000 *e = of(dev);
 
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	e->pause_wanted |= (value & TCTL_SWXOFF) != 0;
 	e1000_note(e);
 	nic_kick(&e->nic, 0);
@@ -274,19 +235,14 @@ static void tctl_written(struct pci_device *dev, const struct reg *row, unsigned
 static void tx_ring_written(struct pci_device *dev, const struct reg *row, unsigned index,
 			    uint32_t value, uint32_t old)
 {
-	(void)row;
-	(void)index;
-	(void)value;
-	(void)old;
+	(void)row, (void)index, (void)value, (void)old;
 	nic_kick(nic_of(dev), 0);
 }
 
 static void wuc_written(struct pci_device *dev, const struct reg *row, unsigned index,
 			uint32_t value, uint32_t old)
 {
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	of(dev)->s.wuc &= ~(value & WUC_PME_STATUS); /* write 1 to clear */
 }
 
@@ -294,34 +250,19 @@ static void wuc_written(struct pci_device *dev, const struct reg *row, unsigned 
 
 static uint32_t io_data_read(struct pci_device *dev, const struct reg *row, unsigned index)
 {
-	(void)row;
-	(void)index;
+	(void)row, (void)index;
 	return (uint32_t)reg_space_read(&e1000_space, dev, of(dev)->s.io_address, 4);
 }
 
 static void io_data_written(struct pci_device *dev, const struct reg *row, unsigned index,
 			    uint32_t value, uint32_t old)
 {
-	(void)row;
-	(void)index;
-	(void)old;
+	(void)row, (void)index, (void)old;
 	reg_space_write(&e1000_space, dev, of(dev)->s.io_address, 4, value);
 }
 
 /* --- the tables --- */
 
-#define RW(n, at, bits, ...)                                                                       \
-	{                                                                                          \
-		.name = n, .offset = at, .kind = REG_RW, .mask = bits, __VA_ARGS__                 \
-	}
-#define RO(n, at, ...)                                                                             \
-	{                                                                                          \
-		.name = n, .offset = at, .kind = REG_RO, __VA_ARGS__                               \
-	}
-#define WO(n, at, ...)                                                                             \
-	{                                                                                          \
-		.name = n, .offset = at, .kind = REG_WO, __VA_ARGS__                               \
-	}
 #define OLD(n, at, target, ...)                                                                    \
 	{                                                                                          \
 		.name = n " (82542 offset)", .offset = at, .kind = REG_ALIAS, .of = target,        \

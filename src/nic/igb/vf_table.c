@@ -1,5 +1,6 @@
 /* vf_table.c - the registers of a virtual function, 16 KiB (82576 datasheet 8.26). */
 #include "nic/igb/vf.h"
+#include "nic/intel/rows.h"
 
 #define STATUS_1000 BIT(7)
 
@@ -92,14 +93,6 @@ static void tx_control_written(struct pci_device *dev, const struct reg *row, un
 	.stride = VF_STRIDE, .count = VF_QUEUES, REG_STATE_EACH(struct igbvf_state, rx, member)
 #define TX(member)                                                                                 \
 	.stride = VF_STRIDE, .count = VF_QUEUES, REG_STATE_EACH(struct igbvf_state, tx, member)
-#define RW(n, at, bits, ...)                                                                       \
-	{                                                                                          \
-		.name = n, .offset = at, .kind = REG_RW, .mask = bits, __VA_ARGS__                 \
-	}
-#define RO(n, at, ...)                                                                             \
-	{                                                                                          \
-		.name = n, .offset = at, .kind = REG_RO, __VA_ARGS__                               \
-	}
 
 #define LEN_BITS  0x000fff80u
 #define RDH_BITS  0x0000ffffu

@@ -1,9 +1,9 @@
 /* table.c - the card's registers, and what follows an access. */
 #include "nic/igc/igc.h"
+#include "nic/intel/rows.h"
 
 #define STATE(member)	    REG_STATE(struct igc_state, member)
 #define EACH(array, member) REG_STATE_EACH(struct igc_state, array, member)
-#define ALL		    0xffffffffu
 
 #define UNUSED_WRITE (void)row, (void)index, (void)value, (void)old
 #define UNUSED_READ  (void)row, (void)index
@@ -318,14 +318,6 @@ static uint32_t txstmp_read(struct pci_device *dev, const struct reg *row, unsig
 	return c->s.time.txstmp[n][index];
 }
 
-#define RW(n, at, bits, ...)                                                                       \
-	{                                                                                          \
-		.name = n, .offset = at, .kind = REG_RW, .mask = bits, __VA_ARGS__                 \
-	}
-#define RO(n, at, ...)                                                                             \
-	{                                                                                          \
-		.name = n, .offset = at, .kind = REG_RO, __VA_ARGS__                               \
-	}
 #define CLEAR(n, at, ...)                                                                          \
 	{                                                                                          \
 		.name = n, .offset = at, .kind = REG_CLEAR_R, .mask = ALL, __VA_ARGS__             \
@@ -431,7 +423,7 @@ static const struct reg rows[] = {
 	RW("SWSM", I_SWSM, SWSM_SMBI | SWSM_SWESMBI, STATE(swsm), .read = swsm_read),
 	RO("FWSM", I_FWSM),
 	RW("SW_FW_SYNC", I_SW_FW_SYNC, 0xffff, STATE(sw_fw_sync)),
-	{ .name = "PBACL", .offset = R_PBACL, .kind = REG_WO },
+	WO("PBACL", R_PBACL),
 	RW("LTRMINV", R_LTRMINV, 0xffff, STATE(ltrmin)),
 	RW("LTRMAXV", R_LTRMAXV, 0xffff, STATE(ltrmax)),
 	RW("RETA", I_RETA, ALL, .count = 32, STATE(rss.reta)),
