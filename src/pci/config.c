@@ -166,7 +166,7 @@ void pci_add_pcie(struct pci_device *dev, uint16_t at, bool flr)
 {
 	uint8_t *c = dev->config;
 	/* cards older than version 2 have it where there is room for no more (82574: 0xe0) */
-	bool v1 = at + PCIE_LENGTH > EXT_CONFIG;
+	bool v1 = (unsigned)at + PCIE_LENGTH > EXT_CONFIG;
 	uint16_t e = pci_add_capability(dev, PCI_CAP_ID_EXP, at, v1 ? PCIE_LENGTH_V1 : PCIE_LENGTH);
 
 	dev->pcie = e;
