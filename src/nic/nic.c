@@ -102,8 +102,9 @@ bool nic_update_status(struct nic *nic)
 }
 
 /* Why the frame cannot be sent, or DROP_NONE. */
-static enum drop_reason check_frame(const struct frame *f)
+static enum drop_reason check_frame(struct nic *nic, struct frame *f)
 {
+	(void)nic;
 	if (f->length < ETH_HEADER)
 		return DROP_RUNT;
 	if (f->length > FRAME_MAX)
@@ -126,21 +127,7 @@ static unsigned send_run(struct nic *nic, struct frame *frames, unsigned n)
 
 unsigned nic_send(struct nic *nic, struct frame *frames, unsigned n)
 {
-	unsigned begin = 0;
-
-	for (unsigned i = 0; i <= n; i++) {
-		enum drop_reason bad = i < n ? check_frame(&frames[i]) : DROP_NONE;
-		if (i < n && bad == DROP_NONE)
-			continue;
-		/* a bad frame, or the end: the good ones before it go out in one run */
-		begin += send_run(nic, frames + begin, i - begin);
-		if (begin < i)
-			return begin;
-		if (i < n)
-			nic_drop(nic, bad);
-		begin = i + 1;
-	}
-	return n;
+	return nic_send_runs(nic, frames, n, check_frame, send_run);
 }
 
 int nic_save(const struct nic *nic, struct buffer *out)

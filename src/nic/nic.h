@@ -159,6 +159,31 @@ static inline void nic_drop(struct nic *nic, enum drop_reason reason)
 	nic->counters.drop[reason]++;
 }
 
+/* What both nic_send and a model with checks of its own do: hands on the frames between those that `check` refuses, run by run,
+ * and drops the refused ones where they stand. How many are done with. */
+static inline unsigned nic_send_runs(struct nic *nic, struct frame *frames, unsigned n,
+				     enum drop_reason (*check)(struct nic *nic,
+							       struct frame *frame),
+				     unsigned (*send)(struct nic *nic, struct frame *frames,
+						      unsigned n))
+{
+	unsigned begin = 0;
+
+	for (unsigned i = 0; i <= n; i++) {
+		enum drop_reason bad = i < n ? check(nic, &frames[i]) : DROP_NONE;
+		if (i < n && bad == DROP_NONE)
+			continue;
+		/* a bad frame, or the end: the good ones before it go out in one run */
+		begin += send(nic, frames + begin, i - begin);
+		if (begin < i)
+			return begin;
+		if (i < n)
+			nic_drop(nic, bad);
+		begin = i + 1;
+	}
+	return n;
+}
+
 /* Checks the frames (frame_check), counts them and hands them on. How many were taken; bad ones count as taken. */
 unsigned nic_send(struct nic *nic, struct frame *frames, unsigned n);
 

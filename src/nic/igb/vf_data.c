@@ -38,8 +38,9 @@ static bool lift(struct frame *f)
 }
 
 /* What the switch does to a frame before it leaves. DROP_NONE, or why it does not leave. */
-static enum drop_reason pass_switch(const struct igb_pf *pf, struct frame *f)
+static enum drop_reason pass_switch(struct nic *nic, struct frame *f)
 {
+	const struct igb_pf *pf = &igbvf_of(nic)->pf;
 	const struct igb_vf_policy *p = &pf->policy;
 
 	if (!p->spoof_check && !p->vlan)
@@ -63,9 +64,10 @@ static void count_sent(struct igbvf_stats *s, const struct frame *f)
 	s->tx_bytes += f->length + (frames - 1) * f->hdr.hdr_len + frames * FCS_SIZE;
 }
 
-static unsigned send_run(struct igbvf *v, struct frame *frames, unsigned n)
+static unsigned send_run(struct nic *nic, struct frame *frames, unsigned n)
 {
-	unsigned taken = n ? nic_send(&v->nic, frames, n) : 0;
+	struct igbvf *v = igbvf_of(nic);
+	unsigned taken = n ? nic_send(nic, frames, n) : 0;
 
 	for (unsigned i = 0; i < taken; i++)
 		count_sent(&v->s.stats, &frames[i]);
@@ -75,21 +77,7 @@ static unsigned send_run(struct igbvf *v, struct frame *frames, unsigned n)
 /* Sends what may pass; the rest is dropped where it stands. How many are done with. */
 static unsigned send_frames(struct nic *nic, struct frame *frames, unsigned n)
 {
-	struct igbvf *v = igbvf_of(nic);
-	unsigned begin = 0;
-
-	for (unsigned i = 0; i <= n; i++) {
-		enum drop_reason bad = i < n ? pass_switch(&v->pf, &frames[i]) : DROP_NONE;
-		if (i < n && bad == DROP_NONE)
-			continue;
-		begin += send_run(v, frames + begin, i - begin);
-		if (begin < i)
-			return begin;
-		if (i < n)
-			nic_drop(nic, bad);
-		begin = i + 1;
-	}
-	return n;
+	return nic_send_runs(nic, frames, n, pass_switch, send_run);
 }
 
 bool igbvf_transmit(struct nic *nic, unsigned queue)
