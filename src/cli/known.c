@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "host/open.h"
 #include "nic/nic.h"
 
 _Static_assert(sizeof(((struct nic_ops *)0)->revs) == sizeof(((struct known_model *)0)->revs),
@@ -27,6 +28,15 @@ static void fill_model(struct known_model *to, const struct nic_ops *from)
 	memcpy(to->revs, from->revs, sizeof(to->revs));
 }
 
+static void fill_backend(struct known_backend *to, const struct host_backend *from)
+{
+	const struct backend_ops *ops = backend_find(from->served);
+
+	*to = (struct known_backend){ .name = from->name, .summary = from->summary };
+	if (!to->summary && ops)
+		to->summary = ops->summary;
+}
+
 const struct known *cli_known(void)
 {
 	static struct known known;
@@ -34,14 +44,13 @@ const struct known *cli_known(void)
 	if (known.models)
 		return &known;
 	struct known_model *models = calloc(nic_model_count + 1, sizeof(*models));
-	struct known_backend *list = calloc(backend_count + 1, sizeof(*list));
+	struct known_backend *list = calloc(host_backend_count, sizeof(*list));
 	if (!models || !list)
 		abort(); /* a few hundred bytes at start */
 	for (unsigned i = 0; i < nic_model_count; i++)
 		fill_model(&models[i], nic_models[i]);
-	for (unsigned i = 0; i < backend_count; i++)
-		list[i] = (struct known_backend){ .name = backends[i]->name,
-						  .summary = backends[i]->summary };
-	known = (struct known){ models, nic_model_count, list, backend_count };
+	for (unsigned i = 0; i < host_backend_count; i++)
+		fill_backend(&list[i], &host_backends[i]);
+	known = (struct known){ models, nic_model_count, list, host_backend_count };
 	return &known;
 }

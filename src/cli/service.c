@@ -92,10 +92,13 @@ static int open_backends(struct service *s, struct error *err)
 	}
 	for (unsigned i = 0; i < s->options.count; i++) {
 		const struct port_spec *p = &s->options.ports[i];
-		unsigned queues = 1;
+		struct backend_request request = { .spec = &p->backend,
+						   .guest = s->options.name,
+						   .port = p->id };
+		memcpy(request.mac, p->mac, MAC_LEN);
 		for (unsigned n = 0; n < p->nics; n++)
-			queues = MAX(queues, p->nic[n].queues);
-		int rc = host_backend_open(&p->backend, p->id, queues, &s->backend[i], err);
+			request.queues = MAX(request.queues, p->nic[n].queues);
+		int rc = host_backend_open(&request, &s->backend[i], err);
 		if (rc < 0) {
 			error_prefix(err, "port %s", p->id);
 			return rc;
@@ -150,6 +153,7 @@ static int send_port(struct service *s, unsigned i, uint32_t *seq, struct error 
 	int rc = 0;
 
 	memcpy(fds, b->fds, nfds * sizeof(int));
+	str_copy(add.spec.backend.type, sizeof(add.spec.backend.type), b->served);
 	add.spec.backend.nfds = b->nfds;
 	if (b->mtu)
 		add.spec.backend.mtu = b->mtu;

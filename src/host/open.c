@@ -11,25 +11,29 @@
 #include "host/tap.h"
 #include "host/user.h"
 
-static int open_nothing(const struct backend_spec *spec, const char *port_id, unsigned queues,
-			struct opened_backend *out, struct error *err)
+static int open_nothing(const struct backend_request *request, struct opened_backend *out,
+			struct error *err)
 {
-	(void)spec;
-	(void)port_id;
-	(void)queues;
+	(void)request;
 	(void)out;
 	(void)err;
 	return 0;
 }
 
-static const struct {
-	const char *type;
-	int (*open)(const struct backend_spec *spec, const char *port_id, unsigned queues,
-		    struct opened_backend *out, struct error *err);
-} openers[] = {
-	{ "user", host_user_open }, { "tap", host_tap_open }, { "stream", host_stream_open },
-	{ "null", open_nothing },   { "loop", open_nothing },
+const struct host_backend host_backends[] = {
+	{ "user", "user", NULL, host_user_open },	{ "tap", "tap", NULL, host_tap_open },
+	{ "stream", "stream", NULL, host_stream_open }, { "null", "null", NULL, open_nothing },
+	{ "loop", "loop", NULL, open_nothing },
 };
+const unsigned host_backend_count = ARRAY_SIZE(host_backends);
+
+static const struct host_backend *find_backend(const char *type)
+{
+	for (unsigned i = 0; i < host_backend_count; i++)
+		if (strcmp(host_backends[i].name, type) == 0)
+			return &host_backends[i];
+	return NULL;
+}
 
 /* Whatever the opener did not take over into `out`. */
 static void close_rest(const struct backend_spec *spec, const struct opened_backend *out)
@@ -45,22 +49,24 @@ static void close_rest(const struct backend_spec *spec, const struct opened_back
 	}
 }
 
-int host_backend_open(const struct backend_spec *spec, const char *port_id, unsigned queues,
-		      struct opened_backend *out, struct error *err)
+int host_backend_open(const struct backend_request *request, struct opened_backend *out,
+		      struct error *err)
 {
-	*out = (struct opened_backend){ .pidfd = -1 };
+	struct backend_request r = *request;
+	const struct host_backend *backend = find_backend(r.spec->type);
 	int rc = -ENOENT;
-	unsigned i;
 
-	for (i = 0; i < ARRAY_SIZE(openers) && strcmp(openers[i].type, spec->type) != 0; i++)
-		;
-	if (i < ARRAY_SIZE(openers))
-		rc = openers[i].open(spec, port_id, MAX(1u, MIN(queues, (unsigned)QUEUES_MAX)), out,
-				     err);
-	else
+	*out = (struct opened_backend){ .pidfd = -1 };
+	r.queues = MAX(1u, MIN(r.queues, (unsigned)QUEUES_MAX));
+	if (backend) {
+		str_copy(out->type, sizeof(out->type), backend->name);
+		str_copy(out->served, sizeof(out->served), backend->served);
+		rc = backend->open(&r, out, err);
+	} else {
 		error_set(err, rc, "this anynic has no backend %s; see: anynic backends",
-			  spec->type);
-	close_rest(spec, out);
+			  r.spec->type);
+	}
+	close_rest(r.spec, out);
 	if (rc < 0)
 		opened_backend_close(out);
 	return rc;

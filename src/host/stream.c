@@ -110,13 +110,12 @@ static int take_given(const struct backend_spec *spec, struct opened_backend *ou
 	return 0;
 }
 
-int host_stream_open(const struct backend_spec *spec, const char *port_id, unsigned queues,
-		     struct opened_backend *out, struct error *err)
+int host_stream_open(const struct backend_request *request, struct opened_backend *out,
+		     struct error *err)
 {
+	const struct backend_spec *spec = request->spec;
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 
-	(void)port_id;
-	(void)queues;
 	if (spec->nfds)
 		return take_given(spec, out, err);
 	if (!spec->path[0])

@@ -227,9 +227,11 @@ static int check_given(const struct backend_spec *spec, struct opened_backend *o
 	return configure(out, 0, err);
 }
 
-int host_tap_open(const struct backend_spec *spec, const char *port_id, unsigned queues,
-		  struct opened_backend *out, struct error *err)
+int host_tap_open(const struct backend_request *request, struct opened_backend *out,
+		  struct error *err)
 {
-	(void)port_id;
-	return spec->nfds ? check_given(spec, out, err) : open_by_name(spec, queues, out, err);
+	const struct backend_spec *spec = request->spec;
+
+	return spec->nfds ? check_given(spec, out, err)
+			  : open_by_name(spec, request->queues, out, err);
 }

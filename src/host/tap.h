@@ -4,7 +4,7 @@
 
 #include "host/open.h"
 
-int host_tap_open(const struct backend_spec *spec, const char *port_id, unsigned queues,
-		  struct opened_backend *out, struct error *err);
+int host_tap_open(const struct backend_request *request, struct opened_backend *out,
+		  struct error *err);
 
 #endif

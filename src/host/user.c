@@ -110,18 +110,17 @@ static int wait_ready(int sock, struct opened_backend *out, struct error *err)
 	return error_set(err, first.code < 0 ? first.code : -EPROTO, "%s", first.text);
 }
 
-int host_user_open(const struct backend_spec *spec, const char *port_id, unsigned queues,
-		   struct opened_backend *out, struct error *err)
+int host_user_open(const struct backend_request *request, struct opened_backend *out,
+		   struct error *err)
 {
 	struct command_line line = { 0 };
 	char path[4096];
 	int pair[2];
 
-	(void)queues;
 	int rc = host_helper_find("anynic-user", path, sizeof(path), err);
 	if (rc < 0)
 		return rc;
-	make_command_line(&line, spec, port_id);
+	make_command_line(&line, request->spec, request->port);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_set(err, -errno, "backend user: no socketpair: %s", strerror(errno));
 	out->fds[out->nfds++] = pair[0];

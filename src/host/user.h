@@ -5,7 +5,7 @@
 #include "host/open.h"
 
 /* Waits until it is ready, or says why it is not (a port that is in use, ...). */
-int host_user_open(const struct backend_spec *spec, const char *port_id, unsigned queues,
-		   struct opened_backend *out, struct error *err);
+int host_user_open(const struct backend_request *request, struct opened_backend *out,
+		   struct error *err);
 
 #endif

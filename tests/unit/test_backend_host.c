@@ -5,7 +5,7 @@
 #include <sys/un.h>
 
 #include "host/helper.h"
-#include "host/open.h"
+#include "host_help.h"
 
 static char folder[] = "/tmp/anynic-test-host-XXXXXX";
 static struct rx_room rx;
@@ -23,7 +23,7 @@ static void must_open(const struct backend_spec *spec, struct opened_backend *o)
 {
 	struct error err = { 0 };
 
-	if (host_backend_open(spec, "net0", 1, o, &err) < 0)
+	if (open_host(spec, 1, o, &err) < 0)
 		fail_msg("%s", err.text);
 }
 
@@ -32,7 +32,7 @@ static void assert_refused(struct backend_spec spec, int code, const char *words
 	struct opened_backend o;
 	struct error err = { 0 };
 
-	assert_int_equal(host_backend_open(&spec, "net0", 1, &o, &err), code);
+	assert_int_equal(open_host(&spec, 1, &o, &err), code);
 	if (!strstr(err.text, words))
 		fail_msg("'%s' says nothing of '%s'", err.text, words);
 	assert_int_equal(o.nfds, 0);

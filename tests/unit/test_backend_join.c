@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
-#include "host/open.h"
+#include "host_help.h"
 #include "netns.h"
 
 #define MEGABYTES 32u
@@ -192,7 +192,7 @@ static struct backend *open_backend(const char *type, struct opened_backend *o)
 	struct error err = { 0 };
 
 	str_copy(spec.ifname, sizeof(spec.ifname), "tapguest");
-	if (host_backend_open(&spec, "net0", 1, o, &err) < 0)
+	if (open_host(&spec, 1, o, &err) < 0)
 		fail_msg("%s", err.text);
 	memcpy(spec.fds, o->fds, sizeof(spec.fds));
 	spec.nfds = o->nfds;

@@ -7,7 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "host/open.h"
+#include "host_help.h"
 #include "netns.h"
 
 #define FRAMES 500u
@@ -63,7 +63,7 @@ static struct backend *open_side(const char *name, bool server, struct opened_ba
 	spec.server = server;
 	for (int tries = 0; tries < 400 && rc < 0;
 	     tries++, usleep(rc < 0 ? 25000 : 0)) /* QEMU starts slowly here */
-		rc = host_backend_open(&spec, "net0", 1, o, &err);
+		rc = open_host(&spec, 1, o, &err);
 	if (rc < 0)
 		fail_msg("%s", err.text);
 	memcpy(spec.fds, o->fds, sizeof(spec.fds));

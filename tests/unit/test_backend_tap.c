@@ -6,7 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 
-#include "host/open.h"
+#include "host_help.h"
 #include "net/csum.h"
 #include "net/offload.h"
 #include "netns.h"
@@ -51,7 +51,7 @@ static struct fixture open_tap(const char *ifname, unsigned queues)
 	struct error err = { 0 };
 	struct fixture fx = { .udp = -1 };
 
-	if (host_backend_open(&spec, "net0", queues, &fx.open, &err) < 0)
+	if (open_host(&spec, queues, &fx.open, &err) < 0)
 		fail_msg("%s", err.text);
 	hand_over(&fx, &spec);
 	return fx;
@@ -320,7 +320,7 @@ static void a_given_tap_without_header_works_in_software(void **state)
 	struct frame f, out;
 
 	(void)state;
-	if (host_backend_open(&spec, "net0", 1, &fx.open, &err) < 0)
+	if (open_host(&spec, 1, &fx.open, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_false(fx.open.made);
 	assert_string_equal(fx.open.ifname, "tapraw");
@@ -387,7 +387,7 @@ static void assert_refused(struct backend_spec spec, unsigned queues, int code, 
 	struct opened_backend o;
 	struct error err = { 0 };
 
-	assert_int_equal(host_backend_open(&spec, "net0", queues, &o, &err), code);
+	assert_int_equal(open_host(&spec, queues, &o, &err), code);
 	if (!strstr(err.text, words))
 		fail_msg("'%s' says nothing of '%s'", err.text, words);
 	assert_int_equal(o.nfds, 0);
@@ -441,7 +441,7 @@ static void a_wished_mtu_is_set_on_a_tap_of_ours(void **state)
 
 	(void)state;
 	spec.mtu = 9000;
-	assert_int_equal(host_backend_open(&spec, "net0", 1, &o, &err), 0);
+	assert_int_equal(open_host(&spec, 1, &o, &err), 0);
 	assert_int_equal(o.mtu, 9000);
 	opened_backend_close(&o);
 }

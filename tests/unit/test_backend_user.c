@@ -13,7 +13,7 @@
 #include "backend/user/lockdown.h"
 #include "backend/user/options.h"
 #include "base/clock.h"
-#include "host/open.h"
+#include "host_help.h"
 #include "net/csum.h"
 #include "netns.h"
 
@@ -39,7 +39,7 @@ static void start_guest(struct guest *g, struct backend_spec *spec)
 	struct error err = { 0 };
 
 	*g = (struct guest){ 0 };
-	if (host_backend_open(spec, "net0", 1, &g->open, &err) < 0)
+	if (open_host(spec, 1, &g->open, &err) < 0)
 		fail_msg("%s", err.text);
 	memcpy(spec->fds, g->open.fds, sizeof(spec->fds));
 	spec->nfds = g->open.nfds;
@@ -379,7 +379,7 @@ static void assert_refused(struct backend_spec spec, int code, const char *words
 	struct opened_backend o;
 	struct error err = { 0 };
 
-	assert_int_equal(host_backend_open(&spec, "net0", 1, &o, &err), code);
+	assert_int_equal(open_host(&spec, 1, &o, &err), code);
 	if (!strstr(err.text, words))
 		fail_msg("'%s' says nothing of '%s'", err.text, words);
 	assert_int_equal(o.pid, 0);
