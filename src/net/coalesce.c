@@ -1,29 +1,19 @@
 #include "net/coalesce.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "net/csum.h"
+#include "net/headers.h"
 #include "net/offload.h"
 
 /* Only these headers: no VLAN tag, no IP option or extension. */
-#define IP_AT	    ETH_HEADER
-#define IPV4_HEADER 20u
-#define IPV4_LENGTH (IP_AT + 2u)
-#define IPV4_ID	    (IP_AT + 4u)
-#define IPV4_CSUM   (IP_AT + 10u)
-#define IPV6_HEADER 40u
-#define IPV6_LENGTH (IP_AT + 4u)
-#define TCP_HEADER  20u
-#define TCP_SEQ	    4u
-#define TCP_DATA_AT 12u
-#define TCP_FLAGS   13u
-#define TCP_CSUM    16u
-#define FLAG_FIN    0x01u
-#define FLAG_PSH    0x08u
-#define FLAG_ACK    0x10u
-#define HEADERS_MAX (IP_AT + IPV6_HEADER + 60u)
+#define IP_AT	       ETH_HEADER
+#define IPV4_LENGTH_AT (IP_AT + IPV4_LENGTH)
+#define IPV4_ID_AT     (IP_AT + IPV4_ID)
+#define IPV4_CSUM_AT   (IP_AT + IPV4_CSUM)
+#define IPV6_LENGTH_AT (IP_AT + IPV6_LENGTH)
+#define HEADERS_MAX    (IP_AT + IPV6_HEADER + 60u)
 
 /* A frame's headers, copied once, and where what is in them. */
 struct segment {
@@ -36,11 +26,12 @@ static bool parse_ipv4(struct segment *s, uint32_t length)
 {
 	const uint8_t *ip = s->head + IP_AT;
 
-	s->l4 = IP_AT + IPV4_HEADER;
+	s->l4 = IP_AT + IPV4_HEADER_MIN;
 	/* the length leaves no padding, DF or nothing, checksum right */
-	return ip[0] == 0x45 && ip[9] == IPPROTO_TCP && !(get_be16(ip + 6) & ~0x4000u) &&
-	       get_be16(s->head + IPV4_LENGTH) == length - IP_AT &&
-	       csum_fold(csum_add(0, ip, IPV4_HEADER, false)) == 0;
+	return ip[0] == 0x45 && ip[IPV4_PROTOCOL] == PROTO_TCP &&
+	       !(get_be16(ip + IPV4_FRAGMENT) & ~0x4000u) &&
+	       get_be16(s->head + IPV4_LENGTH_AT) == length - IP_AT &&
+	       csum_fold(csum_add(0, ip, IPV4_HEADER_MIN, false)) == 0;
 }
 
 static bool parse_ipv6(struct segment *s, uint32_t length)
@@ -49,29 +40,29 @@ static bool parse_ipv6(struct segment *s, uint32_t length)
 
 	s->ipv6 = true;
 	s->l4 = IP_AT + IPV6_HEADER;
-	return ip[0] >> 4 == 6 && ip[6] == IPPROTO_TCP &&
-	       get_be16(s->head + IPV6_LENGTH) == length - IP_AT - IPV6_HEADER;
+	return ip[0] >> 4 == 6 && ip[IPV6_NEXT] == PROTO_TCP &&
+	       get_be16(s->head + IPV6_LENGTH_AT) == length - IP_AT - IPV6_HEADER;
 }
 
 /* True for a TCP segment with data that may be joined at all; its checksum is another question. */
 static bool parse(const struct frame *f, struct segment *s)
 {
 	size_t have = frame_copy_out(f, 0, s->head, MIN(f->length, HEADERS_MAX));
-	uint16_t ethertype = have >= IP_AT + IPV4_HEADER ? get_be16(s->head + 12) : 0;
+	uint16_t ethertype = have >= IP_AT + IPV4_HEADER_MIN ? get_be16(s->head + ETHERTYPE_AT) : 0;
 
 	s->ipv6 = false;
-	if (ethertype == 0x0800 ? !parse_ipv4(s, f->length)
-				: ethertype != 0x86dd || !parse_ipv6(s, f->length))
+	if (ethertype == ETHERTYPE_IPV4 ? !parse_ipv4(s, f->length)
+					: ethertype != ETHERTYPE_IPV6 || !parse_ipv6(s, f->length))
 		return false;
-	if (have < s->l4 + TCP_HEADER)
+	if (have < s->l4 + TCP_HEADER_MIN)
 		return false;
 	const uint8_t *tcp = s->head + s->l4;
 	s->headers = s->l4 + (tcp[TCP_DATA_AT] >> 4) * 4u;
-	if (s->headers < s->l4 + TCP_HEADER || s->headers > have || f->length <= s->headers)
+	if (s->headers < s->l4 + TCP_HEADER_MIN || s->headers > have || f->length <= s->headers)
 		return false;
 	s->payload = f->length - s->headers;
 	/* the reserved bits are 0, an ACK and nothing that is said but once */
-	return !(tcp[TCP_DATA_AT] & 15) && (tcp[TCP_FLAGS] & ~(FLAG_PSH | FLAG_FIN)) == FLAG_ACK;
+	return !(tcp[TCP_DATA_AT] & 15) && (tcp[TCP_FLAGS] & ~(TCP_PSH | TCP_FIN)) == TCP_ACK;
 }
 
 /* The partial sum of the pseudo header. */
@@ -79,8 +70,8 @@ static uint32_t pseudo_sum(const struct segment *s, uint32_t tcp_length)
 {
 	const uint8_t *ip = s->head + IP_AT;
 
-	return s->ipv6 ? csum_add(IPPROTO_TCP + tcp_length, ip + 8, 32, false)
-		       : csum_add(IPPROTO_TCP + tcp_length, ip + 12, 8, false);
+	return s->ipv6 ? csum_add(PROTO_TCP + tcp_length, ip + IPV6_SOURCE, IPV6_ADDRESSES, false)
+		       : csum_add(PROTO_TCP + tcp_length, ip + IPV4_SOURCE, IPV4_ADDRESSES, false);
 }
 
 /* The field that a checksum still to be made begins with. */
@@ -105,13 +96,14 @@ static bool same_ip(const struct segment *first, const struct segment *next, uns
 	const uint8_t *a = first->head, *b = next->head;
 
 	if (first->ipv6)
-		return memcmp(a, b, IPV6_LENGTH) == 0 &&
-		       memcmp(a + IPV6_LENGTH + 2, b + IPV6_LENGTH + 2,
-			      first->l4 - IPV6_LENGTH - 2) == 0;
-	return get_be16(b + IPV4_ID) == (uint16_t)(get_be16(a + IPV4_ID) + number) &&
-	       memcmp(a, b, IPV4_LENGTH) == 0 &&
-	       memcmp(a + IPV4_ID + 2, b + IPV4_ID + 2, IPV4_CSUM - IPV4_ID - 2) == 0 &&
-	       memcmp(a + IPV4_CSUM + 2, b + IPV4_CSUM + 2, first->l4 - IPV4_CSUM - 2) == 0;
+		return memcmp(a, b, IPV6_LENGTH_AT) == 0 &&
+		       memcmp(a + IPV6_LENGTH_AT + 2, b + IPV6_LENGTH_AT + 2,
+			      first->l4 - IPV6_LENGTH_AT - 2) == 0;
+	return get_be16(b + IPV4_ID_AT) == (uint16_t)(get_be16(a + IPV4_ID_AT) + number) &&
+	       memcmp(a, b, IPV4_LENGTH_AT) == 0 &&
+	       memcmp(a + IPV4_ID_AT + 2, b + IPV4_ID_AT + 2, IPV4_CSUM_AT - IPV4_ID_AT - 2) == 0 &&
+	       memcmp(a + IPV4_CSUM_AT + 2, b + IPV4_CSUM_AT + 2, first->l4 - IPV4_CSUM_AT - 2) ==
+		       0;
 }
 
 /* The TCP headers: what may differ is the sequence number, which counts on, the flags and the checksum. */
@@ -138,7 +130,7 @@ static bool follows(const struct segment *first, const struct segment *next, uns
 /* Whether anything may come behind it. */
 static bool is_last(const struct segment *first, const struct segment *s)
 {
-	return s->payload < first->payload || (s->head[s->l4 + TCP_FLAGS] & (FLAG_PSH | FLAG_FIN));
+	return s->payload < first->payload || (s->head[s->l4 + TCP_FLAGS] & (TCP_PSH | TCP_FIN));
 }
 
 /* Appends the payload's pieces. False, with `out` as it was, when they are too many or too long for one frame. */
@@ -167,12 +159,12 @@ static void finish(struct frame *out, struct segment *first, uint8_t flags)
 	tcp[TCP_FLAGS] |= flags;
 	put_be16(tcp + TCP_CSUM, partial_sum(first, out->length - first->l4));
 	if (first->ipv6) {
-		put_be16(head + IPV6_LENGTH, (uint16_t)(out->length - IP_AT - IPV6_HEADER));
+		put_be16(head + IPV6_LENGTH_AT, (uint16_t)(out->length - IP_AT - IPV6_HEADER));
 	} else {
-		put_be16(head + IPV4_LENGTH, (uint16_t)(out->length - IP_AT));
-		put_be16(head + IPV4_CSUM, 0);
-		put_be16(head + IPV4_CSUM,
-			 csum_fold(csum_add(0, head + IP_AT, IPV4_HEADER, false)));
+		put_be16(head + IPV4_LENGTH_AT, (uint16_t)(out->length - IP_AT));
+		put_be16(head + IPV4_CSUM_AT, 0);
+		put_be16(head + IPV4_CSUM_AT,
+			 csum_fold(csum_add(0, head + IP_AT, IPV4_HEADER_MIN, false)));
 	}
 	memcpy(out->head, head, first->headers);
 	out->iov[0] = (struct iovec){ .iov_base = out->head, .iov_len = first->headers };

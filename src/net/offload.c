@@ -1,40 +1,14 @@
 #include "net/offload.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "net/csum.h"
+#include "net/headers.h"
 
-#define ETHERTYPE_AT   12u
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define VLAN_TAGS_MAX  2u
-
-#define IPV4_HEADER_MIN 20u
-#define IPV4_LENGTH	2u
-#define IPV4_ID		4u
-#define IPV4_FRAGMENT	6u
-#define IPV4_PROTOCOL	9u
-#define IPV4_CSUM	10u
-#define IPV4_ADDRESSES	12u
-#define IPV6_HEADER	40u
-#define IPV6_LENGTH	4u
-#define IPV6_NEXT	6u
-#define IPV6_ADDRESSES	8u
-
-#define TCP_HEADER_MIN 20u
-#define TCP_SEQ	       4u
-#define TCP_DATA_AT    12u
-#define TCP_FLAGS      13u
-#define TCP_FIN	       0x01u
-#define TCP_PSH	       0x08u
-#define TCP_CWR	       0x80u
-#define TCP_CSUM       16u
-#define UDP_HEADER     8u
-#define UDP_LENGTH     4u
-#define UDP_CSUM       6u
+#define ETHERTYPE_OLD_QINQ 0x9100
+#define VLAN_TAGS_MAX	   2u
 
 static unsigned gso_kind(const struct frame *f)
 {
@@ -133,7 +107,8 @@ static uint32_t find_l3(const uint8_t *head, uint32_t length, uint16_t *ethertyp
 
 	for (unsigned tags = 0; tags <= VLAN_TAGS_MAX && at + 2 <= length; tags++, at += VLAN_TAG) {
 		*ethertype = get_be16(head + at);
-		if (*ethertype != 0x8100 && *ethertype != 0x88a8 && *ethertype != 0x9100)
+		if (*ethertype != ETHERTYPE_VLAN && *ethertype != ETHERTYPE_QINQ &&
+		    *ethertype != ETHERTYPE_OLD_QINQ)
 			return at + 2;
 	}
 	return 0;
@@ -149,9 +124,9 @@ static int parse_ipv4(struct offload_walk *w, uint8_t protocol)
 	if (ip_length < IPV4_HEADER_MIN || w->l3 + ip_length != w->l4 ||
 	    ip[IPV4_PROTOCOL] != protocol)
 		return -EINVAL;
-	if (get_be16(ip + IPV4_FRAGMENT) & 0x3fff) /* a fragment cannot be segmented again */
-		return -EINVAL;
-	w->pseudo = csum_add(protocol, ip + IPV4_ADDRESSES, 8, false);
+	if (get_be16(ip + IPV4_FRAGMENT) & IPV4_FRAGMENT_PARTS)
+		return -EINVAL; /* a fragment cannot be segmented again */
+	w->pseudo = csum_add(protocol, ip + IPV4_SOURCE, IPV4_ADDRESSES, false);
 	return 0;
 }
 
@@ -164,13 +139,13 @@ static int parse_ipv6(struct offload_walk *w, uint8_t protocol)
 		return -EINVAL;
 	uint8_t next = ip[IPV6_NEXT];
 	/* Options only: with a routing header the pseudo header has another destination, a fragment is no whole packet. */
-	while ((next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS) && at + 2 <= w->l4) {
+	while ((next == PROTO_HOPOPTS || next == PROTO_DSTOPTS) && at + 2 <= w->l4) {
 		next = w->head[at];
 		at += (w->head[at + 1] + 1u) * 8;
 	}
 	if (next != protocol || at != w->l4)
 		return -EINVAL;
-	w->pseudo = csum_add(protocol, ip + IPV6_ADDRESSES, 32, false);
+	w->pseudo = csum_add(protocol, ip + IPV6_SOURCE, IPV6_ADDRESSES, false);
 	return 0;
 }
 
@@ -192,7 +167,7 @@ static int parse_headers(struct offload_walk *w)
 		return -EINVAL;
 	if (!w->udp && w->ipv6 != (gso_kind(f) == VIRTIO_NET_HDR_GSO_TCPV6))
 		return -EINVAL;
-	uint8_t protocol = w->udp ? IPPROTO_UDP : IPPROTO_TCP;
+	uint8_t protocol = w->udp ? PROTO_UDP : PROTO_TCP;
 	int rc = w->ipv6 ? parse_ipv6(w, protocol) : parse_ipv4(w, protocol);
 	if (rc < 0)
 		return rc;

@@ -6,17 +6,15 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "net/headers.h"
 #include "nic/e1000/e1000.h"
 
-#define ETHERTYPE_ARP 0x0806
-#define ARP_SIZE      28u
-#define ARP_TARGET    24u
-#define IPV4_TARGET   16u
-#define IPV6_TARGET   24u
-#define MAGIC_SYNC    6u
-#define MAGIC_TIMES   16u
-#define IPAV_IPV4     BIT(0)
-#define IPAV_IPV6     BIT(16)
+#define ARP_SIZE    28u
+#define ARP_TARGET  24u
+#define MAGIC_SYNC  6u
+#define MAGIC_TIMES 16u
+#define IPAV_IPV4   BIT(0)
+#define IPAV_IPV6   BIT(16)
 
 bool e1000_asleep(const struct e1000 *e)
 {
@@ -74,9 +72,9 @@ static uint32_t match_ip(const struct e1000 *e, const struct intel_rx_info *info
 
 	if (info->ethertype == ETHERTYPE_ARP && room >= ARP_SIZE && our_ipv4(e, l3 + ARP_TARGET))
 		return WUFC_ARP;
-	if (info->l3 == L3_IPV4 && our_ipv4(e, l3 + IPV4_TARGET))
+	if (info->l3 == L3_IPV4 && our_ipv4(e, l3 + IPV4_DEST))
 		return WUFC_IPV4;
-	if (info->l3 == L3_IPV6 && our_ipv6(e, l3 + IPV6_TARGET))
+	if (info->l3 == L3_IPV6 && our_ipv6(e, l3 + IPV6_DEST))
 		return WUFC_IPV6;
 	return 0;
 }

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "net/headers.h"
 #include "nic/intel/regs.h"
 
 #define VID_MASK  0x0fffu
 #define HASH_MASK 0x0fffu
-#define ETH_VLAN  0x8100u
 
 /* --- life --- */
 
@@ -322,13 +322,14 @@ enum drop_reason igb_pf_check_sent(const struct igb_pf *pf, const uint8_t *head,
 		return DROP_NONE;
 	if (!is_own_address(pf, head + MAC_LEN))
 		return DROP_SPOOFED;
-	if (get_be16(head + 12) != ETH_VLAN)
+	if (get_be16(head + ETHERTYPE_AT) != ETHERTYPE_VLAN)
 		return DROP_NONE;
 	if (len < ETH_HEADER + VLAN_TAG)
 		return DROP_RUNT;
 	/* behind a port VLAN a tag of the guest's own leads to somebody else's network */
-	return pf->policy.vlan || find_vlan(pf, get_be16(head + 14) & VID_MASK) < 0 ? DROP_SPOOFED
-										    : DROP_NONE;
+	return pf->policy.vlan || find_vlan(pf, get_be16(head + ETH_HEADER) & VID_MASK) < 0
+		       ? DROP_SPOOFED
+		       : DROP_NONE;
 }
 
 /* --- saved state --- */

@@ -1,13 +1,9 @@
 /* queue.c - which queue gets a frame: EtherType filters, TCP SYN, 5-tuples, RSS, in the chip's order (82576 7.1.2). */
 #include "base/bytes.h"
+#include "net/headers.h"
 #include "nic/igb/igb.h"
 
-#define IPV4_SOURCE 12
-#define IPV4_DEST   16
-#define IPV4_PROTO  9
-#define TCP_FLAGS   13
-#define TCP_SYN	    0x02
-#define NO_QUEUE    (-1)
+#define NO_QUEUE (-1)
 
 void igb_rssrk_written(struct pci_device *dev, const struct reg *row, unsigned index,
 		       uint32_t value, uint32_t old)
@@ -44,7 +40,7 @@ static bool tuple_matches(const struct igb *g, unsigned i, const struct intel_rx
 	bool ports = info->l4 == L4_TCP || info->l4 == L4_UDP || info->l4 == L4_SCTP;
 	uint32_t f = g->s.ftqf[i];
 
-	if (!(f & FTQF_ANY_PROTOCOL) && (f & FTQF_PROTOCOL) != ip[IPV4_PROTO])
+	if (!(f & FTQF_ANY_PROTOCOL) && (f & FTQF_PROTOCOL) != ip[IPV4_PROTOCOL])
 		return false;
 	if (!(f & FTQF_ANY_SOURCE) && g->s.saqf[i] != get_le32(ip + IPV4_SOURCE))
 		return false;
@@ -53,7 +49,7 @@ static bool tuple_matches(const struct igb *g, unsigned i, const struct intel_rx
 	if (!(f & FTQF_ANY_SRC_PORT) && (!ports || g->s.spqf[i] != get_le16(l4)))
 		return false;
 	return (g->s.imir[i] & IMIR_ANY_DEST_PORT) ||
-	       (ports && (g->s.imir[i] & 0xffff) == get_le16(l4 + 2));
+	       (ports && (g->s.imir[i] & 0xffff) == get_le16(l4 + L4_DEST_PORT));
 }
 
 /* IMIR and IMIREXT: small frames, or those with one of some TCP flags, do not wait for EITR. */

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "net/headers.h"
 #include "nic/igb/vf.h"
 
-#define ETH_VLAN      0x8100u
 #define CHECKED_BYTES (ETH_HEADER + VLAN_TAG)
 #define BUFFER_STD    2048u /* SRRCTL.BSIZEPACKET 0: the PF's RCTL.BSIZE counts */
 
@@ -49,7 +49,7 @@ static enum drop_reason pass_switch(struct nic *nic, struct frame *f)
 		return DROP_BAD_DESCRIPTOR;
 	enum drop_reason reason = igb_pf_check_sent(pf, f->head, f->iov[0].iov_len);
 	if (reason == DROP_NONE && p->vlan)
-		frame_insert_tag(f, ETH_VLAN, (uint16_t)(p->priority << 13 | p->vlan));
+		frame_insert_tag(f, ETHERTYPE_VLAN, (uint16_t)(p->priority << 13 | p->vlan));
 	return reason;
 }
 
@@ -96,7 +96,7 @@ bool igbvf_transmit(struct nic *nic, unsigned queue)
 		.decode = intel_txd_decode_advanced,
 		.index = 0, /* our wire has one lane */
 		/* VMVIR: a port VLAN takes the place of what the descriptor wants */
-		.vlan_type = v->pf.policy.vlan ? 0 : ETH_VLAN,
+		.vlan_type = v->pf.policy.vlan ? 0 : ETHERTYPE_VLAN,
 		.pad = true,
 		.head_only = q->wbal & TDWBAL_ENABLE,
 		.head_at = (uint64_t)q->wbah << 32 | (q->wbal & ~3u),
@@ -169,7 +169,7 @@ static bool take(struct igbvf *v, const struct frame *f, bool *interrupt)
 	struct intel_rx_info info;
 	struct intel_image image;
 
-	intel_rx_look(&info, f, ETH_VLAN);
+	intel_rx_look(&info, f, ETHERTYPE_VLAN);
 	enum drop_reason reason = admit(v, &info);
 	if (reason != DROP_NONE) {
 		nic_drop(&v->nic, reason);

@@ -4,13 +4,9 @@
 #include "nic/igc/igc.h"
 
 #include "base/bytes.h"
+#include "net/headers.h"
 
-#define PROTO_TCP  6
-#define PROTO_UDP  17
-#define PROTO_SCTP 132
-#define TCP_FLAGS  13u
-#define TCP_SYN	   0x02u
-#define TCP_SIX	   0x3fu
+#define TCP_SIX 0x3fu
 
 int igc_find_source(const struct igc *c, const uint8_t *source)
 {
@@ -63,7 +59,7 @@ static uint8_t tcp_flags(const struct intel_rx_info *info)
 
 static void by_syn(const struct igc *c, const struct intel_rx_info *info, struct choice *best)
 {
-	if ((c->s.synqf & SYNQF_ENABLE) && (tcp_flags(info) & (TCP_SYN | 0x10)) == TCP_SYN)
+	if ((c->s.synqf & SYNQF_ENABLE) && (tcp_flags(info) & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		choose(best, c->s.rfctl & RFCTL_SYNQFP ? 8 : 0, SYNQF_QUEUE(c->s.synqf));
 }
 
@@ -80,7 +76,7 @@ static bool tuple_matches(const struct igc *c, const struct intel_rx_info *info,
 		return false;
 	/* IMIR holds the port as it lies in the frame */
 	if (!(imir & IMIR_BYPASS_PORT) &&
-	    get_be16(info->head + info->l4_at + 2) !=
+	    get_be16(info->head + info->l4_at + L4_DEST_PORT) !=
 		    (uint16_t)((imir & 0xff) << 8 | (imir >> 8 & 0xff)))
 		return false;
 	if (!(ext & IMIREXT_FLAGS_BYPASS) && IMIREXT_FLAGS(ext) != tcp_flags(info))

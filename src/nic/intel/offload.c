@@ -7,23 +7,11 @@
 #include "base/bytes.h"
 #include "net/crc32c.h"
 #include "net/csum.h"
+#include "net/headers.h"
 #include "net/offload.h"
 #include "nic/intel/tx.h"
 
 #define HEAD_MAX (FRAME_HEAD - VLAN_TAG)
-
-#define IPV4_HEADER 20u
-#define IPV4_LENGTH 2u
-#define IPV4_CSUM   10u
-#define IPV6_HEADER 40u
-#define IPV6_LENGTH 4u
-#define TCP_HEADER  20u
-#define TCP_FLAGS   13u
-#define TCP_CWR	    0x80u
-#define TCP_CSUM    16u
-#define UDP_HEADER  8u
-#define UDP_LENGTH  4u
-#define UDP_CSUM    6u
 
 #define UNSEGMENTED_MAX                                                                            \
 	16384u /* no card of the family sends longer frames (8254x manual 13.4.22) */
@@ -116,7 +104,7 @@ static bool write_ip_length(struct frame *f, const struct intel_tx_context *c)
 	uint8_t *ip = f->head + c->ipcss;
 	uint32_t room = c->tucss - c->ipcss, length = f->length - c->ipcss;
 
-	if (room < (c->ipv4 ? IPV4_HEADER : IPV6_HEADER))
+	if (room < (c->ipv4 ? IPV4_HEADER_MIN : IPV6_HEADER))
 		return false;
 	if (!c->ipv4) {
 		put_be16(ip + IPV6_LENGTH, (uint16_t)MIN(length - IPV6_HEADER, 0xffffu));
@@ -132,7 +120,7 @@ static bool write_ip_length(struct frame *f, const struct intel_tx_context *c)
 static enum drop_reason segment(struct frame *f, const struct intel_tx_context *c)
 {
 	bool udp = c->l4 == L4_UDP;
-	uint32_t l4_min = udp ? UDP_HEADER : TCP_HEADER;
+	uint32_t l4_min = udp ? UDP_HEADER : TCP_HEADER_MIN;
 
 	if (c->mss < GSO_SIZE_MIN || c->hdrlen > f->iov[0].iov_len || c->ipcss < ETH_HEADER ||
 	    c->tucss <= c->ipcss || c->tucss + l4_min > c->hdrlen ||

@@ -1,19 +1,12 @@
 #include "nic/intel/rss.h"
 
 #include "base/bytes.h"
+#include "net/headers.h"
 
-#define IPV6_HEADER    40u
 #define IPV6_ADDRESS   16u
 #define EXTENSIONS_MAX 8u
 
-enum {
-	NEXT_HOPOPTS = 0,
-	NEXT_ROUTING = 43,
-	NEXT_DSTOPTS = 60,
-	OPTION_PAD1 = 0,
-	OPTION_HOME_ADDRESS = 201,
-	ROUTING_MOBILE = 2
-};
+enum { OPTION_PAD1 = 0, OPTION_HOME_ADDRESS = 201, ROUTING_MOBILE = 2 };
 
 /* A kind of frame, the first that fits is the one. `l4`: L4_OTHER takes any. */
 struct rss_kind {
@@ -67,18 +60,18 @@ static struct extensions find_extensions(const struct intel_rx_info *info)
 {
 	struct extensions found = { 0 };
 	uint32_t at = info->l3_at + IPV6_HEADER;
-	uint8_t next = info->head[info->l3_at + 6];
+	uint8_t next = info->head[info->l3_at + IPV6_NEXT];
 
 	for (unsigned i = 0; i < EXTENSIONS_MAX && at + 8 <= info->have; i++) {
 		uint32_t end = at + (info->head[at + 1] + 1u) * 8;
 		if (end > info->have)
 			break;
-		if (next == NEXT_DSTOPTS)
+		if (next == PROTO_DSTOPTS)
 			found.source = home_address(info->head, at + 2, end);
-		else if (next == NEXT_ROUTING && info->head[at + 2] == ROUTING_MOBILE &&
+		else if (next == PROTO_ROUTING && info->head[at + 2] == ROUTING_MOBILE &&
 			 end - at >= 8 + IPV6_ADDRESS)
 			found.dest = at + 8;
-		else if (next != NEXT_HOPOPTS && next != NEXT_ROUTING)
+		else if (next != PROTO_HOPOPTS && next != PROTO_ROUTING)
 			break;
 		next = info->head[at];
 		at = end;
@@ -101,11 +94,12 @@ static unsigned gather_input(const struct rss_kind *k, const struct intel_rx_inf
 	unsigned len;
 
 	if (k->l3 == L3_IPV4) {
-		memcpy(in, head + info->l3_at + 12, 8);
-		len = 8;
+		memcpy(in, head + info->l3_at + IPV4_SOURCE, IPV4_ADDRESSES);
+		len = IPV4_ADDRESSES;
 	} else {
-		uint32_t source = k->ex != EX_NO && ex->source ? ex->source : info->l3_at + 8u;
-		uint32_t dest = k->ex != EX_NO && ex->dest ? ex->dest : info->l3_at + 24u;
+		uint32_t source =
+			k->ex != EX_NO && ex->source ? ex->source : info->l3_at + IPV6_SOURCE;
+		uint32_t dest = k->ex != EX_NO && ex->dest ? ex->dest : info->l3_at + IPV6_DEST;
 		memcpy(in, head + source, IPV6_ADDRESS);
 		memcpy(in + IPV6_ADDRESS, head + dest, IPV6_ADDRESS);
 		len = 2 * IPV6_ADDRESS;

@@ -5,26 +5,12 @@
 #include "base/bytes.h"
 #include "net/crc32c.h"
 #include "net/csum.h"
+#include "net/headers.h"
 #include "net/offload.h"
 #include "nic/intel/regs.h"
 
-#define ETHERTYPE_AT   12u
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define ETHERTYPE_PTP  0x88f7
-#define IPV4_HEADER    20u
-#define IPV6_HEADER    40u
 #define PTP_EVENT_PORT 319
 #define EXTENSIONS_MAX 8u
-
-enum {
-	PROTO_HOPOPTS = 0,
-	PROTO_TCP = 6,
-	PROTO_UDP = 17,
-	PROTO_FRAGMENT = 44,
-	PROTO_DSTOPTS = 60,
-	PROTO_SCTP = 132
-};
 
 /* --- a look at the frame --- */
 
@@ -35,26 +21,26 @@ static void look_at_l4(struct intel_rx_info *info, uint8_t protocol)
 
 	switch (protocol) {
 	case PROTO_TCP:
-		if (room < 20)
+		if (room < TCP_HEADER_MIN)
 			return;
 		info->l4 = L4_TCP;
-		info->payload_at = (uint16_t)(info->l4_at + (l4[12] >> 4) * 4u);
+		info->payload_at = (uint16_t)(info->l4_at + (l4[TCP_DATA_AT] >> 4) * 4u);
 		break;
 	case PROTO_UDP:
-		if (room < 8)
+		if (room < UDP_HEADER)
 			return;
 		info->l4 = L4_UDP;
-		info->payload_at = (uint16_t)(info->l4_at + 8);
-		if (get_be16(l4 + 2) == PTP_EVENT_PORT) {
+		info->payload_at = (uint16_t)(info->l4_at + UDP_HEADER);
+		if (get_be16(l4 + L4_DEST_PORT) == PTP_EVENT_PORT) {
 			info->flags |= RXF_PTP_L4;
 			info->ptp_at = (uint8_t)info->payload_at;
 		}
 		break;
 	case PROTO_SCTP:
-		if (room < 12)
+		if (room < SCTP_HEADER)
 			return;
 		info->l4 = L4_SCTP;
-		info->payload_at = (uint16_t)(info->l4_at + 12);
+		info->payload_at = (uint16_t)(info->l4_at + SCTP_HEADER);
 		break;
 	default:
 		break;
@@ -66,21 +52,21 @@ static void look_at_ipv4(struct intel_rx_info *info)
 	const uint8_t *ip = info->head + info->l3_at;
 	uint32_t header, total;
 
-	if (info->l3_at + IPV4_HEADER > info->have || ip[0] >> 4 != 4)
+	if (info->l3_at + IPV4_HEADER_MIN > info->have || ip[0] >> 4 != 4)
 		return;
 	header = (ip[0] & 15u) * 4;
-	total = get_be16(ip + 2);
-	if (header < IPV4_HEADER || info->l3_at + header > info->have || total < header ||
+	total = get_be16(ip + IPV4_LENGTH);
+	if (header < IPV4_HEADER_MIN || info->l3_at + header > info->have || total < header ||
 	    info->l3_at + total > info->length)
 		return;
 	info->l3 = L3_IPV4;
 	info->ip_end = info->l3_at + total;
 	info->l4_at = (uint16_t)(info->l3_at + header);
-	info->flags |= header > IPV4_HEADER ? RXF_OPTIONS : 0;
-	if (get_be16(ip + 6) & 0x3fff)
+	info->flags |= header > IPV4_HEADER_MIN ? RXF_OPTIONS : 0;
+	if (get_be16(ip + IPV4_FRAGMENT) & IPV4_FRAGMENT_PARTS)
 		info->flags |= RXF_FRAGMENT;
 	else
-		look_at_l4(info, ip[9]);
+		look_at_l4(info, ip[IPV4_PROTOCOL]);
 }
 
 static void look_at_ipv6(struct intel_rx_info *info)
@@ -88,11 +74,11 @@ static void look_at_ipv6(struct intel_rx_info *info)
 	const uint8_t *ip = info->head + info->l3_at;
 	uint32_t at = info->l3_at + IPV6_HEADER;
 
-	if (at > info->have || ip[0] >> 4 != 6 || at + get_be16(ip + 4) > info->length)
+	if (at > info->have || ip[0] >> 4 != 6 || at + get_be16(ip + IPV6_LENGTH) > info->length)
 		return;
-	uint8_t next = ip[6];
+	uint8_t next = ip[IPV6_NEXT];
 	info->l3 = L3_IPV6;
-	info->ip_end = at + get_be16(ip + 4);
+	info->ip_end = at + get_be16(ip + IPV6_LENGTH);
 	for (unsigned i = 0; i < EXTENSIONS_MAX && at + 8 <= info->have; i++) {
 		if (next == PROTO_FRAGMENT)
 			info->flags |= RXF_FRAGMENT;
@@ -156,10 +142,10 @@ void intel_rx_look(struct intel_rx_info *info, const struct frame *f, uint16_t v
 static bool sctp_right(const struct intel_rx_info *info)
 {
 	static const uint8_t zero[4];
-	const uint8_t *field = info->head + info->l4_at + 8;
-	struct frame_cursor c = frame_cursor_at(info->frame, info->l4_at + 12u);
-	uint32_t crc = crc32c_add(CRC32C_BEGIN, info->head + info->l4_at, 8);
-	uint32_t left = info->ip_end - MIN(info->ip_end, info->l4_at + 12u);
+	const uint8_t *field = info->head + info->l4_at + SCTP_CSUM;
+	struct frame_cursor c = frame_cursor_at(info->frame, info->l4_at + SCTP_HEADER);
+	uint32_t crc = crc32c_add(CRC32C_BEGIN, info->head + info->l4_at, SCTP_CSUM);
+	uint32_t left = info->ip_end - MIN(info->ip_end, info->l4_at + SCTP_HEADER);
 	uint8_t chunk[512];
 
 	crc = crc32c_add(crc, zero, sizeof(zero));
@@ -179,8 +165,8 @@ static bool tcp_udp_right(const struct intel_rx_info *info)
 	uint32_t sum = info->l4 == L4_TCP ? PROTO_TCP : PROTO_UDP;
 
 	sum += info->ip_end - info->l4_at;
-	sum = info->l3 == L3_IPV4 ? csum_add(sum, ip + 12, 8, false)
-				  : csum_add(sum, ip + 8, 32, false);
+	sum = info->l3 == L3_IPV4 ? csum_add(sum, ip + IPV4_SOURCE, IPV4_ADDRESSES, false)
+				  : csum_add(sum, ip + IPV6_SOURCE, IPV6_ADDRESSES, false);
 	return csum_fold(frame_sum(info->frame, info->l4_at, info->ip_end, sum)) == 0;
 }
 
@@ -189,7 +175,7 @@ static void check_l4(struct intel_rx_info *info)
 	const uint8_t vouched = VIRTIO_NET_HDR_F_DATA_VALID | VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	bool right;
 
-	if (info->l4 == L4_UDP && get_be16(info->head + info->l4_at + 6) == 0) {
+	if (info->l4 == L4_UDP && get_be16(info->head + info->l4_at + UDP_CSUM) == 0) {
 		info->flags |= RXF_UDP_ZERO;
 		return;
 	}

@@ -5,19 +5,16 @@
  */
 #include "base/bytes.h"
 #include "net/csum.h"
+#include "net/headers.h"
 #include "nic/intel/regs.h"
 #include "nic/intel/rx.h"
 
-#define HEADER_MAX     0x3ffu /* HDR_LEN has 10 bits */
-#define HEADER_SHIFT   5
-#define HEADER_SPLIT   0x8000u /* SPH */
-#define STATUS_UDPV    BIT(10) /* the fragment's checksum is given */
-#define ERROR_HBO      BIT(23) /* the header is longer than its buffer */
-#define DESC_LOW_BITS  1ull    /* of both addresses: no-snoop, DD */
-#define IPV4_ID_AT     4
-#define IPV4_OFFSET_AT 6
-#define IPV4_PROTO_AT  9
-#define PROTO_UDP      17
+#define HEADER_MAX    0x3ffu /* HDR_LEN has 10 bits */
+#define HEADER_SHIFT  5
+#define HEADER_SPLIT  0x8000u /* SPH */
+#define STATUS_UDPV   BIT(10) /* the fragment's checksum is given */
+#define ERROR_HBO     BIT(23) /* the header is longer than its buffer */
+#define DESC_LOW_BITS 1ull    /* of both addresses: no-snoop, DD */
 
 enum psr_type {
 	PSR_L2 = BIT(0),
@@ -99,11 +96,12 @@ static bool fragment_fields(const struct intel_rx_info *info, uint8_t out[4])
 	put_le32(out, 0);
 	if (info->l3 != L3_IPV4)
 		return false;
-	put_le16(out, get_be16(ip + IPV4_ID_AT));
-	if (!(info->flags & RXF_FRAGMENT) || ip[IPV4_PROTO_AT] != PROTO_UDP)
+	put_le16(out, get_be16(ip + IPV4_ID));
+	if (!(info->flags & RXF_FRAGMENT) || ip[IPV4_PROTOCOL] != PROTO_UDP)
 		return false;
-	first = (get_be16(ip + IPV4_OFFSET_AT) & 0x1fff) == 0;
-	if (first && (info->l4_at + 8u > info->have || !get_be16(info->head + info->l4_at + 6)))
+	first = (get_be16(ip + IPV4_FRAGMENT) & 0x1fff) == 0;
+	if (first && (info->l4_at + UDP_HEADER > info->have ||
+		      !get_be16(info->head + info->l4_at + UDP_CSUM)))
 		return false;
 	put_le16(out + 2, csum_fold(frame_sum(info->frame, info->l4_at, info->ip_end, 0)));
 	return true;

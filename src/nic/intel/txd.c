@@ -3,6 +3,7 @@
  * Dword 2 of all kinds: length in the low bits, the kind (DTYP) in 23:20 when DEXT says that it has one, the command in 31:24.
  * Dword 3: status in 3:0, options in 15:8, the tag in 31:16.
  */
+#include "net/headers.h"
 #include "nic/intel/tx.h"
 
 /* dword 2 */
@@ -36,11 +37,6 @@
 #define DTYP_DATA	 1
 #define DTYP_ADV_CONTEXT 2
 #define DTYP_ADV_DATA	 3
-
-#define TCP_CSUM  16u
-#define UDP_CSUM  6u
-#define SCTP_CSUM 8u
-#define IPV4_CSUM 10u
 
 static uint32_t when(bool condition, uint32_t flag)
 {

@@ -1,22 +1,12 @@
 /* offload.c - finds the IPv4, TCP and UDP headers that the C+ chip's checksum and segmentation units look at. */
 #include "base/bytes.h"
 #include "net/csum.h"
+#include "net/headers.h"
 #include "nic/rtl8139/rtl8139.h"
-
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_VLAN 0x8100
-#define IP_MIN	       20u
-#define IP_PROTOCOL    9u
-#define IP_SOURCE      12u
-#define IP_FRAGMENT    0x3fffu /* more fragments, offset */
-#define PROTOCOL_TCP   6
-#define PROTOCOL_UDP   17
-#define TCP_MIN	       20u
-#define UDP_HEADER     8u
 
 static size_t l2_length(const uint8_t *head, size_t have)
 {
-	size_t at = ETH_HEADER - 2;
+	size_t at = ETHERTYPE_AT;
 
 	for (unsigned tags = 0; tags < 2 && at + 2 <= have && get_be16(head + at) == ETHERTYPE_VLAN;
 	     tags++)
@@ -32,25 +22,25 @@ static unsigned l4_length(const uint8_t *head, size_t have, const struct ip_laye
 	if (ip->fragment || ip->l4 > room)
 		return 0;
 	room -= ip->l4;
-	if (ip->protocol == PROTOCOL_UDP)
+	if (ip->protocol == PROTO_UDP)
 		return room >= UDP_HEADER ? UDP_HEADER : 0;
-	if (ip->protocol != PROTOCOL_TCP || room < TCP_MIN)
+	if (ip->protocol != PROTO_TCP || room < TCP_HEADER_MIN)
 		return 0;
-	unsigned length = (head[ip->l4 + 12] >> 4) * 4u;
-	return length >= TCP_MIN && length <= room ? length : 0;
+	unsigned length = (head[ip->l4 + TCP_DATA_AT] >> 4) * 4u;
+	return length >= TCP_HEADER_MIN && length <= room ? length : 0;
 }
 
 bool rtl8139_parse_ipv4(const uint8_t *head, size_t have, uint32_t length, struct ip_layers *out)
 {
 	size_t l2 = l2_length(head, have);
 
-	if (!l2 || have < l2 + IP_MIN || head[l2] >> 4 != 4)
+	if (!l2 || have < l2 + IPV4_HEADER_MIN || head[l2] >> 4 != 4)
 		return false;
 	const uint8_t *ip = head + l2;
 	unsigned ip_header = (ip[0] & 0xf) * 4u;
-	uint32_t total = get_be16(ip + 2);
+	uint32_t total = get_be16(ip + IPV4_LENGTH);
 
-	if (ip_header < IP_MIN || have < l2 + ip_header)
+	if (ip_header < IPV4_HEADER_MIN || have < l2 + ip_header)
 		return false;
 	if (total == 0)
 		total = length - (uint32_t)l2; /* drivers leave it 0 in front of a large send */
@@ -60,8 +50,8 @@ bool rtl8139_parse_ipv4(const uint8_t *head, size_t have, uint32_t length, struc
 		.l2 = (uint16_t)l2,
 		.l4 = (uint16_t)(l2 + ip_header),
 		.end = (uint32_t)l2 + total,
-		.protocol = ip[IP_PROTOCOL],
-		.fragment = get_be16(ip + 6) & IP_FRAGMENT,
+		.protocol = ip[IPV4_PROTOCOL],
+		.fragment = get_be16(ip + IPV4_FRAGMENT) & IPV4_FRAGMENT_PARTS,
 	};
 	unsigned l4 = l4_length(head, have, out);
 	out->headers = l4 ? (uint16_t)(out->l4 + l4) : 0;
@@ -70,5 +60,5 @@ bool rtl8139_parse_ipv4(const uint8_t *head, size_t have, uint32_t length, struc
 
 uint32_t rtl8139_pseudo_sum(const uint8_t *head, const struct ip_layers *ip, uint32_t length)
 {
-	return csum_add(ip->protocol + length, head + ip->l2 + IP_SOURCE, 8, false);
+	return csum_add(ip->protocol + length, head + ip->l2 + IPV4_SOURCE, IPV4_ADDRESSES, false);
 }

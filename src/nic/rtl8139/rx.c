@@ -9,15 +9,11 @@
 
 #include "base/bytes.h"
 #include "net/csum.h"
+#include "net/headers.h"
 #include "nic/rtl8139/rtl8139.h"
 
 #define LOOK_FIRST_NS 250000u
 #define LOOK_LAST_NS  64000000u
-
-#define PROTOCOL_TCP   6
-#define PROTOCOL_UDP   17
-#define ETHERTYPE_VLAN 0x8100
-#define TAG_AT	       12u /* behind the two addresses */
 
 /* What the guest will see of a frame. */
 struct image {
@@ -79,10 +75,10 @@ static void make_image(struct image *im, const struct rtl8139 *r, const struct f
 	im->have = frame_copy_out(f, 0, im->head, sizeof(im->head));
 	im->cut = 0;
 	im->tag = 0;
-	if (rx_cplus(r) && (r->s.cpcr & CPCR_RXVLAN) && im->have >= TAG_AT + VLAN_TAG + 2 &&
-	    get_be16(im->head + TAG_AT) == ETHERTYPE_VLAN) {
+	if (rx_cplus(r) && (r->s.cpcr & CPCR_RXVLAN) && im->have >= ETHERTYPE_AT + VLAN_TAG + 2 &&
+	    get_be16(im->head + ETHERTYPE_AT) == ETHERTYPE_VLAN) {
 		im->cut = VLAN_TAG;
-		im->tag = get_le16(im->head + TAG_AT + 2);
+		im->tag = get_le16(im->head + ETHERTYPE_AT + 2);
 	}
 	im->frame_length = f->length - im->cut;
 	im->tail_at = im->frame_length;
@@ -105,8 +101,8 @@ static void add_fcs(struct image *im, const uint8_t *linear)
 /* Copies bytes [at, at + len) of the image. */
 static void image_copy(const struct image *im, uint32_t at, uint8_t *to, uint32_t len)
 {
-	if (at < TAG_AT && im->cut) {
-		uint32_t n = MIN(len, TAG_AT - at);
+	if (at < ETHERTYPE_AT && im->cut) {
+		uint32_t n = MIN(len, ETHERTYPE_AT - at);
 		frame_copy_out(im->f, at, to, n);
 		at += n;
 		to += n;
@@ -146,7 +142,7 @@ static bool l4_right(const struct image *im, const struct ip_layers *ip)
 
 	if (f->hdr.flags & (VIRTIO_NET_HDR_F_DATA_VALID | VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return true;
-	if (ip->protocol == PROTOCOL_UDP && get_be16(im->head + ip->l4 + 6) == 0)
+	if (ip->protocol == PROTO_UDP && get_be16(im->head + ip->l4 + UDP_CSUM) == 0)
 		return true; /* the sender made none */
 	uint32_t sum = rtl8139_pseudo_sum(im->head, ip, ip->end - ip->l4);
 	return csum_fold(frame_sum(f, ip->l4, ip->end, sum)) == 0;
@@ -164,7 +160,7 @@ static uint32_t checksum_bits(const struct rtl8139 *r, const struct image *im)
 		return RXD_IP | RXD_IPF;
 	if (!ip.headers)
 		return RXD_IP;
-	if (ip.protocol == PROTOCOL_TCP)
+	if (ip.protocol == PROTO_TCP)
 		return RXD_TCP | (l4_right(im, &ip) ? 0 : RXD_TCPF);
 	return RXD_UDP | (l4_right(im, &ip) ? 0 : RXD_UDPF);
 }

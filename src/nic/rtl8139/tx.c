@@ -9,14 +9,8 @@
 
 #include "base/bytes.h"
 #include "net/csum.h"
+#include "net/headers.h"
 #include "nic/rtl8139/rtl8139.h"
-
-#define TCP_FLAGS    13u
-#define TCP_CWR	     0x80u
-#define TCP_CSUM     16u
-#define UDP_CSUM     6u
-#define PROTOCOL_TCP 6
-#define PROTOCOL_UDP 17
 
 /* One frame of the batch: the descriptors that it took, and why it cannot be sent. */
 struct job {
@@ -135,7 +129,7 @@ static enum gather gather(struct walk *w, struct frame *f, struct job *job,
 
 static void ip_checksum(uint8_t *head, const struct ip_layers *ip)
 {
-	uint8_t *field = head + ip->l2 + 10;
+	uint8_t *field = head + ip->l2 + IPV4_CSUM;
 
 	put_be16(field, 0);
 	put_be16(field, csum_fold(csum_add(0, head + ip->l2, ip->l4 - ip->l2, false)));
@@ -144,7 +138,7 @@ static void ip_checksum(uint8_t *head, const struct ip_layers *ip)
 /* Leaves the TCP or UDP checksum to whoever comes after us: the field gets the pseudo header's sum. */
 static void ask_checksum(struct frame *f, uint8_t *head, const struct ip_layers *ip)
 {
-	unsigned at = ip->protocol == PROTOCOL_TCP ? TCP_CSUM : UDP_CSUM;
+	unsigned at = ip->protocol == PROTO_TCP ? TCP_CSUM : UDP_CSUM;
 	uint16_t sum = csum_fold(rtl8139_pseudo_sum(head, ip, f->length - ip->l4));
 
 	put_be16(head + ip->l4 + at, (uint16_t)~sum);
@@ -158,9 +152,9 @@ static bool large_send(struct frame *f, uint8_t *head, const struct ip_layers *i
 {
 	uint16_t mss = opts1 >> TXD_MSS_SHIFT & TXD_MSS_MASK;
 
-	if (ip->protocol != PROTOCOL_TCP || !ip->headers || mss == 0)
+	if (ip->protocol != PROTO_TCP || !ip->headers || mss == 0)
 		return false;
-	put_be16(head + ip->l2 + 2, (uint16_t)MIN(f->length - ip->l2, 0xffffu));
+	put_be16(head + ip->l2 + IPV4_LENGTH, (uint16_t)MIN(f->length - ip->l2, 0xffffu));
 	ip_checksum(head, ip);
 	ask_checksum(f, head, ip);
 	if (f->length - ip->headers <= mss)
@@ -189,7 +183,7 @@ static bool apply_checksums(struct frame *f, uint8_t *head, size_t have, uint32_
 		return large_send(f, head, &ip, opts1);
 	if (opts1 & TXD_IPCS)
 		ip_checksum(head, &ip);
-	if (ip.headers && (opts1 & (ip.protocol == PROTOCOL_TCP ? TXD_TCPCS : TXD_UDPCS)))
+	if (ip.headers && (opts1 & (ip.protocol == PROTO_TCP ? TXD_TCPCS : TXD_UDPCS)))
 		ask_checksum(f, head, &ip);
 	return true;
 }
@@ -207,7 +201,7 @@ static enum drop_reason rewrite_head(struct frame *f, const struct descriptor *f
 		return DROP_BAD_OFFLOAD;
 	/* the field holds the tag as it is on the wire, low byte first */
 	if (first->opts2 & TXD_TAGC)
-		frame_insert_tag(f, 0x8100, be16toh((uint16_t)first->opts2));
+		frame_insert_tag(f, ETHERTYPE_VLAN, be16toh((uint16_t)first->opts2));
 	return f->length > FRAME_MAX ? DROP_OVERSIZE : DROP_NONE;
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "net/headers.h"
 #include "nic/virtio/virtio_net.h"
 
 #define PIECES	 32
@@ -56,7 +57,8 @@ static bool vlan_passes(const struct virtio_net *v, const uint8_t *head)
 {
 	uint16_t id = get_be16(head + ETH_HEADER) & 0xfff;
 
-	if (!virtio_has(v, VIRTIO_NET_F_CTRL_VLAN) || get_be16(head + 12) != 0x8100)
+	if (!virtio_has(v, VIRTIO_NET_F_CTRL_VLAN) ||
+	    get_be16(head + ETHERTYPE_AT) != ETHERTYPE_VLAN)
 		return true;
 	return v->state.filter.vlan[id / 32] & BIT(id % 32);
 }
