@@ -19,6 +19,7 @@ static void fill_model(struct known_model *to, const struct nic_ops *from)
 		.performant = from->performant,
 		.express = from->express,
 		.packed = from->packed,
+		.vf_policy = from->vf_policy,
 		.queues_max = from->queues_max,
 		.mtu_max = from->mtu_max,
 		.rev_zero = from->rev_zero,

@@ -31,6 +31,7 @@ static json_object *model_as_json(const struct known_model *m)
 	json_object_object_add(o, "queues", json_object_new_int(MAX(m->queues_max, 1)));
 	json_object_object_add(o, "mtu", json_object_new_int(m->mtu_max));
 	json_object_object_add(o, "packed", json_object_new_boolean(m->packed));
+	json_object_object_add(o, "vf-policy", json_object_new_boolean(m->vf_policy));
 	json_object_object_add(o, "revs", revs);
 	for (unsigned i = 0; i < guest_row_count; i++)
 		if (guest_knows(&guest_rows[i], m->name))

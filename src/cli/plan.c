@@ -10,6 +10,7 @@
 #include "cli/talk.h"
 #include "cli/verbs.h"
 #include "control/place.h"
+#include "control/spec_json.h"
 #include "qemu/arguments.h"
 
 #define JSON_FLAGS (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)
@@ -46,6 +47,7 @@ static json_object *nic_as_json(const struct nic_spec *nic)
 		add_number(o, "bootindex", nic->bootindex);
 	if (nic->romfile[0])
 		add_text(o, "romfile", nic->romfile);
+	json_add_policy(o, nic);
 	return o;
 }
 

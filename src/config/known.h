@@ -16,6 +16,7 @@ struct known_model {
 	bool performant;	  /* may be the performant card */
 	bool express;		  /* a PCI Express card */
 	bool packed;		  /* takes packed=on */
+	bool vf_policy;		  /* a virtual function: takes vlan=, qos=, trust=, spoofchk= */
 	uint16_t queues_max;	  /* queue pairs; 1 = takes no other number */
 	uint16_t mtu_max;	  /* 0 = takes no mtu= */
 	uint8_t revs[KNOWN_REVS]; /* what rev= may be, ends with 0; none = takes no rev= */

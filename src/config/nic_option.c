@@ -267,7 +267,8 @@ static int read_hostfwd(const struct key *key, struct reading *r, void *field, c
 #define IFNAME_LEGAL "the name of a network interface, at most 15 characters"
 #define PATH_LEGAL   "a path of at most 255 characters"
 
-_Static_assert(sizeof(enum link_wish) == 4, "read_name writes four bytes");
+_Static_assert(sizeof(enum link_wish) == 4 && sizeof(enum tristate) == 4,
+	       "read_name writes four bytes");
 
 static const struct key keys[] = {
 	{ "id", PORT(id), .kinds = ANY, .read = read_id,
@@ -299,6 +300,14 @@ static const struct key keys[] = {
 	  .legal = "bytes, 68 to 65535" },
 	{ "rev", TO_OLD, NIC(rev), .kinds = ANY, .read = read_number, .max = 255,
 	  .legal = "a PCI revision, 0 to 0xff" },
+	{ "vlan", TO_OLD, NIC(vlan), .kinds = SINGLE | TEAM, .read = read_number, .max = 4094,
+	  .legal = "0 (none) to 4094" },
+	{ "qos", TO_OLD, NIC(qos), .kinds = SINGLE | TEAM, .read = read_number, .max = 7,
+	  .legal = "the priority of a VLAN, 0 to 7" },
+	{ "trust", TO_OLD, NIC(trust), .kinds = SINGLE | TEAM, .read = read_name,
+	  NAMES(tristate_names) },
+	{ "spoofchk", TO_OLD, NIC(spoofchk), .kinds = SINGLE | TEAM, .read = read_name,
+	  NAMES(tristate_names) },
 	{ "bootindex", TO_OLD, NIC(bootindex), .kinds = ANY, .read = read_number, .max = 65535,
 	  .legal = "0 to 65535" },
 	{ "romfile", TO_OLD, NIC(romfile), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
@@ -485,6 +494,7 @@ static void set_defaults(struct port_spec *port, enum policy_kind policy)
 		port->nic[i].role = roles[policy][i];
 		port->nic[i].rev = -1;
 		port->nic[i].bootindex = -1;
+		port->nic[i].vlan = port->nic[i].qos = -1;
 		str_copy(port->nic[i].model, MODEL_MAX, models[policy][i]);
 	}
 }

@@ -27,6 +27,11 @@ const char *const link_wish_names[] = {
 };
 NAMES_MATCH(link_wish_names, LINK_WISH_COUNT);
 
+const char *const tristate_names[] = {
+	[TRISTATE_DEFAULT] = "default", [TRISTATE_ON] = "on", [TRISTATE_OFF] = "off"
+};
+NAMES_MATCH(tristate_names, TRISTATE_COUNT);
+
 const char *const backend_driver_names[] = {
 	[DRIVER_DEFAULT] = "default", [DRIVER_VHOST] = "vhost", [DRIVER_QEMU] = "qemu"
 };

@@ -28,6 +28,7 @@ enum nic_role {
 enum nic_place { PLACE_AUTO, PLACE_HOSTED, PLACE_QEMU, NIC_PLACE_COUNT };
 enum nic_transport { TRANSPORT_VFIO_USER, TRANSPORT_VHOST_USER, NIC_TRANSPORT_COUNT };
 enum link_wish { LINK_AUTO, LINK_UP, LINK_DOWN, LINK_WISH_COUNT };
+enum tristate { TRISTATE_DEFAULT, TRISTATE_ON, TRISTATE_OFF, TRISTATE_COUNT };
 enum backend_driver { DRIVER_DEFAULT, DRIVER_VHOST, DRIVER_QEMU, BACKEND_DRIVER_COUNT };
 
 extern const char *const policy_names[POLICY_KIND_COUNT]; /* single, switch, team */
@@ -35,6 +36,7 @@ extern const char *const role_names[NIC_ROLE_COUNT];
 extern const char *const place_names[NIC_PLACE_COUNT];
 extern const char *const transport_names[NIC_TRANSPORT_COUNT]; /* vfio-user, vhost-user */
 extern const char *const link_wish_names[LINK_WISH_COUNT];     /* auto, up, down */
+extern const char *const tristate_names[TRISTATE_COUNT];       /* default, on, off */
 extern const char *const backend_driver_names[BACKEND_DRIVER_COUNT];
 
 struct nic_spec {
@@ -51,6 +53,11 @@ struct nic_spec {
 	bool packed;		 /* virtio: offer packed rings */
 	bool standby;		 /* virtio: offer VIRTIO_NET_F_STANDBY */
 	char romfile[PATH_ROOM]; /* empty = no option ROM */
+	/* of a virtual function, as `ip link set DEV vf N` has them */
+	int vlan;		/* which the guest does not see; 0 = none, -1 = not said */
+	int qos;		/* its priority; -1 = not said */
+	enum tristate trust;	/* the guest may choose another MAC (off) */
+	enum tristate spoofchk; /* frames with a foreign MAC or VLAN are not sent (on) */
 	uint32_t
 		offloads; /* enum frame_offload that the port's backend takes; set by datapath, not by users */
 };

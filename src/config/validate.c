@@ -217,6 +217,25 @@ static int check_rev(const struct nic_spec *nic, const struct known_model *model
 			 model->name, list);
 }
 
+/* What an administrator says about a virtual function. */
+static int check_policy(const struct nic_spec *nic, const struct known_model *model,
+			struct error *err)
+{
+	const char *key = nic->vlan >= 0  ? "vlan"
+			  : nic->qos >= 0 ? "qos"
+			  : nic->trust	  ? "trust"
+			  : nic->spoofchk ? "spoofchk"
+					  : NULL;
+
+	if (key && !model->vf_policy)
+		return error_set(err, -EINVAL,
+				 "%s= has no meaning for %s: only a virtual function has it", key,
+				 model->name);
+	if (nic->qos >= 0 && nic->vlan <= 0)
+		return error_set(err, -EINVAL, "qos= is the priority of a VLAN; it needs vlan=");
+	return 0;
+}
+
 static int check_card(const struct nic_spec *nic, const struct known_model *model,
 		      struct error *err)
 {
@@ -234,7 +253,8 @@ static int check_card(const struct nic_spec *nic, const struct known_model *mode
 	if (nic->mtu > model->mtu_max)
 		return error_set(err, -EINVAL, "mtu=%u is out of range; %s takes 68 to %u",
 				 nic->mtu, model->name, model->mtu_max);
-	return check_rev(nic, model, err);
+	int rc = check_policy(nic, model, err);
+	return rc == 0 ? check_rev(nic, model, err) : rc;
 }
 
 static int check_place(const struct nic_spec *nic, struct error *err)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "control/spec_json.h"
 #include "control/why.h"
 #include "net/frame.h"
 
@@ -211,6 +212,7 @@ static json_object *port_nics(const struct control_port *p)
 		add_text(object, "place", place_of(&p->spec.nic[i]));
 		add_status(object, &p->nic[i]);
 		add_text(object, "link", p->nic[i].link ? "up" : "down");
+		json_add_policy(object, &p->spec.nic[i]);
 		json_object_array_add(list, object);
 	}
 	return list;

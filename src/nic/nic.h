@@ -39,6 +39,7 @@ struct nic_ops {
 		spaces; /* register maps of all BARs, NULL at the end; nic_models_prepare builds them */
 	uint16_t mtu_max; /* what `mtu=` may be; 0 = the card takes no mtu= */
 	bool packed;	  /* takes packed=on */
+	bool vf_policy;	  /* a virtual function: takes vlan=, qos=, trust=, spoofchk= */
 	uint8_t revs[4];  /* what `rev=` may be, ends with 0; none = the card takes no rev= */
 	bool rev_zero;	  /* and rev=0 */
 	uint8_t express_rev; /* the revision behind a PCI Express port when rev= is not given; 0 = as elsewhere */

@@ -165,6 +165,8 @@ static void a_bad_port_names_key_and_legal_values(void **state)
 		  "milliseconds" },
 		{ "plan --nic auto,hold=6 " Q, 2, "hold=6 is not legal", "N/SECONDS" },
 		{ "plan --nic auto,packed=maybe " Q, 2, "packed=maybe is not legal", "on, off" },
+		{ "plan --nic igb,trust=on " Q, 2, "trust= has no meaning for igb", "" },
+		{ "plan --nic igbvf,vlan=4095 " Q, 2, "vlan=4095 is not legal", "0 (none) to 4094" },
 		{ "plan --nic rtl8139,packed=on " Q, 2, "packed= has no meaning for rtl8139",
 		  "virtio-net" },
 		{ "plan --nic rtl8139,rev=5 " Q, 2, "rev=0x05 is not legal", "0x20" },

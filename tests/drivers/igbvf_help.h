@@ -28,6 +28,25 @@ static inline int setup(void **state)
 	return 0;
 }
 
+/* As a user asked for it. */
+static inline int setup_policy(void **state, struct nic_spec spec)
+{
+	static struct vf_driver d;
+
+	str_copy(spec.model, sizeof(spec.model), "igbvf");
+	spec.rev = -1;
+	struct machine *m = machine_create_nic(spec, NULL);
+	assert_non_null(m);
+	vf_attach(&d, m);
+	*state = &d;
+	return 0;
+}
+
+static inline int setup_trusted(void **state)
+{
+	return setup_policy(state, (struct nic_spec){ .trust = TRISTATE_ON });
+}
+
 static inline int setup_open(void **state)
 {
 	setup(state);

@@ -27,12 +27,19 @@ static unsigned keep(struct nic_sink *sink, struct nic *nic, struct frame *frame
 
 struct machine *machine_create(const char *model, int rev, struct error *err)
 {
-	struct machine *m = calloc(1, sizeof(*m));
-	struct nic_spec spec = { .rev = rev,
-				 .mac = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 },
-				 .bootindex = -1 };
+	struct nic_spec spec = { .rev = rev, .vlan = -1, .qos = -1 };
 
 	str_copy(spec.model, sizeof(spec.model), model);
+	return machine_create_nic(spec, err);
+}
+
+struct machine *machine_create_nic(struct nic_spec spec, struct error *err)
+{
+	static const uint8_t mac[MAC_LEN] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
+	struct machine *m = calloc(1, sizeof(*m));
+
+	spec.bootindex = -1;
+	memcpy(spec.mac, mac, MAC_LEN);
 	str_copy(spec.id, sizeof(spec.id), "net0");
 	m->sink.send = keep;
 	m->wire_room = UINT32_MAX;

@@ -35,6 +35,8 @@ struct machine {
 
 /* NULL when the model refuses the spec. */
 struct machine *machine_create(const char *model, int rev, struct error *err);
+/* As a user asked for it; id and MAC are filled in. */
+struct machine *machine_create_nic(struct nic_spec spec, struct error *err);
 void machine_destroy(struct machine *m);
 
 /* A pointer to guest memory. */

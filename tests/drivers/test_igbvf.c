@@ -42,6 +42,23 @@ static void the_driver_comes_up_with_the_ports_mac(void **state)
 	assert_int_equal(vf_ask_mac(d, 2, card_mac), 2 | ACK | CTS);
 }
 
+static void without_trust_the_guest_keeps_the_ports_mac(void **state)
+{
+	struct vf_driver *d = *state;
+	static const uint8_t mine[6] = { 2, 0, 0, 0, 0, 1 };
+
+	assert_true(vf_reset(d));
+	assert_int_equal(vf_ask_mac(d, 2, mine), 2 | NACK | CTS);
+	assert_int_equal(vf_ask_mac(d, 2 | 2u << 16, mine), 2 | 2u << 16 | NACK | CTS);
+	assert_int_equal(vf_ask_mac(d, 2, card_mac), 2 | ACK | CTS);
+	vf_open(d, VF_ONE_BUFFER);
+	machine_say(d->m, frame_to(mine, 100, 1), 100);
+	uint8_t got[2000];
+	assert_int_equal(vf_take(d, got), 0);
+	machine_say(d->m, frame_to(card_mac, 100, 1), 100);
+	assert_int_equal(vf_take(d, got), 100);
+}
+
 static void the_mac_that_the_guest_chose_lasts_until_the_next_reset(void **state)
 {
 	struct vf_driver *d = *state;
@@ -338,7 +355,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORY(it_is_an_express_card_with_msix_and_nothing_else, setup),
 		STORY(the_driver_comes_up_with_the_ports_mac, setup),
-		STORY(the_mac_that_the_guest_chose_lasts_until_the_next_reset, setup),
+		STORY(without_trust_the_guest_keeps_the_ports_mac, setup),
+		STORY(the_mac_that_the_guest_chose_lasts_until_the_next_reset, setup_trusted),
 		STORY(a_reset_switches_queues_and_interrupts_off_and_keeps_the_mailbox_memory,
 		      setup_open),
 		STORY(a_reset_from_outside_clears_the_mailbox_and_shows_as_one_of_the_pf,

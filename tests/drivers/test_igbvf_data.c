@@ -164,6 +164,7 @@ static void others_unicast_is_never_received(void **state)
 	assert_int_equal(hear(d, frame_to(second, 100, 1), 100), 0);
 	assert_int_equal(dropped(d, DROP_FILTERED), 1);
 	assert_int_equal(hear(d, frame_to(all, 100, 1), 100), 100);
+	policy(d)->trusted = true;
 	assert_int_equal(vf_ask_mac(d, 2 | 2u << 16, second), 2 | 2u << 16 | ACK | CTS);
 	assert_int_equal(hear(d, frame_to(second, 100, 1), 100), 100);
 	assert_int_equal(vf_ask_mac(d, 2 | 1u << 16, second), 2 | 1u << 16 | ACK | CTS);
@@ -249,12 +250,15 @@ static void a_tag_that_the_driver_asks_for_is_inserted(void **state)
 	assert_int_equal(dropped(d, DROP_SPOOFED), 1);
 }
 
+static int setup_vlan(void **state)
+{
+	return setup_policy(state, (struct nic_spec){ .vlan = 42, .qos = 3 });
+}
+
 static void a_port_vlan_is_put_on_and_taken_off_behind_the_guests_back(void **state)
 {
 	struct vf_driver *d = *state;
 
-	policy(d)->vlan = 42;
-	policy(d)->priority = 3;
 	assert_true(vf_reset(d));
 	vf_open(d, VF_ONE_BUFFER);
 	vf_send(d, 0, own_frame(100, 1), 100, 0, 0);
@@ -405,6 +409,7 @@ static void a_foreign_source_is_not_sent_and_the_ring_goes_on(void **state)
 	assert_int_equal(d->m->frames, 2);
 	assert_int_equal(dropped(d, DROP_SPOOFED), 1);
 	assert_true(vf_sent(d, 0, 1) && vf_sent(d, 0, 2));
+	policy(d)->trusted = true;
 	assert_int_equal(vf_ask_mac(d, 2 | 2u << 16, mine), 2 | 2u << 16 | ACK | CTS);
 	memcpy(f + 6, mine, 6);
 	vf_send(d, 0, f, 100, 0, 0);
@@ -413,6 +418,27 @@ static void a_foreign_source_is_not_sent_and_the_ring_goes_on(void **state)
 	f[11] = 77;
 	vf_send(d, 0, f, 100, 0, 0);
 	assert_int_equal(d->m->frames, 4);
+}
+
+static int setup_unchecked(void **state)
+{
+	return setup_policy(state, (struct nic_spec){ .spoofchk = TRISTATE_OFF });
+}
+
+static void without_the_spoof_check_any_frame_is_sent(void **state)
+{
+	struct vf_driver *d = *state;
+
+	assert_true(vf_reset(d));
+	vf_open(d, VF_ONE_BUFFER);
+	uint8_t f[200];
+	memcpy(f, own_frame(100, 1), 100);
+	f[11] = 77;
+	size_t len = put_tag(f, 100, 99);
+	vf_send(d, 0, f, len, 0, 0);
+	assert_int_equal(d->m->frames, 1);
+	assert_memory_equal(d->m->wire[0].data, f, len);
+	assert_int_equal(dropped(d, DROP_SPOOFED), 0);
 }
 
 /* A wire on which the guest has its say between check and sending. */
@@ -552,6 +578,7 @@ static void a_guest_that_moves_in_the_middle_of_traffic_notices_nothing(void **s
 
 	machine_use_msix(d->m);
 	vf_use_vectors(d);
+	policy(d)->trusted = true;
 	assert_int_equal(vf_ask_mac(d, 2, mine), 2 | ACK | CTS);
 	vf_set_multicast(d, &group, 1);
 	vf_ask(d, 4 | 1u << 16, 100, 0);
@@ -588,7 +615,8 @@ static void a_guest_that_moves_in_the_middle_of_traffic_notices_nothing(void **s
 
 int main(void)
 {
-#define STORY(name) cmocka_unit_test_setup_teardown(name, setup_open, teardown)
+#define SPECIAL(name, begin) cmocka_unit_test_setup_teardown(name, begin, teardown)
+#define STORY(name)	     cmocka_unit_test_setup_teardown(name, setup_open, teardown)
 	const struct CMUnitTest tests[] = {
 		STORY(a_frame_fills_one_buffer_and_tells_its_length_and_type),
 		STORY(a_short_frame_is_padded),
@@ -603,7 +631,8 @@ int main(void)
 		STORY(frames_longer_than_the_driver_said_are_dropped),
 		STORY(tagged_frames_come_only_from_registered_vlans_and_without_their_tag),
 		STORY(a_tag_that_the_driver_asks_for_is_inserted),
-		STORY(a_port_vlan_is_put_on_and_taken_off_behind_the_guests_back),
+		SPECIAL(a_port_vlan_is_put_on_and_taken_off_behind_the_guests_back, setup_vlan),
+		SPECIAL(without_the_spoof_check_any_frame_is_sent, setup_unchecked),
 		STORY(frames_in_several_pieces_are_one_frame),
 		STORY(checksums_are_asked_from_who_comes_next),
 		STORY(a_large_segment_goes_out_as_one_and_counts_as_many),

@@ -33,7 +33,7 @@ def link(lab, guest, nic):
 
 def addresses(lab, guest, nic):
     guest.sh(f"ip link set {nic} address 02:00:00:00:00:77; dhcp {nic} && answers 10.0.2.2")
-    lab.say("ok: the guest chose another MAC and still has network: the PF lets it")
+    lab.say("ok: the guest chose another MAC and still has network: the PF lets it, with trust=on")
     guest.sh(f"ip link set {nic} down; modprobe -r igbvf; modprobe igbvf; await 5 has_nic igbvf")
     lab.equal(guest.sh(f"cat /sys/class/net/{nic}/address"), MAC, "a new driver has the port's MAC again")
     guest.sh(f"up {nic}; await 5 carrier {nic}; dhcp {nic} && answers 10.0.2.2")
@@ -78,7 +78,7 @@ def reset_behind_the_driver(lab, guest, nic):
 
 
 def scenario(lab, version="6.1"):
-    guest = lab.guest(nics=[f"igbvf,id=vf,mac={MAC},backend=user"], kernel=version, tools=True)
+    guest = lab.guest(nics=[f"igbvf,id=vf,mac={MAC},trust=on,backend=user"], kernel=version, tools=True)
     nic = comes_up(lab, guest)
     guest.sh(f"dhcp {nic} && answers 10.0.2.2")
     link(lab, guest, nic)

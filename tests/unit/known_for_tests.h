@@ -10,6 +10,7 @@ static const struct known_model test_models[] = {
 	  .queues_max = 8, .mtu_max = 65535 },
 	{ "middling", "both", .legacy = true, .performant = true, .queues_max = 2, .mtu_max = 9000,
 	  .revs = { 5 }, .rev_zero = true },
+	{ "igbvf", "virtual", .express = true, .vf_policy = true, .queues_max = 1 },
 };
 
 static const struct known_backend test_backends[] = {

@@ -129,6 +129,23 @@ static void a_single_card_takes_the_keys_of_both_cards(void **state)
 	assert_int_equal(p.nic[0].bootindex, 0);
 }
 
+static void the_policy_of_a_virtual_function_goes_to_the_transient_card(void **state)
+{
+	(void)state;
+	struct port_spec p = parsed("team,vlan=42,qos=3,trust=on,spoofchk=off");
+
+	assert_string_equal(p.nic[1].model, "igbvf");
+	assert_int_equal(p.nic[1].vlan, 42);
+	assert_int_equal(p.nic[1].qos, 3);
+	assert_int_equal(p.nic[1].trust, TRISTATE_ON);
+	assert_int_equal(p.nic[1].spoofchk, TRISTATE_OFF);
+	assert_int_equal(p.nic[0].vlan, -1);
+	assert_int_equal(p.nic[0].trust, TRISTATE_DEFAULT);
+	p = parsed("igbvf");
+	assert_int_equal(p.nic[0].vlan, -1);
+	assert_int_equal(p.nic[0].qos, -1);
+}
+
 static void without_a_first_word_model_decides_the_kind(void **state)
 {
 	(void)state;
@@ -190,6 +207,12 @@ static void bad_input_is_refused_with_key_and_legal_values(void **state)
 		{ "auto,hold=6/60/2", "hold=6/60/2", "N/SECONDS" },
 		{ "auto,queues=0", "queues=0", "1 to 8" },
 		{ "auto,queues=9", "queues=9", "1 to 8" },
+		{ "auto,vlan=7", "vlan= does not belong to an auto port", "" },
+		{ "igbvf,vlan=4095", "vlan=4095 is not legal", "0 (none) to 4094" },
+		{ "igbvf,vlan=-1", "vlan=-1 is not legal", "0 (none) to 4094" },
+		{ "igbvf,vlan=7,qos=8", "qos=8 is not legal", "0 to 7" },
+		{ "igbvf,trust=yes", "trust=yes is not legal", "default, on, off" },
+		{ "igbvf,spoofchk=offf", "spoofchk=offf", "did you mean off?" },
 		{ "auto,packed=yes", "packed=yes", "on, off" },
 		{ "auto,mtu=67", "mtu=67", "68 to 65535" },
 		{ "auto,mtu=65536", "mtu=65536", "68 to 65535" },
@@ -349,6 +372,7 @@ int main(void)
 		cmocka_unit_test(every_key_reaches_its_field),
 		cmocka_unit_test(a_revision_goes_to_the_card_that_has_it),
 		cmocka_unit_test(a_single_card_takes_the_keys_of_both_cards),
+		cmocka_unit_test(the_policy_of_a_virtual_function_goes_to_the_transient_card),
 		cmocka_unit_test(without_a_first_word_model_decides_the_kind),
 		cmocka_unit_test(a_comma_inside_a_value_is_doubled),
 		cmocka_unit_test(off_turns_the_hold_off),

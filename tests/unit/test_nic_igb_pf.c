@@ -286,6 +286,7 @@ static void a_mac_of_the_administrator_stays_unless_the_guest_is_trusted(void **
 	assert_int_equal(ask_mac(w, 0, "02:00:00:00:00:09"), 2 | NACK | CTS);
 	assert_int_equal(ask_mac(w, VF_MAC_ADD, "02:00:00:00:00:09"), 2 | VF_MAC_ADD | NACK | CTS);
 	assert_memory_equal(w->pf.mac, normal.mac, 6);
+	assert_int_equal(ask_mac(w, 0, "52:54:00:01:02:03"), 2 | ACK | CTS);
 	policy.trusted = true;
 	w = make(state, &policy);
 	say_reset(w);

@@ -61,6 +61,13 @@ static bool may_choose_mac(const struct igb_pf *pf)
 	return !pf->policy.mac_fixed || pf->policy.trusted;
 }
 
+/* Drivers ask for the MAC that they were told after each reset: Linux' PF refuses even that, and nothing is won by it. */
+static bool may_have_mac(const struct igb_pf *pf, const uint8_t mac[MAC_LEN])
+{
+	return mac_is_station(mac) &&
+	       (may_choose_mac(pf) || memcmp(mac, pf->policy.mac, MAC_LEN) == 0);
+}
+
 static bool add_address(struct igb_pf *pf, const uint8_t mac[MAC_LEN])
 {
 	for (unsigned i = 0; i < pf->addresses; i++)
@@ -79,7 +86,7 @@ static bool set_mac(struct igb_pf *pf, uint32_t *msg)
 	get_mac(msg + 1, mac);
 	switch (msg[0] & VF_MSG_INFO) {
 	case 0:
-		if (!may_choose_mac(pf) || !mac_is_station(mac))
+		if (!may_have_mac(pf, mac))
 			return false;
 		memcpy(pf->mac, mac, MAC_LEN);
 		return true;
@@ -87,7 +94,7 @@ static bool set_mac(struct igb_pf *pf, uint32_t *msg)
 		pf->addresses = 0;
 		return true;
 	case VF_MAC_ADD:
-		return may_choose_mac(pf) && mac_is_station(mac) && add_address(pf, mac);
+		return may_have_mac(pf, mac) && add_address(pf, mac);
 	default:
 		return false;
 	}

@@ -215,6 +215,19 @@ static int load(struct nic *nic, const void *data, size_t len, struct error *err
 
 /* --- life --- */
 
+/* As Linux' igb has it after `ip link set DEV vf 0 mac MAC`: that MAC stays, unless the VF is trusted. */
+static void set_policy(struct igb_vf_policy *policy, const struct nic_spec *spec)
+{
+	*policy = (struct igb_vf_policy){
+		.mac_fixed = true,
+		.trusted = spec->trust == TRISTATE_ON,
+		.spoof_check = spec->spoofchk != TRISTATE_OFF,
+		.vlan = (uint16_t)MAX(spec->vlan, 0),
+		.priority = (uint8_t)MAX(spec->qos, 0),
+	};
+	memcpy(policy->mac, spec->mac, MAC_LEN);
+}
+
 static int init(struct nic *nic, const struct nic_spec *spec, struct error *err)
 {
 	struct igbvf *v = igbvf_of(nic);
@@ -227,10 +240,10 @@ static int init(struct nic *nic, const struct nic_spec *spec, struct error *err)
 		.class_code = 0x020000,
 		.express = true,
 	};
-	struct igb_vf_policy policy = { .spoof_check = true };
+	struct igb_vf_policy policy;
 
-	(void)spec, (void)err;
-	memcpy(policy.mac, nic->mac, MAC_LEN);
+	(void)err;
+	set_policy(&policy, spec);
 	pci_init(&nic->pci, &identity, &nic_pci_hooks, &v->s);
 	pci_add_bar(&nic->pci, 0, BAR_MEM32, VF_BAR_SIZE, &igbvf_space);
 	pci_add_bar(&nic->pci, MSIX_BAR, BAR_MEM32, VF_BAR_SIZE, NULL);
@@ -254,8 +267,9 @@ static const char *const does[] = {
 	"promiscuous)",
 	"the port's MAC address from the first VF_RESET on; link changes are told at once, with "
 	"CTS",
-	"administrator's MAC and VLAN, trust, anti-spoofing (on) as the PF's policy; no option "
-	"sets them yet",
+	"the administrator's policy as `ip link set DEV vf 0` has it: the port's MAC stays unless "
+	"trust=on, vlan= and qos= are put on and taken off behind the guest's back, frames with a "
+	"foreign MAC or VLAN are dropped as spoofed unless spoofchk=off",
 	"two queue pairs, legacy and advanced descriptors, header split, head write-back, "
 	"checksums, segmentation, VLAN insertion and stripping",
 	"three MSI-X vectors with EITR, EIAC, EIAM; FLR; counters that wrap and outlive resets",
@@ -275,6 +289,7 @@ const struct nic_ops igbvf_ops = {
 	.lacks = lacks,
 	.size = sizeof(struct igbvf),
 	.express = true,
+	.vf_policy = true,
 	.queues_max = 1,
 	.spaces = spaces,
 	.init = init,
