@@ -132,14 +132,8 @@ static uint32_t icr_read(struct pci_device *dev, const struct reg *row, unsigned
 	return e1000_take_causes(e);
 }
 
-static void icr_written(struct pci_device *dev, const struct reg *row, unsigned index,
-			uint32_t value, uint32_t old)
-{
-	(void)row, (void)index, (void)value, (void)old;
-	e1000_update_irq(of(dev));
-}
-
-static void itr_written(struct pci_device *dev, const struct reg *row, unsigned index,
+/* A cause cleared, another interval: both may change the line. */
+static void irq_written(struct pci_device *dev, const struct reg *row, unsigned index,
 			uint32_t value, uint32_t old)
 {
 	(void)row, (void)index, (void)value, (void)old;
@@ -287,8 +281,8 @@ static const struct reg rows[] = {
 	  .mask = INT_ALL,
 	  STATE(icr),
 	  .read = icr_read,
-	  .written = icr_written },
-	RW("ITR", I_ITR, 0xffffu, STATE(itr), .written = itr_written),
+	  .written = irq_written },
+	RW("ITR", I_ITR, 0xffffu, STATE(itr), .written = irq_written),
 	WO("ICS", I_ICS, .written = ics_written),
 	RO("IMS", I_IMS, STATE(ims), .written = ims_written),
 	WO("IMC", I_IMC, .written = imc_written),
