@@ -1,13 +1,10 @@
-#include "qemu/arguments.h"
+#include "qemu/builder.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define UNIX_PATH_LONGEST 107
-#define FIRST_CHASSIS	  128 /* people number theirs from 1 */
 
 /* Machines with PCI, by target. A name matches itself and its versions: "virt", "virt-9.2". */
 static const struct machine_row {
@@ -64,28 +61,7 @@ enum qemu_bus qemu_machine_bus(const char *target, const char *machine)
 	return row ? row->bus : QEMU_BUS_NONE;
 }
 
-bool qemu_socket_path(char *to, size_t size, const char *socket_dir, const char *nic)
-{
-	int len = snprintf(to, size, "%s/%s.sock", socket_dir, nic);
-
-	return len > 0 && (size_t)len < size && len <= UNIX_PATH_LONGEST;
-}
-
-/* What is being built. Out of memory is noticed once, at the end. */
-struct builder {
-	struct qemu_arguments *out;
-	const struct qemu_line *line;
-	const struct qemu_setup *setup;
-	const struct machine_row *machine;
-	json_object *words; /* "arguments" of the action that is being written; NULL = none */
-	unsigned root_ports;
-	uint8_t chassis[32];
-	bool failed;
-};
-
-static void add_word(struct builder *b, const char *fmt, ...) PRINTF(2, 3);
-
-static void add_word(struct builder *b, const char *fmt, ...)
+void builder_word(struct builder *b, const char *fmt, ...)
 {
 	struct qemu_arguments *a = b->out;
 	va_list args;
@@ -109,7 +85,7 @@ static void add_word(struct builder *b, const char *fmt, ...)
 }
 
 /* The words that follow belong to this action. */
-static json_object *begin_action(struct builder *b, const char *action, const char *why)
+json_object *builder_begin(struct builder *b, const char *action, const char *why)
 {
 	json_object *o = json_object_new_object();
 
@@ -121,7 +97,7 @@ static json_object *begin_action(struct builder *b, const char *action, const ch
 	return o;
 }
 
-static void end_action(struct builder *b)
+void builder_end(struct builder *b)
 {
 	b->words = NULL;
 }
@@ -130,11 +106,11 @@ static void add_network(struct builder *b)
 {
 	if (b->line->network || b->line->nodefaults)
 		return;
-	begin_action(b, "no-default-nic",
-		     "the line names no network, and QEMU would add a NIC of its own");
-	add_word(b, "-nic");
-	add_word(b, "none");
-	end_action(b);
+	builder_begin(b, "no-default-nic",
+		      "the line names no network, and QEMU would add a NIC of its own");
+	builder_word(b, "-nic");
+	builder_word(b, "none");
+	builder_end(b);
 }
 
 static const struct qemu_memory_object *find_object(const struct qemu_line *line, const char *id)
@@ -206,14 +182,14 @@ static void add_memory(struct builder *b)
 
 	if (line->numa_memdevs > 0 || line->memory_backend[0] != '\0')
 		return;
-	format_size(size, sizeof(size), line->memory_given ? line->memory : b->machine->memory);
-	begin_action(b, "memory",
-		     "the cards are served by another process, which maps the guest's memory");
-	add_word(b, "-object");
-	add_word(b, "memory-backend-memfd,id=anynic-mem,size=%s,share=on", size);
-	add_word(b, "-machine");
-	add_word(b, "memory-backend=anynic-mem");
-	end_action(b);
+	format_size(size, sizeof(size), line->memory_given ? line->memory : b->memory);
+	builder_begin(b, "memory",
+		      "the cards are served by another process, which maps the guest's memory");
+	builder_word(b, "-object");
+	builder_word(b, "memory-backend-memfd,id=anynic-mem,size=%s,share=on", size);
+	builder_word(b, "-machine");
+	builder_word(b, "memory-backend=anynic-mem");
+	builder_end(b);
 }
 
 /* Any monitor option makes QEMU leave out its own: give the user back what the line would have had. */
@@ -223,16 +199,16 @@ static void keep_default_monitor(struct builder *b)
 
 	if (line->monitor || line->nodefaults)
 		return;
-	begin_action(b, "keep-monitor",
-		     "with a monitor option QEMU leaves out the one that it makes by itself");
+	builder_begin(b, "keep-monitor",
+		      "with a monitor option QEMU leaves out the one that it makes by itself");
 	if (line->nographic && !line->serial) {
-		add_word(b, "-serial");
-		add_word(b, "mon:stdio");
+		builder_word(b, "-serial");
+		builder_word(b, "mon:stdio");
 	} else {
-		add_word(b, "-monitor");
-		add_word(b, line->nographic ? "stdio" : "vc:80Cx24C");
+		builder_word(b, "-monitor");
+		builder_word(b, line->nographic ? "stdio" : "vc:80Cx24C");
 	}
-	end_action(b);
+	builder_end(b);
 }
 
 /* QEMU 11.1 warns about -mon; older ones have no monitor objects. */
@@ -243,113 +219,33 @@ static bool has_monitor_objects(const struct qemu_program *p)
 
 static void add_monitor(struct builder *b)
 {
-	begin_action(
+	builder_begin(
 		b, "monitor",
 		"anynic follows reset, shutdown, stop and resume over a QMP monitor of its own");
-	add_word(b, "-chardev");
+	builder_word(b, "-chardev");
 	if (b->setup->qmp_fd >= 0)
-		add_word(b, "socket,id=anynic-qmp,fd=%d", b->setup->qmp_fd);
+		builder_word(b, "socket,id=anynic-qmp,fd=%d", b->setup->qmp_fd);
 	else
-		add_word(b, "socket,id=anynic-qmp,fd=<fd>");
+		builder_word(b, "socket,id=anynic-qmp,fd=<fd>");
 	if (has_monitor_objects(b->setup->program)) {
-		add_word(b, "-object");
-		add_word(b, "monitor-qmp,id=anynic-monitor,chardev=anynic-qmp");
+		builder_word(b, "-object");
+		builder_word(b, "monitor-qmp,id=anynic-monitor,chardev=anynic-qmp");
 	} else {
-		add_word(b, "-mon");
-		add_word(b, "chardev=anynic-qmp,mode=control");
+		builder_word(b, "-mon");
+		builder_word(b, "chardev=anynic-qmp,mode=control");
 	}
-	end_action(b);
+	builder_end(b);
 	keep_default_monitor(b);
-}
-
-static void add_device_words(struct builder *b, json_object *device)
-{
-	add_word(b, "-device");
-	add_word(b, "%s",
-		 json_object_to_json_string_ext(device, JSON_C_TO_STRING_PLAIN |
-								JSON_C_TO_STRING_NOSLASHESCAPE));
-}
-
-/* A chassis number that nobody has: two root ports with one number do not start. */
-static int next_chassis(struct builder *b)
-{
-	for (unsigned i = 0; i < 255; i++) {
-		unsigned n = (FIRST_CHASSIS + i) % 256;
-		uint8_t bit = (uint8_t)BIT(n % 8);
-
-		if (n == 0 || (b->chassis[n / 8] & bit))
-			continue;
-		b->chassis[n / 8] |= bit;
-		return (int)n;
-	}
-	return 0;
-}
-
-/* Every card gets a root port of its own, also those that are no PCI Express cards (rtl8139): Linux binds them there, INTx arrives, and hot
- * plug and unplug work, which they do not on pcie.0 itself. Tried with Linux 6.1 on QEMU 11.1.
- */
-static void add_root_port(struct builder *b, const char *nic, char *id, size_t size)
-{
-	json_object *device = json_object_new_object();
-
-	snprintf(id, size, "anynic-rp-%u", b->root_ports++);
-	json_object_object_add(device, "driver", json_object_new_string("pcie-root-port"));
-	json_object_object_add(device, "id", json_object_new_string(id));
-	json_object_object_add(device, "bus", json_object_new_string("pcie.0"));
-	json_object_object_add(device, "chassis", json_object_new_int(next_chassis(b)));
-	json_object *action = begin_action(
-		b, "root-port", "a card behind a root port can be plugged and unplugged");
-	json_object_object_add(action, "nic", json_object_new_string(nic));
-	add_device_words(b, device);
-	end_action(b);
-	json_object_object_add(action, "device", device);
-}
-
-static int add_nic(struct builder *b, const struct nic_spec *nic, struct error *err)
-{
-	char path[256], bus[24];
-
-	if (!qemu_socket_path(path, sizeof(path), b->setup->socket_dir, nic->id))
-		return error_set(err, -ENAMETOOLONG,
-				 "socket path %s/%s.sock is longer than %d bytes; choose a shorter "
-				 "--name or id=",
-				 b->setup->socket_dir, nic->id, UNIX_PATH_LONGEST);
-
-	json_object *listen = begin_action(b, "listen", "QEMU connects to the card here");
-	end_action(b);
-	json_object_object_del(listen, "arguments");
-	json_object_object_add(listen, "nic", json_object_new_string(nic->id));
-	json_object_object_add(listen, "path", json_object_new_string(path));
-
-	if (b->machine->bus == QEMU_BUS_PCIE)
-		add_root_port(b, nic->id, bus, sizeof(bus));
-	else
-		str_copy(bus, sizeof(bus), "pci.0");
-
-	json_object *device = json_object_new_object(), *socket = json_object_new_object();
-	json_object_object_add(device, "driver", json_object_new_string("vfio-user-pci"));
-	json_object_object_add(device, "id", json_object_new_string(nic->id));
-	json_object_object_add(device, "bus", json_object_new_string(bus));
-	if (b->machine->bus == QEMU_BUS_PCIE)
-		json_object_object_add(device, "addr", json_object_new_string("0x0"));
-	json_object_object_add(socket, "type", json_object_new_string("unix"));
-	json_object_object_add(socket, "path", json_object_new_string(path));
-	json_object_object_add(device, "socket", socket);
-	if (nic->bootindex >= 0)
-		json_object_object_add(device, "bootindex", json_object_new_int(nic->bootindex));
-	add_device_words(b, device);
-	json_object_array_add(b->out->devices, device);
-	return 0;
 }
 
 static void note_unread_file(struct builder *b)
 {
 	if (!b->line->readconfig)
 		return;
-	begin_action(b, "note",
-		     "the file of -readconfig was not read: what it says of memory, machine and "
-		     "network is not known here");
-	end_action(b);
+	builder_begin(b, "note",
+		      "the file of -readconfig was not read: what it says of memory, machine and "
+		      "network is not known here");
+	builder_end(b);
 }
 
 static int check_machine(const struct qemu_line *line, struct error *err)
@@ -404,15 +300,17 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 	*a = (struct qemu_arguments){ 0 };
 	if (rc < 0)
 		return rc;
-	b.machine = machine_find(line->target, line->machine);
-	if (!b.machine)
+	const struct machine_row *machine = machine_find(line->target, line->machine);
+	if (!machine)
 		return error_set(err, -EINVAL, "-machine %s: not known for %s", line->machine,
 				 line->target);
+	b.bus = machine->bus;
+	b.memory = machine->memory;
 	memcpy(b.chassis, line->chassis, sizeof(b.chassis));
 	a->devices = json_object_new_array();
 	a->actions = json_object_new_array();
 	for (int i = 0; i < line->argc; i++)
-		add_word(&b, "%s", line->argv[i]);
+		builder_word(&b, "%s", line->argv[i]);
 	a->user_argc = a->argc;
 	note_unread_file(&b);
 	add_network(&b);
@@ -420,7 +318,7 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 	add_monitor(&b);
 	for (unsigned p = 0; p < count && rc == 0; p++)
 		for (unsigned i = 0; i < ports[p].nics && rc == 0; i++)
-			rc = add_nic(&b, &ports[p].nic[i], err);
+			rc = builder_card(&b, &ports[p].nic[i], err);
 	if (rc == 0 && b.failed)
 		rc = error_set(err, -ENOMEM, "out of memory");
 	if (rc < 0)
