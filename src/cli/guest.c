@@ -11,6 +11,7 @@
 #include "config/nic_option.h"
 #include "config/validate.h"
 #include "qemu/arguments.h"
+#include "qemu/place.h"
 
 static int set_name(struct guest *g, const char *asked, struct error *err)
 {
@@ -67,7 +68,7 @@ static int read_ports(struct guest *g, const struct guest_request *request, stru
 	return rc;
 }
 
-/* --place speaks for ports that do not say it themselves; what nobody said is hosted. */
+/* --place speaks for ports that do not say it themselves. */
 static int set_places(struct guest *g, const char *place, struct error *err)
 {
 	int wish = place ? name_find(place_names, NIC_PLACE_COUNT, place) : PLACE_AUTO;
@@ -78,8 +79,7 @@ static int set_places(struct guest *g, const char *place, struct error *err)
 	for (unsigned p = 0; p < g->ports; p++)
 		for (unsigned i = 0; i < g->port[p].nics; i++)
 			if (g->port[p].nic[i].place == PLACE_AUTO)
-				g->port[p].nic[i].place =
-					wish == PLACE_AUTO ? PLACE_HOSTED : (enum nic_place)wish;
+				g->port[p].nic[i].place = (enum nic_place)wish;
 	return 0;
 }
 
@@ -107,6 +107,8 @@ static int fit_machine(struct guest *g, struct error *err)
 			struct nic_spec *nic = &g->port[p].nic[i];
 			const struct known_model *model = known_model_find(cli_known(), nic->model);
 
+			if (nic->netdev != NETDEV_NONE)
+				continue; /* QEMU knows what its own cards need */
 			if (express && nic->rev < 0 && model->express_rev)
 				nic->rev = model->express_rev;
 			windows += express && has_io_ports(model, nic);
@@ -139,7 +141,22 @@ static int find_program(struct guest *g, const struct guest_request *request, st
 	else
 		return 0;
 	g->has_program = rc == 0;
-	return rc == 0 ? qemu_require_vfio_user(&g->program, err) : rc;
+	return rc;
+}
+
+static int decide_places(struct guest *g, struct error *err)
+{
+	const struct qemu_program *program = g->has_program ? &g->program : NULL;
+
+	for (unsigned p = 0; p < g->ports; p++) {
+		int rc = qemu_place_port(&g->port[p], program, g->place_why[p], err);
+
+		if (rc < 0) {
+			error_prefix(err, "port %s", g->port[p].id);
+			return rc;
+		}
+	}
+	return 0;
 }
 
 int guest_prepare(struct guest *guest, const struct guest_request *request, struct error *err)
@@ -167,8 +184,12 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 	ports_complete(guest->port, guest->ports, &who);
 	rc = ports_validate(guest->port, guest->ports, cli_known(), err);
 	if (rc == 0)
+		rc = find_program(guest, request, err);
+	if (rc == 0)
+		rc = decide_places(guest, err);
+	if (rc == 0)
 		rc = fit_machine(guest, err);
-	if (rc == 0 && guest->has_line)
-		rc = qemu_line_check(&guest->line, guest->port, guest->ports, err);
-	return rc == 0 ? find_program(guest, request, err) : rc;
+	return rc == 0 && guest->has_line
+		       ? qemu_line_check(&guest->line, guest->port, guest->ports, err)
+		       : rc;
 }

@@ -8,6 +8,7 @@
 #include "config/spec.h"
 #include "qemu/detect.h"
 #include "qemu/line.h"
+#include "qemu/place.h"
 
 #define GUEST_NAME 64
 
@@ -30,6 +31,7 @@ struct guest {
 	struct qemu_line line; /* borrows request->qemu */
 	bool has_program;
 	struct qemu_program program;
+	char place_why[PORTS_MAX][PLACE_WHY]; /* why a port that left it open lives in QEMU; or empty */
 };
 
 /* Fills and checks everything. The error's code maps to the exit code with exit_code_of(). */

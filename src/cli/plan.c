@@ -34,7 +34,11 @@ static json_object *nic_as_json(const struct nic_spec *nic)
 	add_text(o, "model", nic->model);
 	add_text(o, "role", name_of(role_names, NIC_ROLE_COUNT, nic->role));
 	add_text(o, "place", name_of(place_names, NIC_PLACE_COUNT, nic->place));
-	add_text(o, "transport", name_of(transport_names, NIC_TRANSPORT_COUNT, nic->transport));
+	if (nic->place != PLACE_QEMU)
+		add_text(o, "transport",
+			 name_of(transport_names, NIC_TRANSPORT_COUNT, nic->transport));
+	if (nic->netdev != NETDEV_NONE)
+		add_text(o, "netdev", netdev_names[nic->netdev]);
 	if (nic->queues)
 		add_number(o, "queues", nic->queues);
 	if (nic->packed)
@@ -136,7 +140,7 @@ static void print_json(const struct guest *g, const struct qemu_arguments *a)
 	for (unsigned i = 0; i < g->ports; i++)
 		json_object_array_add(ports, port_as_json(&g->port[i]));
 	json_object_object_add(o, "ports", ports);
-	json_object_object_add(o, "netdevs", json_object_new_array());
+	json_object_object_add(o, "netdevs", json_object_get(a->netdevs));
 	json_object_object_add(o, "devices", json_object_get(a->devices));
 	json_object_object_add(o, "chardevs", json_object_new_array());
 	json_object_object_add(o, "actions", json_object_get(a->actions));
@@ -167,7 +171,7 @@ static void print_word(const char *word)
 	putchar('\'');
 }
 
-static void print_port(const struct port_spec *port)
+static void print_port(const struct port_spec *port, const char *place_why)
 {
 	char mac[MAC_TEXT];
 
@@ -183,8 +187,12 @@ static void print_port(const struct port_spec *port)
 		printf("  %-20s %-11s %-11s %s, %s\n", nic->id, nic->model,
 		       name_of(role_names, NIC_ROLE_COUNT, nic->role),
 		       name_of(place_names, NIC_PLACE_COUNT, nic->place),
-		       name_of(transport_names, NIC_TRANSPORT_COUNT, nic->transport));
+		       nic->place == PLACE_QEMU
+			       ? name_of(netdev_names, NIC_NETDEV_COUNT, nic->netdev)
+			       : name_of(transport_names, NIC_TRANSPORT_COUNT, nic->transport));
 	}
+	if (place_why[0])
+		printf("  %s\n", place_why);
 }
 
 static void print_actions(const struct qemu_arguments *a)
@@ -206,7 +214,7 @@ static void print_text(const struct guest *g, const struct qemu_arguments *a)
 		       g->program.path);
 	putchar('\n');
 	for (unsigned i = 0; i < g->ports; i++)
-		print_port(&g->port[i]);
+		print_port(&g->port[i], g->place_why[i]);
 	puts("what is done for them");
 	print_actions(a);
 	puts("QEMU's command line");

@@ -22,6 +22,12 @@ const char *const transport_names[] = {
 };
 NAMES_MATCH(transport_names, NIC_TRANSPORT_COUNT);
 
+const char *const netdev_names[] = { [NETDEV_NONE] = "none",
+				     [NETDEV_VHOST_USER] = "vhost-user",
+				     [NETDEV_STREAM] = "stream",
+				     [NETDEV_TAP] = "tap" };
+NAMES_MATCH(netdev_names, NIC_NETDEV_COUNT);
+
 const char *const link_wish_names[] = {
 	[LINK_AUTO] = "auto", [LINK_UP] = "up", [LINK_DOWN] = "down"
 };

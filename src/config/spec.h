@@ -27,6 +27,15 @@ enum nic_role {
 };
 enum nic_place { PLACE_AUTO, PLACE_HOSTED, PLACE_QEMU, NIC_PLACE_COUNT };
 enum nic_transport { TRANSPORT_VFIO_USER, TRANSPORT_VHOST_USER, NIC_TRANSPORT_COUNT };
+/* How frames get between a card and us: decided by qemu/place.c, never given. A card of NONE is ours, over vfio-user. The others stand on
+ * QEMU's side, and the guest sees their link by QEMU's set_link. With TAP the datapath knows nothing of the port. */
+enum nic_netdev {
+	NETDEV_NONE,
+	NETDEV_VHOST_USER, /* QEMU's virtio card in front, ours behind */
+	NETDEV_STREAM,	   /* QEMU's card, its frames over a socket of the datapath */
+	NETDEV_TAP,	   /* QEMU's card on a tap of its own */
+	NIC_NETDEV_COUNT
+};
 enum link_wish { LINK_AUTO, LINK_UP, LINK_DOWN, LINK_WISH_COUNT };
 enum tristate { TRISTATE_DEFAULT, TRISTATE_ON, TRISTATE_OFF, TRISTATE_COUNT };
 enum backend_driver { DRIVER_DEFAULT, DRIVER_VHOST, DRIVER_QEMU, BACKEND_DRIVER_COUNT };
@@ -35,6 +44,7 @@ extern const char *const policy_names[POLICY_KIND_COUNT]; /* single, switch, tea
 extern const char *const role_names[NIC_ROLE_COUNT];
 extern const char *const place_names[NIC_PLACE_COUNT];
 extern const char *const transport_names[NIC_TRANSPORT_COUNT]; /* vfio-user, vhost-user */
+extern const char *const netdev_names[NIC_NETDEV_COUNT];       /* none, vhost-user, stream, tap */
 extern const char *const link_wish_names[LINK_WISH_COUNT];     /* auto, up, down */
 extern const char *const tristate_names[TRISTATE_COUNT];       /* default, on, off */
 extern const char *const backend_driver_names[BACKEND_DRIVER_COUNT];
@@ -45,6 +55,7 @@ struct nic_spec {
 	enum nic_role role;
 	enum nic_place place;
 	enum nic_transport transport;
+	enum nic_netdev netdev;
 	uint8_t mac[MAC_LEN];
 	uint16_t queues;	 /* queue pairs; 0 = the model's own */
 	uint16_t mtu;		 /* 0 = the model's own */
@@ -95,5 +106,11 @@ struct port_spec {
 	unsigned nics;
 	struct backend_spec backend;
 };
+
+/* All cards of a port are of one kind: the datapath has them, or nothing of the port. */
+static inline bool port_in_datapath(const struct port_spec *port)
+{
+	return port->nic[0].netdev != NETDEV_TAP;
+}
 
 #endif

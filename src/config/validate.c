@@ -263,13 +263,13 @@ static int check_place(const struct nic_spec *nic, struct error *err)
 		return error_set(err, -EINVAL,
 				 "transport=vhost-user is for virtio-net only; %s takes vfio-user",
 				 nic->model);
+	if (nic->transport == TRANSPORT_VHOST_USER && nic->place == PLACE_QEMU)
+		return error_set(
+			err, -EINVAL,
+			"transport= is of cards that anynic serves; with place=qemu leave it out");
 	if (nic->transport == TRANSPORT_VHOST_USER)
 		return error_set(err, -ENOTSUP,
 				 "transport=vhost-user is not in this version; use vfio-user");
-	if (nic->place == PLACE_QEMU)
-		return error_set(err, -ENOTSUP,
-				 "place=qemu is not in this version; use place=hosted with QEMU "
-				 "10.1 or newer");
 	return 0;
 }
 

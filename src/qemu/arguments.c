@@ -248,6 +248,36 @@ static void note_unread_file(struct builder *b)
 	builder_end(b);
 }
 
+bool qemu_moves_links(const struct port_spec *ports, unsigned count)
+{
+	for (unsigned p = 0; p < count; p++)
+		for (unsigned i = 0; i < ports[p].nics; i++)
+			if (ports[p].nic[i].netdev != NETDEV_NONE)
+				return true;
+	return false;
+}
+
+/* Whether a process of ours maps the guest's memory. */
+static bool memory_is_mapped(const struct port_spec *ports, unsigned count)
+{
+	for (unsigned p = 0; p < count; p++)
+		for (unsigned i = 0; i < ports[p].nics; i++)
+			if (ports[p].nic[i].place != PLACE_QEMU)
+				return true;
+	return false;
+}
+
+static void add_stop(struct builder *b)
+{
+	if (b->line->stopped)
+		return;
+	builder_begin(b, "start-stopped",
+		      "QEMU's links are set before the first instruction of the guest, which "
+		      "anynic then continues");
+	builder_word(b, "-S");
+	builder_end(b);
+}
+
 static int check_machine(const struct qemu_line *line, struct error *err)
 {
 	if (machine_find(line->target, line->machine))
@@ -278,12 +308,12 @@ int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports,
 {
 	int rc = check_machine(line, err);
 
-	if (rc == 0 && line->incoming)
+	if (rc == 0 && line->incoming && memory_is_mapped(ports, count))
 		rc = error_set(err, -ENOTSUP,
 			       "-incoming and -loadvm need the state of the guest's cards, which "
 			       "QEMU does not carry for "
 			       "hosted cards; start the guest afresh");
-	if (rc == 0)
+	if (rc == 0 && memory_is_mapped(ports, count))
 		rc = check_memory(line, err);
 	for (unsigned i = 0; i < count && rc == 0; i++)
 		rc = check_ids(line, &ports[i], err);
@@ -307,6 +337,7 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 	b.bus = machine->bus;
 	b.memory = machine->memory;
 	memcpy(b.chassis, line->chassis, sizeof(b.chassis));
+	a->netdevs = json_object_new_array();
 	a->devices = json_object_new_array();
 	a->actions = json_object_new_array();
 	for (int i = 0; i < line->argc; i++)
@@ -314,8 +345,11 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 	a->user_argc = a->argc;
 	note_unread_file(&b);
 	add_network(&b);
-	add_memory(&b);
+	if (memory_is_mapped(ports, count))
+		add_memory(&b);
 	add_monitor(&b);
+	if (qemu_moves_links(ports, count))
+		add_stop(&b);
 	for (unsigned p = 0; p < count && rc == 0; p++)
 		for (unsigned i = 0; i < ports[p].nics && rc == 0; i++)
 			rc = builder_card(&b, &ports[p].nic[i], err);
@@ -331,6 +365,7 @@ void qemu_arguments_finish(struct qemu_arguments *a)
 	for (int i = 0; i < a->argc; i++)
 		free(a->argv[i]);
 	free(a->argv);
+	json_object_put(a->netdevs);
 	json_object_put(a->devices);
 	json_object_put(a->actions);
 	*a = (struct qemu_arguments){ 0 };

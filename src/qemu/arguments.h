@@ -15,12 +15,27 @@
 /* How a NIC can be plugged into a machine: on its PCI bus, or behind a root port each. NONE: no PCI, or not known. */
 enum qemu_bus { QEMU_BUS_NONE, QEMU_BUS_PCI, QEMU_BUS_PCIE };
 
+/* Whether the guest's links are moved by QEMU: then it has to wait for them before its first instruction. */
+bool qemu_moves_links(const struct port_spec *ports, unsigned count);
+
 /* The bus that a machine type has; `machine` "" = the target's default. */
 enum qemu_bus qemu_machine_bus(const char *target, const char *machine);
+
+/* What QEMU inherits for a card of its own: the queues of a tap, and as many of /dev/vhost-net, or none. */
+struct qemu_card_fds {
+	char nic[ID_MAX];
+	int tap[QUEUES_MAX];
+	unsigned taps;
+	int vhost[QUEUES_MAX];
+	unsigned vhosts;
+};
 
 struct qemu_setup {
 	const struct qemu_program *program; /* borrowed; NULL = version not known */
 	const char *socket_dir; /* of the NICs' vfio-user sockets: socket_dir/NIC.sock */
+	const struct qemu_card_fds *
+		card_fds; /* borrowed; a card on a tap that is not here is only a plan: its number is shown as <fd> */
+	unsigned cards;
 	int qmp_fd; /* connected socket that QEMU inherits as its monitor; -1 = only a plan: shown as <fd> */
 };
 
@@ -31,6 +46,7 @@ struct qemu_arguments {
 	char **argv; /* ends with NULL; argv[0] = the user's program */
 	int argc;
 	int user_argc;	      /* argv[0..user_argc) are the user's words */
+	json_object *netdevs; /* array: the -netdev objects */
 	json_object *devices; /* array: the NICs' -device objects */
 	json_object *
 		actions; /* array of {"action": ..., "why": ..., ...}: everything else that is added */

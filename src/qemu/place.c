@@ -1,0 +1,138 @@
+#include "qemu/place.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Before it QEMU has no -netdev stream; and nothing older is tried. */
+#define STREAM_MAJOR 7
+#define STREAM_MINOR 2
+
+static const struct qemu_card cards[] = {
+	{ "rtl8139", "rtl8139", 0 },
+	{ "e1000", "e1000", 0 },
+	{ "e1000-82545em", "e1000-82545em", 0 },
+	{ "e1000-82544gc", "e1000-82544gc", 0 },
+	{ "e1000e", "e1000e", 0 },
+	{ "igb", "igb", 8 },
+	{ "virtio-net", "virtio-net-pci", 0 },
+};
+
+const struct qemu_card *qemu_card_find(const char *model)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(cards); i++)
+		if (strcmp(cards[i].model, model) == 0)
+			return &cards[i];
+	return NULL;
+}
+
+static bool at_least(const struct qemu_program *program, unsigned major, unsigned minor)
+{
+	return !program || program->major > major ||
+	       (program->major == major && program->minor >= minor);
+}
+
+static int check_card(const struct nic_spec *nic, const struct qemu_program *program,
+		      struct error *err)
+{
+	const struct qemu_card *card = qemu_card_find(nic->model);
+
+	if (!card)
+		return error_set(err, -ENOTSUP,
+				 "%s: no QEMU has this card, so it cannot be place=qemu; use "
+				 "another card, or QEMU %d.%d or newer "
+				 "with place=hosted",
+				 nic->model, QEMU_VFIO_USER_MAJOR, QEMU_VFIO_USER_MINOR);
+	if (!at_least(program, card->since, 0))
+		return error_set(err, -ENOTSUP,
+				 "%s: QEMU has this card from %u.0 on, and this is %u.%u; use "
+				 "another card or a newer QEMU",
+				 nic->model, card->since, program->major, program->minor);
+	if (nic->rev >= 0)
+		return error_set(err, -EINVAL,
+				 "rev= cannot be had with place=qemu: QEMU's %s has the revision "
+				 "that it has",
+				 nic->model);
+	return 0;
+}
+
+static bool is_one_of(const char *type, const char *const *types, unsigned count)
+{
+	return name_find(types, count, type) >= 0;
+}
+
+/* A bridge takes any number of taps, so each card of QEMU's gets its own. One tap, and one macvtap, is one card's. */
+static enum nic_netdev netdev_of(const struct port_spec *port)
+{
+	static const char *const taps[] = { "tap", "direct" };
+
+	if (strcmp(port->backend.type, "bridge") == 0)
+		return NETDEV_TAP;
+	if (port->nics == 1 && is_one_of(port->backend.type, taps, ARRAY_SIZE(taps)))
+		return NETDEV_TAP;
+	return NETDEV_STREAM;
+}
+
+static int place_in_qemu(struct port_spec *port, const struct qemu_program *program,
+			 struct error *err)
+{
+	enum nic_netdev netdev = netdev_of(port);
+
+	if (netdev == NETDEV_STREAM && port->backend.driver == DRIVER_VHOST)
+		return error_set(err, -ENOTSUP,
+				 "driver=vhost with place=qemu needs a tap for each card, which "
+				 "backend=%s has not; use "
+				 "backend=bridge, or driver=default",
+				 port->backend.type);
+	if (netdev == NETDEV_STREAM && !at_least(program, STREAM_MAJOR, STREAM_MINOR))
+		return error_set(err, -ENOTSUP,
+				 "place=qemu with backend=%s needs QEMU %d.%d or newer (-netdev "
+				 "stream), and this is %u.%u; use "
+				 "backend=bridge or a newer QEMU",
+				 port->backend.type, STREAM_MAJOR, STREAM_MINOR, program->major,
+				 program->minor);
+	for (unsigned i = 0; i < port->nics; i++) {
+		struct nic_spec *nic = &port->nic[i];
+		int rc = check_card(nic, program, err);
+
+		if (rc < 0)
+			return rc;
+		nic->place = PLACE_QEMU;
+		nic->netdev = netdev;
+	}
+	return 0;
+}
+
+static bool needs_vfio_user(const struct port_spec *port)
+{
+	for (unsigned i = 0; i < port->nics; i++)
+		if (port->nic[i].transport == TRANSPORT_VFIO_USER)
+			return true;
+	return false;
+}
+
+int qemu_place_port(struct port_spec *port, const struct qemu_program *program, char why[PLACE_WHY],
+		    struct error *err)
+{
+	bool lacks = program && !program->vfio_user && needs_vfio_user(port);
+	enum nic_place wish = port->nic[0].place;
+
+	why[0] = '\0';
+	if (wish == PLACE_QEMU)
+		return place_in_qemu(port, program, err);
+	if (lacks && wish == PLACE_HOSTED)
+		return qemu_require_vfio_user(program, err);
+	if (lacks) {
+		snprintf(why, PLACE_WHY, "place=qemu, since QEMU %u.%u has no vfio-user-pci",
+			 program->major, program->minor);
+		return place_in_qemu(port, program, err);
+	}
+	for (unsigned i = 0; i < port->nics; i++) {
+		struct nic_spec *nic = &port->nic[i];
+
+		nic->place = PLACE_HOSTED;
+		nic->netdev =
+			nic->transport == TRANSPORT_VHOST_USER ? NETDEV_VHOST_USER : NETDEV_NONE;
+	}
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* Where each card lives: given, or by what the QEMU at hand can. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "config/nic_option.h"
+#include "known_for_tests.h"
+#include "qemu/place.h"
+
+static const struct qemu_program qemu_7_1 = { .major = 7, .minor = 1 },
+				 qemu_7_2 = { .major = 7, .minor = 2 },
+				 qemu_11 = { .major = 11, .minor = 1, .vfio_user = true };
+
+struct case_row {
+	const char *nic;
+	const struct qemu_program *program;
+	int rc;
+	enum nic_place place;
+	enum nic_netdev netdev; /* of the last card */
+	const char *says;	/* in the error, or in the reason */
+};
+
+static const struct case_row rows[] = {
+	{ "auto", &qemu_11, 0, PLACE_HOSTED, NETDEV_NONE, "" },
+	{ "auto", NULL, 0, PLACE_HOSTED, NETDEV_NONE, "" },
+	{ "auto", &qemu_7_2, 0, PLACE_QEMU, NETDEV_STREAM, "QEMU 7.2 has no vfio-user-pci" },
+	{ "auto,place=hosted", &qemu_7_2, -ENOTSUP, 0, 0, "has no vfio-user-pci" },
+	{ "auto,place=qemu", &qemu_11, 0, PLACE_QEMU, NETDEV_STREAM, "" },
+	{ "auto,place=qemu", &qemu_7_1, -ENOTSUP, 0, 0, "needs QEMU 7.2" },
+	{ "rtl8139,place=qemu,backend=tap", &qemu_7_1, 0, PLACE_QEMU, NETDEV_TAP, "" },
+	{ "auto,place=qemu,backend=tap", &qemu_11, 0, PLACE_QEMU, NETDEV_STREAM, "" },
+	{ "auto,place=qemu,backend=bridge,br=b", &qemu_7_1, 0, PLACE_QEMU, NETDEV_TAP, "" },
+	{ "auto,place=qemu,backend=user,driver=vhost", &qemu_11, -ENOTSUP, 0, 0, "a tap for each" },
+	{ "virtio-net,place=qemu,backend=user", &qemu_11, 0, PLACE_QEMU, NETDEV_STREAM, "" },
+};
+
+static void every_port_finds_its_place(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct case_row *row = &rows[i];
+		struct port_spec port;
+		struct error err = { 0 };
+		char why[PLACE_WHY];
+
+		assert_int_equal(nic_option_parse(&port, row->nic, &test_known, &err), 0);
+		int rc = qemu_place_port(&port, row->program, why, &err);
+		const char *said = rc ? err.text : why;
+		if (rc != row->rc || !strstr(said, row->says) || (!row->says[0] && said[0]))
+			fail_msg("%s: %d, %s", row->nic, rc, said);
+		for (unsigned n = 0; rc == 0 && n < port.nics; n++) {
+			assert_int_equal(port.nic[n].place, row->place);
+			assert_int_equal(port.nic[n].netdev, row->netdev);
+		}
+		assert_int_equal(rc == 0 && !port_in_datapath(&port),
+				 rc == 0 && row->netdev == NETDEV_TAP);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(every_port_finds_its_place) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
