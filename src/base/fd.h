@@ -4,7 +4,7 @@
 
 #include "base/util.h"
 
-#define FD_PASS_MAX 16 /* descriptors with one message */
+#define FD_PASS_MAX 32 /* descriptors with one message */
 
 /* Closes *fd if it is open and sets it to -1. */
 void fd_close(int *fd);

@@ -294,7 +294,7 @@ static const struct key keys[] = {
 	{ "hold", PORT(hold_count), .kinds = SWITCH | TEAM, .read = read_hold,
 	  .legal = "off, or N/SECONDS with N 1 to 64 and SECONDS 1 to 86400, as in 6/60" },
 	{ "queues", TO_FAST, NIC(queues), .kinds = ANY, .read = read_number, .min = 1,
-	  .max = QUEUES_MAX, .legal = "queue pairs, 1 to 8" },
+	  .max = QUEUES_MAX, .legal = "queue pairs, 1 to 16" },
 	{ "packed", TO_FAST, NIC(packed), .kinds = ANY, .read = read_on_off, .legal = "on, off" },
 	{ "mtu", TO_FAST, NIC(mtu), .kinds = ANY, .read = read_number, .min = 68, .max = 65535,
 	  .legal = "bytes, 68 to 65535" },
@@ -314,7 +314,7 @@ static const struct key keys[] = {
 	{ "ifname", BACKEND(ifname), .kinds = ANY, .read = read_ifname, .legal = IFNAME_LEGAL },
 	{ "fd", BACKEND(fds), .kinds = ANY, .read = read_fds,
 	  .legal = "the number of an open descriptor above 2, or several (one for each queue pair, "
-		   "at most 8) as 7:8:9" },
+		   "at most 16) as 7:8:9" },
 	{ "br", BACKEND(br), .kinds = ANY, .read = read_ifname, .legal = IFNAME_LEGAL },
 	{ "dev", BACKEND(dev), .kinds = ANY, .read = read_text, .legal = "the name of a device" },
 	{ "mode", BACKEND(mode), .kinds = ANY, .read = read_text,

@@ -9,7 +9,7 @@
 #define ID_MAX		    40 /* port or NIC id with its NUL */
 #define MODEL_MAX	    16
 #define PATH_ROOM	    256
-#define QUEUES_MAX	    8  /* queue pairs of one NIC or backend */
+#define QUEUES_MAX	    16 /* queue pairs of one NIC or backend */
 #define PORT_NICS	    2  /* NICs of one port, at most */
 #define HOLD_COUNT_MAX	    64 /* switches that the hold-down can remember */
 #define HOSTFWD_MAX	    8

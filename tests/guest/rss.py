@@ -14,6 +14,7 @@ from harness import main
 FLOWS = 48
 PAYLOAD = 300  # the hash is read as bytes beyond 64: frames must be longer than 64 + 255
 QUEUES = {"igb": 8, "igc": 4}
+TAP_QUEUES = {"igb": 16, "igc": 4}  # as many as the card has
 TCP, UDP, OTHER = 6, 17, 253
 
 
@@ -97,8 +98,8 @@ class Spread:
 
 def scenario(lab, name):
     card, queues = CARDS[name], QUEUES[name]
-    machine.make_tap()
-    guest = lab.guest(nics=[f"{card.spec},backend=tap,ifname=tap0"], tools=True,
+    machine.make_tap(queues=TAP_QUEUES[name])
+    guest = lab.guest(nics=[f"{card.spec},queues={TAP_QUEUES[name]},backend=tap,ifname=tap0"], tools=True,
                       files={"bin/card_probe": (machine.BUILD / "tests/guest/card_probe").read_bytes()})
     guest.sh("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6")
     nic = card.up(guest)

@@ -300,6 +300,22 @@ static void each_queue_has_a_descriptor(void **state)
 	close_tap(&fx);
 }
 
+static void sixteen_queues_are_the_most(void **state)
+{
+	static uint8_t data[2000], got[2000];
+	struct frame f;
+
+	(void)state;
+	struct fixture fx = open_tap("tapmost", 99);
+	assert_int_equal(fx.b->fds, 16);
+	add_host(&fx);
+	make_datagram(&fx, &f, data, 100);
+	f.queue = 15;
+	assert_int_equal(fx.b->ops->send(fx.b, &f, 1), 1);
+	assert_int_equal(host_receives(&fx, got, sizeof(got)), 100);
+	close_tap(&fx);
+}
+
 static int raw_tap(const char *name, short flags)
 {
 	struct ifreq ifr = { .ifr_flags = flags };
@@ -454,6 +470,7 @@ int main(void)
 		cmocka_unit_test(large_datagrams_are_cut_by_the_kernel_or_by_us),
 		cmocka_unit_test(the_guest_gets_what_its_driver_takes_and_no_more),
 		cmocka_unit_test(each_queue_has_a_descriptor),
+		cmocka_unit_test(sixteen_queues_are_the_most),
 		cmocka_unit_test(a_given_tap_without_header_works_in_software),
 		cmocka_unit_test(a_tap_that_is_down_says_so_and_comes_back),
 		cmocka_unit_test(a_tap_that_is_deleted_is_down_for_good),

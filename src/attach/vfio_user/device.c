@@ -5,7 +5,7 @@
 #include "attach/vfio_user/server.h"
 
 #define CAPS_BEGIN "{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":1048576"
-_Static_assert(FD_PASS_MAX == 16 && MAX_TRANSFER == 1048576, "as the text says");
+_Static_assert(VU_FDS_MAX == 16 && MAX_TRANSFER == 1048576, "as the text says");
 
 /* True when the client's text says "write_multiple":true. Nothing else in it changes what we do, so nothing else is parsed. */
 static bool offers_write_multiple(const char *text)

@@ -8,6 +8,7 @@
 
 /* Bytes of one region read: the protocol's default, and what an option ROM may need. */
 #define MAX_TRANSFER (1u << 20)
+#define VU_FDS_MAX   16u /* descriptors with one message: QEMU refuses a server that says more */
 /* Bytes of one access to a BAR or to config space. */
 #define ACCESS_MAX 4096u
 /* The largest message that is handled whole; also what one recvmsg drains. */
@@ -52,8 +53,8 @@ struct vfio_user {
 
 	/* what came and is not handled yet; handled messages leave no complete one behind unless output waits */
 	uint32_t in_at, in_end;
-	uint32_t skip;	      /* bytes of a message too large to keep */
-	int fds[FD_PASS_MAX]; /* descriptors of the message at fds_at */
+	uint32_t skip;	     /* bytes of a message too large to keep */
+	int fds[VU_FDS_MAX]; /* descriptors of the message at fds_at */
 	unsigned nfds;
 	uint32_t fds_at;
 

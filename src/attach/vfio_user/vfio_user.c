@@ -37,7 +37,7 @@ static const struct command commands[] = {
 	[VU_GET_REGION_INFO] = { "DEVICE_GET_REGION_INFO", 32, 32, 0, serve_region_info },
 	[VU_GET_REGION_IO_FDS] = { "DEVICE_GET_REGION_IO_FDS", 16, 16, 0, serve_region_io_fds },
 	[VU_GET_IRQ_INFO] = { "DEVICE_GET_IRQ_INFO", 16, 16, 0, serve_irq_info },
-	[VU_SET_IRQS] = { "DEVICE_SET_IRQS", 20, 20 + 4 * PCI_VECTORS_MAX, FD_PASS_MAX,
+	[VU_SET_IRQS] = { "DEVICE_SET_IRQS", 20, 20 + 4 * PCI_VECTORS_MAX, VU_FDS_MAX,
 			  serve_set_irqs },
 	[VU_REGION_READ] = { "REGION_READ", 16, 16, 0, serve_region_read },
 	[VU_REGION_WRITE] = { "REGION_WRITE", 17, 16 + ACCESS_MAX, 0, serve_region_write },
@@ -283,7 +283,7 @@ static uint32_t wanted(const struct vfio_user *v)
 
 static bool take_descriptors(struct vfio_user *v, int *fds, unsigned n)
 {
-	if (v->nfds + n > FD_PASS_MAX) {
+	if (v->nfds + n > VU_FDS_MAX) {
 		for (unsigned i = 0; i < n; i++)
 			fd_close(&fds[i]);
 		disconnect(v, "it sent too many descriptors");

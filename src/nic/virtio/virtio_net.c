@@ -535,9 +535,9 @@ static int virtio_init(struct nic *nic, const struct nic_spec *spec, struct erro
 	struct virtio_net *v = virtio_of(nic);
 	bool transitional = spec->rev <= 0; /* also where nobody chose: what fits every driver */
 
-	if (spec->queues > QUEUES_MAX)
-		return error_set(err, -ERANGE, "virtio-net has 1 to %d queue pairs; use queues=%d",
-				 QUEUES_MAX, QUEUES_MAX);
+	if (spec->queues > VIRTIO_PAIRS)
+		return error_set(err, -ERANGE, "virtio-net has 1 to %u queue pairs; use queues=%u",
+				 VIRTIO_PAIRS, VIRTIO_PAIRS);
 	if (spec->mtu && spec->mtu < 68)
 		return error_set(err, -ERANGE,
 				 "virtio-net needs an mtu of 68 to 65535; use mtu=1500");
@@ -613,7 +613,7 @@ const struct nic_ops virtio_net_ops = {
 	.size = sizeof(struct virtio_net),
 	.performant = true,
 	.express = true,
-	.queues_max = QUEUES_MAX,
+	.queues_max = VIRTIO_PAIRS,
 	.mtu_max = 65535,
 	.packed = true,
 	.revs = { 1 },

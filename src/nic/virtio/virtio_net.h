@@ -25,15 +25,16 @@
 #endif
 
 #define VIRTIO_BIT(n)	 (1ull << (n))
-#define VIRTIO_QUEUES	 (2 * QUEUES_MAX + 1) /* pairs, and one for control */
-#define VIRTIO_RING_SIZE 256		      /* iPXE's limit */
+#define VIRTIO_PAIRS	 8u
+#define VIRTIO_QUEUES	 (2 * VIRTIO_PAIRS + 1) /* pairs, and one for control */
+#define VIRTIO_RING_SIZE 256			/* iPXE's limit */
 #define VIRTIO_CTRL_SIZE 64
 #define VIRTIO_MACS	 64 /* addresses of the receive filter */
 #define VIRTIO_VLANS	 4096
 /* bytes in front of a frame; 2 fewer in the legacy interface without MRG_RXBUF */
 #define VIRTIO_HEADER 12u
 /* the control queue's bit in nic->notes.runnable; pairs come before it */
-#define VIRTIO_CTRL_KICK QUEUES_MAX
+#define VIRTIO_CTRL_KICK VIRTIO_PAIRS
 
 /* BARs as QEMU has them: 0 legacy I/O, 1 MSI-X, 4 everything modern. */
 #define VIRTIO_BAR_LEGACY  0
