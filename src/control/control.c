@@ -120,22 +120,20 @@ static void tell_status(struct control_port *p, unsigned index, enum driver_stat
 	control_event(p->control, EVENT_GUEST_DRIVER_STATUS_CHANGED, data);
 }
 
-static void nic_status(struct control *c, const struct msg_nic_status *m)
+void control_nic_report(struct control *c, const struct nic_report *r)
 {
 	unsigned index;
-	char id[ID_MAX];
+	struct control_port *p = find_nic(c, r->nic, &index);
 
-	TAKE_TEXT(id, m->nic);
-	struct control_port *p = find_nic(c, id, &index);
-	if (!p || m->state >= DRIVER_STATE_COUNT || m->phase >= DRIVER_PHASE_COUNT)
+	if (!p || r->now.state >= DRIVER_STATE_COUNT || r->now.phase >= DRIVER_PHASE_COUNT)
 		return;
 	struct control_nic *nic = &p->nic[index];
 	enum driver_state previous = nic->status;
 	enum driver_phase phase = nic->phase;
-	nic->status = m->state;
-	nic->phase = m->phase;
-	TAKE_TEXT(nic->evidence, m->evidence);
-	nic->resets = m->resets;
+	nic->status = r->now.state;
+	nic->phase = r->now.phase;
+	TAKE_TEXT(nic->evidence, r->now.evidence);
+	nic->resets = r->resets;
 	if (nic->status != DRIVER_NONE)
 		c->touched = true;
 	if (c->over)
@@ -144,29 +142,50 @@ static void nic_status(struct control *c, const struct msg_nic_status *m)
 	 * true or not while the driver starts. A reset of a card that no driver had touched is no news either.
 	 */
 	if (nic->status != previous || (nic->status == DRIVER_READY && nic->phase != phase)) {
-		nic->since_ns = m->since_ns;
+		nic->since_ns = r->since_ns;
 		tell_status(p, index, previous);
 	}
 	/* the reset first: a loss that comes with it has its cause then */
-	if (m->bus_reset)
+	if (r->bus_reset)
 		control_port_nic_reset(p, index);
 	if (nic->status != previous)
 		control_port_status_changed(p, index);
 }
 
-static void nic_attached(struct control *c, const struct msg_nic_attached *m)
+static void nic_status(struct control *c, const struct msg_nic_status *m)
 {
-	unsigned index;
 	char id[ID_MAX];
+	struct nic_report r = { .nic = id,
+				.now = { .state = m->state, .phase = m->phase },
+				.since_ns = m->since_ns,
+				.resets = m->resets,
+				.bus_reset = m->bus_reset };
 
 	TAKE_TEXT(id, m->nic);
+	TAKE_TEXT(r.now.evidence, m->evidence);
+	control_nic_report(c, &r);
+}
+
+void control_nic_attached(struct control *c, const char *id, bool attached, const char *problem)
+{
+	unsigned index;
 	struct control_port *p = find_nic(c, id, &index);
+
 	if (!p)
 		return;
-	p->nic[index].attached = m->attached;
-	TAKE_TEXT(p->nic[index].problem, m->problem);
+	p->nic[index].attached = attached;
+	str_copy(p->nic[index].problem, sizeof(p->nic[index].problem), problem);
 	if (p->nic[index].problem[0])
 		log_error("%s: %s", id, p->nic[index].problem);
+}
+
+static void nic_attached(struct control *c, const struct msg_nic_attached *m)
+{
+	char id[ID_MAX], problem[sizeof(m->problem)];
+
+	TAKE_TEXT(id, m->nic);
+	TAKE_TEXT(problem, m->problem);
+	control_nic_attached(c, id, m->attached, problem);
 }
 
 static void tell_backend(struct control_port *p)

@@ -111,6 +111,12 @@ void control_start(struct control *c);
 void control_report(struct control *c, const struct message *m);
 void control_datapath_gone(struct control *c);
 
+/* A NIC's driver status, from the datapath or from QEMU's monitor: no part of it is trusted. */
+void control_nic_report(struct control *c, const struct nic_report *report);
+
+/* A VMM has the card, or lost it; `problem` says why it cannot use it, "" = it can. Of QEMU's own cards too. */
+void control_nic_attached(struct control *c, const char *nic, bool attached, const char *problem);
+
 /* A timer of a port went off. */
 void control_timer(struct control *c, unsigned kind, struct control_port *port);
 

@@ -25,6 +25,15 @@ struct driver_report {
 	char evidence[EVIDENCE_MAX]; /* one line that says why, in a driver author's words */
 };
 
+/* What is told of one NIC, whoever watches it: the datapath its own, QEMU's monitor those of QEMU. */
+struct nic_report {
+	const char *nic; /* borrowed */
+	struct driver_report now;
+	uint64_t since_ns; /* CLOCK_MONOTONIC */
+	uint32_t resets;   /* device resets asked by the driver */
+	bool bus_reset;	   /* it was reset by its bus */
+};
+
 struct driver_status {
 	struct driver_report now;
 	enum driver_state previous;
