@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "host/bridge.h"
 #include "host/open.h"
 #include "nic/nic.h"
 
@@ -52,6 +53,7 @@ const struct known *cli_known(void)
 		fill_model(&models[i], nic_models[i]);
 	for (unsigned i = 0; i < host_backend_count; i++)
 		fill_backend(&list[i], &host_backends[i]);
-	known = (struct known){ models, nic_model_count, list, host_backend_count };
+	known = (struct known){ models, nic_model_count, list, host_backend_count,
+				host_bridge_names };
 	return &known;
 }

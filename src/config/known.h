@@ -35,6 +35,7 @@ struct known {
 	unsigned model_count;
 	const struct known_backend *backends;
 	unsigned backend_count;
+	void (*bridge_names)(char *to, size_t size); /* "br0, br1": of this host; NULL = unknown */
 };
 
 /* By name, or NULL. */

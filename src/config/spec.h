@@ -78,7 +78,7 @@ struct backend_spec {
 	enum backend_driver driver;
 	char ifname[16];
 	char br[16];
-	char dev[16];
+	char dev[64]; /* of a host, also a network of libvirt */
 	char mode[16];
 	char path[PATH_ROOM]; /* stream: UNIX socket */
 	char net[64];	      /* user: a.b.c.d/p */

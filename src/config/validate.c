@@ -6,7 +6,7 @@
 
 /* Names that interfaces.md promises and that a later version brings; a row goes when its folder comes. */
 static const char *const later_models[] = { "hostdev" };
-static const char *const later_backends[] = { "bridge", "direct", "passt", "hostdev", "auto" };
+static const char *const later_backends[] = { "passt", "hostdev", "auto" };
 
 static int check_model_name(const char *model, const struct known *known, struct error *err)
 {
@@ -122,10 +122,13 @@ static int check_stream(const struct backend_spec *b, struct error *err)
 	return 0;
 }
 
+/* Also open macvtaps: one descriptor for each queue. */
 static int check_tap(const struct port_spec *port, struct error *err)
 {
 	const struct backend_spec *b = &port->backend;
 
+	if (b->nfds > 0 && b->dev[0] != '\0')
+		return error_set(err, -EINVAL, "fd= and dev= exclude each other");
 	if (b->nfds > 0 && b->ifname[0] != '\0')
 		return error_set(
 			err, -EINVAL,
@@ -136,6 +139,50 @@ static int check_tap(const struct port_spec *port, struct error *err)
 					 "queues=%u needs as many descriptors in fd=, or one",
 					 port->nic[i].queues);
 	return 0;
+}
+
+static int check_bridge(const struct backend_spec *b, const struct known *known, struct error *err)
+{
+	char names[200] = "";
+
+	if (b->br[0] != '\0')
+		return 0;
+	if (known->bridge_names)
+		known->bridge_names(names, sizeof(names));
+	return error_set(err, -EINVAL, "backend=bridge needs br=, the bridge to join%s%s",
+			 names[0] ? "; bridges of this host: " : "", names);
+}
+
+/* What the kernel takes for the name of an interface. */
+static bool is_ifname(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len < 16 && strcspn(name, "/ :%\t\n\v\f\r") == len &&
+	       strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static int check_direct(const struct port_spec *port, struct error *err)
+{
+	static const char *const modes[] = { "", "vepa", "bridge", "private", "passthrough" };
+	const struct backend_spec *b = &port->backend;
+
+	if (b->nfds == 0 && b->dev[0] == '\0')
+		return error_set(err, -EINVAL,
+				 "backend=direct needs dev=, a network device of the host (or fd= "
+				 "of an open /dev/tapN)");
+	if (b->nfds == 0 && !is_ifname(b->dev))
+		return error_set(err, -EINVAL,
+				 "dev=%s is not legal; dev= of backend=direct takes the name of a "
+				 "network interface, at most 15 characters",
+				 b->dev);
+	if (name_find(modes, ARRAY_SIZE(modes), b->mode) < 0)
+		return error_set(
+			err, -EINVAL,
+			"mode=%s is not legal; mode= of backend=direct takes vepa, bridge, "
+			"private, passthrough",
+			b->mode);
+	return check_tap(port, err);
 }
 
 static bool has_model(const struct port_spec *port, const char *model)
@@ -168,6 +215,10 @@ static int check_backend(const struct port_spec *port, const struct known *known
 		rc = check_stream(b, err);
 	if (rc == 0 && strcmp(b->type, "tap") == 0)
 		rc = check_tap(port, err);
+	if (rc == 0 && strcmp(b->type, "bridge") == 0)
+		rc = check_bridge(b, known, err);
+	if (rc == 0 && strcmp(b->type, "direct") == 0)
+		rc = check_direct(port, err);
 	if (rc == 0 && b->capture[0] != '\0')
 		rc = error_set(
 			err, -ENOTSUP,

@@ -10,8 +10,7 @@
 
 #include "base/error.h"
 #include "config/spec.h"
-
-struct undo;
+#include "host/undo.h"
 
 /* What is wanted, and for whom. */
 struct backend_request {
@@ -23,6 +22,8 @@ struct backend_request {
 	struct undo *undo; /* journal of what would outlive us; NULL = none is kept */
 };
 
+#define OPENED_STEPS 3
+
 struct opened_backend {
 	char type[MODEL_MAX]; /* what it is, as status says it: "bridge" */
 	char served
@@ -31,11 +32,18 @@ struct opened_backend {
 	int fds[QUEUES_MAX];
 	unsigned nfds;
 	pid_t pid; /* the process behind it; 0 = none. The caller reaps it when pidfd is readable. */
-	int pidfd;	 /* -1 = none */
-	char ifname[16]; /* tap: the interface in use */
-	uint16_t mtu;	 /* of the interface; 0 = unknown */
-	bool made;	 /* the interface was made for us and goes with its descriptors */
-	char unlink_path[PATH_ROOM]; /* stream server: its socket; empty = none */
+	int pidfd;	  /* -1 = none */
+	char ifname[16];  /* tap: the interface in use */
+	uint16_t mtu;	  /* of the interface; 0 = unknown */
+	unsigned ifindex; /* of it, in our network namespace; 0 = none, or it is elsewhere */
+	unsigned
+		below; /* the Linux bridge that it is in, or the device that it sits on; 0 = none */
+	bool made;     /* the interface was made for us and goes with its descriptors */
+	char unlink_path[PATH_ROOM];	     /* stream server: its socket; empty = none */
+	struct undo *journal;		     /* the request's */
+	struct undo_step step[OPENED_STEPS]; /* what closing takes back, last first */
+	long mark[OPENED_STEPS];
+	unsigned steps;
 };
 
 /* On failure `out` is closed and `err` says what, why and the next step. */
@@ -52,6 +60,10 @@ struct host_backend {
 };
 extern const struct host_backend host_backends[];
 extern const unsigned host_backend_count;
+
+/* For openers: what is about to be made, and how it is taken back. Goes to the journal, if there is one. */
+int opened_backend_note(struct opened_backend *o, const struct undo_step *step, struct error *err);
+void opened_backend_forget(struct opened_backend *o); /* the last one was not made after all */
 
 /* The datapath has its copies. */
 void opened_backend_close_fds(struct opened_backend *o);

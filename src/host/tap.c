@@ -21,12 +21,12 @@ static int open_error(int code, struct error *err)
 	case -ENODEV:
 	case -ENXIO:
 		return error_set(err, -ENOTSUP,
-				 "backend=tap needs " TUN_DEVICE ", which this system lacks; "
+				 "taps need " TUN_DEVICE ", which this system lacks; "
 				 "next: modprobe tun, or use backend=user");
 	case -EACCES:
 	case -EPERM:
 		return error_set(err, code,
-				 "backend=tap may not open " TUN_DEVICE
+				 "taps need " TUN_DEVICE ", which you may not open"
 				 "; next: chmod 0666 " TUN_DEVICE
 				 ", hand over an open tap with fd=, or use backend=user");
 	default:
@@ -181,16 +181,28 @@ static int configure(struct opened_backend *out, uint16_t mtu, struct error *err
 	return rc;
 }
 
-static int open_by_name(const struct backend_spec *spec, unsigned queues,
-			struct opened_backend *out, struct error *err)
+static int open_queues(const char *name, bool exists, unsigned queues, struct opened_backend *out,
+		       struct error *err)
 {
-	str_copy(out->ifname, sizeof(out->ifname), spec->ifname[0] ? spec->ifname : "anynic%d");
-	bool exists = spec->ifname[0] && if_nametoindex(spec->ifname) != 0;
-
+	str_copy(out->ifname, sizeof(out->ifname), name);
 	if (access(TUN_DEVICE, R_OK | W_OK) < 0)
 		return open_error(-errno, err);
 	out->made = !exists;
-	int rc = attach_queues(out, queues, exists, err);
+	return attach_queues(out, queues, exists, err);
+}
+
+int host_tap_make(const char *name, unsigned queues, struct opened_backend *out, struct error *err)
+{
+	return open_queues(name, false, queues, out, err);
+}
+
+static int open_by_name(const struct backend_spec *spec, unsigned queues,
+			struct opened_backend *out, struct error *err)
+{
+	bool exists = spec->ifname[0] && if_nametoindex(spec->ifname) != 0;
+	int rc = open_queues(spec->ifname[0] ? spec->ifname : HOST_TAP_NAME, exists, queues, out,
+			     err);
+
 	return rc < 0 ? rc : configure(out, spec->mtu, err);
 }
 

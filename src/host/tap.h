@@ -4,7 +4,12 @@
 
 #include "host/open.h"
 
+#define HOST_TAP_NAME "anynic%d" /* when nobody chose one: the kernel counts */
+
 int host_tap_open(const struct backend_request *request, struct opened_backend *out,
 		  struct error *err);
+
+/* A new tap, down, for as many queues; it goes with its descriptors. `name` may end in %d. Fills fds, ifname and made. */
+int host_tap_make(const char *name, unsigned queues, struct opened_backend *out, struct error *err);
 
 #endif

@@ -13,11 +13,16 @@ static const struct known_model test_models[] = {
 	{ "igbvf", "virtual", .express = true, .vf_policy = true, .queues_max = 1 },
 };
 
-static const struct known_backend test_backends[] = {
-	{ "user", "" }, { "tap", "" }, { "null", "" }, { "stream", "" }
-};
+static const struct known_backend test_backends[] = { { "user", "" },	{ "tap", "" },
+						      { "null", "" },	{ "stream", "" },
+						      { "bridge", "" }, { "direct", "" } };
+
+static inline void test_bridges(char *to, size_t size)
+{
+	str_copy(to, size, "br8, br9");
+}
 
 static const struct known test_known = { test_models, ARRAY_SIZE(test_models), test_backends,
-					 ARRAY_SIZE(test_backends) };
+					 ARRAY_SIZE(test_backends), test_bridges };
 
 #endif

@@ -1,0 +1,168 @@
+#include "host/bridge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "host/netlink.h"
+#include "host/tap.h"
+
+#define BRIDGES_LISTED 16
+
+void host_side_mac(const uint8_t guest[MAC_LEN], uint8_t mac[MAC_LEN])
+{
+	memcpy(mac, guest, MAC_LEN);
+	mac[0] = guest[0] == 0xfe ? 0xfa : 0xfe;
+}
+
+static bool is_bridge(const struct link *l, const void *context)
+{
+	(void)context;
+	return strcmp(l->kind, "bridge") == 0;
+}
+
+void host_bridge_names(char *to, size_t size)
+{
+	struct link list[BRIDGES_LISTED];
+	struct netlink nl;
+	size_t at = 0;
+	int n = 0;
+
+	if (netlink_open(&nl, NULL) == 0) {
+		n = netlink_list(&nl, is_bridge, NULL, list, BRIDGES_LISTED);
+		netlink_close(&nl);
+	}
+	(void)snprintf(to, size, "none");
+	for (int i = 0; i < MIN(n, BRIDGES_LISTED) && at < size; i++)
+		at += (size_t)snprintf(to + at, size - at, "%s%s", i ? ", " : "", list[i].name);
+}
+
+/* --- errors ------------------------------------------------------------------------------------------------------ */
+
+static int no_such_bridge(const char *name, struct error *err)
+{
+	char list[200];
+
+	host_bridge_names(list, sizeof(list));
+	return error_set(
+		err, -ENOENT,
+		"there is no bridge %s on this host; bridges: %s; next: choose one of them "
+		"with br=, or as root: ip link add %s type bridge; ip link set %s up",
+		name, list, name, name);
+}
+
+static int not_allowed(const char *bridge, int code, struct error *err)
+{
+	return error_set(
+		err, code,
+		"making a tap on bridge %s needs root (CAP_NET_ADMIN); next: run anynic as "
+		"root, or as root: ip tuntap add dev tap0 mode tap user $USER; ip link set "
+		"tap0 master %s up, then backend=tap,ifname=tap0; or use backend=user",
+		bridge, bridge);
+}
+
+static int join_error(const struct netlink *nl, const char *tap, const char *bridge, int code,
+		      struct error *err)
+{
+	if (code == -EPERM || code == -EACCES)
+		return not_allowed(bridge, code, err);
+	if (code == -EXFULL)
+		return error_set(err, code, "bridge %s has no room for another port", bridge);
+	return error_set(err, code, "tap %s cannot join bridge %s: %s%s%s", tap, bridge,
+			 strerror(-code), nl->said[0] ? ": " : "", nl->said);
+}
+
+/* --- joining ----------------------------------------------------------------------------------------------------- */
+
+static int find_bridge(struct netlink *nl, const char *name, struct link *bridge, struct error *err)
+{
+	int rc = netlink_find(nl, name, bridge);
+
+	if (rc == -ENODEV)
+		return no_such_bridge(name, err);
+	if (rc < 0)
+		return error_set(err, rc, "bridge %s: the kernel says %s", name, strerror(-rc));
+	if (strcmp(bridge->kind, "openvswitch") == 0)
+		return error_set(err, -ENOTSUP,
+				 "%s is an Open vSwitch bridge, which this version cannot join; "
+				 "next: put a tap on it yourself and use backend=tap",
+				 name);
+	if (!is_bridge(bridge, NULL))
+		return error_set(err, -ENODEV,
+				 "%s is no bridge%s%s%s; next: backend=direct,dev=%s, or a bridge "
+				 "with br=",
+				 name, bridge->kind[0] ? " but a link of kind " : "", bridge->kind,
+				 "", name);
+	if (!bridge->up)
+		log_warning("bridge %s is down and passes no frames; next: ip link set %s up", name,
+			    name);
+	return 0;
+}
+
+/* Its MTU never below the bridge's, which would lower the bridge's own. First a port, then up: nothing is sent in between. */
+static int join(struct netlink *nl, const struct backend_request *r, const struct link *bridge,
+		struct opened_backend *out, struct error *err)
+{
+	uint8_t mac[MAC_LEN];
+	char alias[LINK_ALIAS];
+	struct link tap;
+
+	host_side_mac(r->mac, mac);
+	host_link_alias(alias, sizeof(alias), r->guest, r->port);
+	struct link_change first = { .mac = mac,
+				     .alias = alias,
+				     .mtu = MAX(bridge->mtu, r->spec->mtu),
+				     .master = bridge->index,
+				     .quiet = true };
+	struct link_change then = { .up = true };
+	int rc = netlink_find(nl, out->ifname, &tap);
+	if (rc == 0)
+		rc = netlink_change(nl, tap.index, &first);
+	if (rc == 0)
+		rc = netlink_change(nl, tap.index, &then);
+	if (rc < 0)
+		return join_error(nl, out->ifname, bridge->name, rc, err);
+	out->ifindex = tap.index;
+	out->below = bridge->index;
+	out->mtu = (uint16_t)MIN(first.mtu, (uint32_t)UINT16_MAX);
+	return 0;
+}
+
+/* A tap that is there already belongs to somebody: it is not taken, enslaved and thrown away. */
+static int check_name(struct netlink *nl, const char *ifname, struct error *err)
+{
+	struct link l;
+
+	if (!ifname[0] || netlink_find(nl, ifname, &l) < 0)
+		return 0;
+	return error_set(err, -EEXIST,
+			 "ifname=%s: there is such an interface already; next: leave ifname= out, "
+			 "or backend=tap,ifname=%s for a tap that you put on the bridge",
+			 ifname, ifname);
+}
+
+int host_bridge_open(const struct backend_request *request, struct opened_backend *out,
+		     struct error *err)
+{
+	const struct backend_spec *spec = request->spec;
+	struct netlink nl;
+	struct link bridge;
+
+	int rc = netlink_open(&nl, err);
+	if (rc < 0)
+		return rc;
+	rc = find_bridge(&nl, spec->br, &bridge, err);
+	if (rc == 0)
+		rc = check_name(&nl, spec->ifname, err);
+	if (rc == 0) {
+		rc = host_tap_make(spec->ifname[0] ? spec->ifname : HOST_TAP_NAME, request->queues,
+				   out, err);
+		if (rc == -EPERM || rc == -EACCES)
+			not_allowed(spec->br, rc, err);
+	}
+	if (rc == 0)
+		rc = join(&nl, request, &bridge, out, err);
+	netlink_close(&nl);
+	return rc;
+}

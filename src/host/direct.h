@@ -1,0 +1,10 @@
+/* direct.h - a macvtap on a network device of the host. */
+#ifndef ANYNIC_HOST_DIRECT_H
+#define ANYNIC_HOST_DIRECT_H
+
+#include "host/open.h"
+
+int host_direct_open(const struct backend_request *request, struct opened_backend *out,
+		     struct error *err);
+
+#endif

@@ -1,0 +1,418 @@
+#include "host/netlink.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define REQUEST_ROOM 1024
+#define ANSWER_ROOM  32768 /* what the kernel fills at most at once */
+#define NEWS_AT_ONCE 64u
+#define NEWS_BUFFER  (1 << 20)
+
+/* --- what the kernel says of a link ------------------------------------------------------------------------------ */
+
+static void copy_text(char *to, size_t size, const struct nlattr *a)
+{
+	size_t length = strnlen(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
+
+	length = MIN(length, size - 1);
+	memcpy(to, mnl_attr_get_payload(a), length);
+	to[length] = '\0';
+}
+
+static uint32_t number_of(const struct nlattr *a)
+{
+	return mnl_attr_get_payload_len(a) >= sizeof(uint32_t) ? mnl_attr_get_u32(a) : 0;
+}
+
+static int read_kind_data(const struct nlattr *a, void *context)
+{
+	struct link *l = context;
+
+	if (mnl_attr_get_type(a) == IFLA_MACVLAN_MODE && strncmp(l->kind, "macv", 4) == 0)
+		l->mode = number_of(a);
+	if (mnl_attr_get_type(a) == IFLA_TUN_TYPE && strcmp(l->kind, "tun") == 0 &&
+	    mnl_attr_get_payload_len(a) >= 1)
+		l->tun_type = mnl_attr_get_u8(a);
+	return MNL_CB_OK;
+}
+
+/* The kernel names the kind before it tells the kind's own data. */
+static int read_kind(const struct nlattr *a, void *context)
+{
+	struct link *l = context;
+
+	switch (mnl_attr_get_type(a)) {
+	case IFLA_INFO_KIND:
+		copy_text(l->kind, sizeof(l->kind), a);
+		break;
+	case IFLA_INFO_SLAVE_KIND:
+		copy_text(l->port_kind, sizeof(l->port_kind), a);
+		break;
+	case IFLA_INFO_DATA:
+		mnl_attr_parse_nested(a, read_kind_data, l);
+		break;
+	default:
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+struct reading {
+	struct link *link;
+	bool parent_elsewhere;
+};
+
+static int read_attribute(const struct nlattr *a, void *context)
+{
+	struct reading *r = context;
+	struct link *l = r->link;
+
+	switch (mnl_attr_get_type(a)) {
+	case IFLA_IFNAME:
+		copy_text(l->name, sizeof(l->name), a);
+		break;
+	case IFLA_IFALIAS:
+		copy_text(l->alias, sizeof(l->alias), a);
+		break;
+	case IFLA_ADDRESS:
+		if (mnl_attr_get_payload_len(a) == MAC_LEN)
+			memcpy(l->mac, mnl_attr_get_payload(a), MAC_LEN);
+		break;
+	case IFLA_MTU:
+		l->mtu = number_of(a);
+		break;
+	case IFLA_MASTER:
+		l->master = number_of(a);
+		break;
+	case IFLA_LINK:
+		l->parent = number_of(a);
+		break;
+	case IFLA_LINK_NETNSID:
+		r->parent_elsewhere = true;
+		break;
+	case IFLA_LINKINFO:
+		mnl_attr_parse_nested(a, read_kind, l);
+		break;
+	default:
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+static bool read_link(const struct nlmsghdr *h, struct link *l)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
+	struct reading reading = { .link = l };
+
+	*l = (struct link){ 0 };
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*info))
+		return false;
+	l->index = (unsigned)info->ifi_index;
+	l->type = info->ifi_type;
+	l->up = info->ifi_flags & IFF_UP;
+	l->carrier = info->ifi_flags & IFF_LOWER_UP;
+	mnl_attr_parse(h, sizeof(*info), read_attribute, &reading);
+	if (reading.parent_elsewhere) /* a number of another namespace means nothing here */
+		l->parent = 0;
+	return true;
+}
+
+/* --- asking ------------------------------------------------------------------------------------------------------ */
+
+int netlink_open(struct netlink *nl, struct error *err)
+{
+	int on = 1;
+
+	*nl = (struct netlink){ .sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC) };
+	if (!nl->sock || mnl_socket_bind(nl->sock, 0, MNL_SOCKET_AUTOPID) < 0) {
+		int code = -errno;
+
+		netlink_close(nl);
+		return error_set(err, code, "the kernel cannot be asked about its links: %s",
+				 strerror(-code));
+	}
+	(void)mnl_socket_setsockopt(nl->sock, NETLINK_EXT_ACK, &on, sizeof(on));
+	(void)mnl_socket_setsockopt(nl->sock, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	return 0;
+}
+
+void netlink_close(struct netlink *nl)
+{
+	if (nl->sock)
+		mnl_socket_close(nl->sock);
+	nl->sock = NULL;
+}
+
+/* What comes back, one message after the other. */
+struct answer {
+	link_filter *wanted;
+	const void *context;
+	struct link *out;
+	unsigned max, count;
+};
+
+static void take_answer(struct answer *answer, const struct nlmsghdr *h)
+{
+	struct link l;
+
+	if (h->nlmsg_type != RTM_NEWLINK || !read_link(h, &l))
+		return;
+	if (answer->wanted && !answer->wanted(&l, answer->context))
+		return;
+	if (answer->count < answer->max)
+		answer->out[answer->count] = l;
+	answer->count++;
+}
+
+static int read_words(const struct nlattr *a, void *context)
+{
+	struct netlink *nl = context;
+
+	if (mnl_attr_get_type(a) == NLMSGERR_ATTR_MSG)
+		copy_text(nl->said, sizeof(nl->said), a);
+	return MNL_CB_OK;
+}
+
+/* The kernel's words stand behind a copy of the request, or of its header alone. */
+static int read_error(struct netlink *nl, const struct nlmsghdr *h)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*e))
+		return -EPROTO;
+	if (!(h->nlmsg_flags & NLM_F_ACK_TLVS) || !e->error)
+		return e->error;
+	size_t offset = sizeof(*e);
+	if (!(h->nlmsg_flags & NLM_F_CAPPED))
+		offset += mnl_nlmsg_get_payload_len(&e->msg);
+	if (offset < mnl_nlmsg_get_payload_len(h))
+		mnl_attr_parse(h, (unsigned)offset, read_words, nl);
+	return e->error;
+}
+
+static int ask(struct netlink *nl, struct nlmsghdr *request, struct answer *answer)
+{
+	char room[ANSWER_ROOM];
+
+	nl->said[0] = '\0';
+	request->nlmsg_seq = ++nl->seq;
+	if (mnl_socket_sendto(nl->sock, request, request->nlmsg_len) < 0)
+		return -errno;
+	for (;;) {
+		ssize_t got = mnl_socket_recvfrom(nl->sock, room, sizeof(room));
+		int left = (int)got;
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 ? -errno : -EPIPE;
+		for (struct nlmsghdr *h = (void *)room; mnl_nlmsg_ok(h, left);
+		     h = mnl_nlmsg_next(h, &left)) {
+			if (h->nlmsg_seq != nl->seq)
+				continue;
+			if (h->nlmsg_type == NLMSG_ERROR)
+				return read_error(nl, h);
+			if (h->nlmsg_type == NLMSG_DONE)
+				return 0;
+			if (answer)
+				take_answer(answer, h);
+		}
+	}
+}
+
+static struct nlmsghdr *begin(char room[REQUEST_ROOM], uint16_t type, unsigned flags,
+			      unsigned index)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(room);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(h, sizeof(*info));
+
+	h->nlmsg_type = type;
+	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+	info->ifi_family = AF_UNSPEC;
+	info->ifi_index = (int)index;
+	return h;
+}
+
+static int look_up(struct netlink *nl, struct nlmsghdr *h, struct link *out)
+{
+	struct answer answer = { .out = out, .max = 1 };
+
+	*out = (struct link){ 0 };
+	int rc = ask(nl, h, &answer);
+	if (rc == 0 && answer.count == 0)
+		return -ENODEV;
+	return rc;
+}
+
+int netlink_find(struct netlink *nl, const char *name, struct link *out)
+{
+	char room[REQUEST_ROOM];
+
+	*out = (struct link){ 0 };
+	if (!name[0] || strlen(name) >= IFNAMSIZ)
+		return -ENODEV;
+	struct nlmsghdr *h = begin(room, RTM_GETLINK, NLM_F_ACK, 0);
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	int rc = look_up(nl, h, out);
+	return rc == -EINVAL ? -ENODEV : rc;
+}
+
+int netlink_get(struct netlink *nl, unsigned index, struct link *out)
+{
+	char room[REQUEST_ROOM];
+
+	*out = (struct link){ 0 };
+	if (!index || index > INT32_MAX)
+		return -ENODEV;
+	return look_up(nl, begin(room, RTM_GETLINK, NLM_F_ACK, index), out);
+}
+
+int netlink_list(struct netlink *nl, link_filter *wanted, const void *context, struct link *out,
+		 unsigned max)
+{
+	struct answer answer = { wanted, context, out, max, 0 };
+	char room[REQUEST_ROOM];
+
+	int rc = ask(nl, begin(room, RTM_GETLINK, NLM_F_DUMP, 0), &answer);
+	return rc < 0 ? rc : (int)answer.count;
+}
+
+/* --- making and changing ----------------------------------------------------------------------------------------- */
+
+int netlink_make_macvtap(struct netlink *nl, const char *name, unsigned parent, unsigned mode,
+			 const uint8_t *mac)
+{
+	char room[REQUEST_ROOM];
+	struct nlmsghdr *h = begin(room, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, 0);
+
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	mnl_attr_put_u32(h, IFLA_LINK, parent);
+	if (mac)
+		mnl_attr_put(h, IFLA_ADDRESS, MAC_LEN, mac);
+	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+	mnl_attr_put_strz(h, IFLA_INFO_KIND, "macvtap");
+	struct nlattr *data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
+	mnl_attr_put_u32(h, IFLA_MACVLAN_MODE, mode);
+	mnl_attr_nest_end(h, data);
+	mnl_attr_nest_end(h, info);
+	return ask(nl, h, NULL);
+}
+
+static void put_quiet(struct nlmsghdr *h)
+{
+	struct nlattr *spec = mnl_attr_nest_start(h, IFLA_AF_SPEC);
+	struct nlattr *inet6 = mnl_attr_nest_start(h, AF_INET6);
+
+	mnl_attr_put_u8(h, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(h, inet6);
+	mnl_attr_nest_end(h, spec);
+}
+
+int netlink_change(struct netlink *nl, unsigned index, const struct link_change *c)
+{
+	char room[REQUEST_ROOM];
+	struct nlmsghdr *h = begin(room, RTM_SETLINK, NLM_F_ACK, index);
+	struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
+
+	if (c->up || c->down)
+		info->ifi_change = IFF_UP;
+	if (c->all_multicast)
+		info->ifi_change |= IFF_ALLMULTI;
+	info->ifi_flags = (c->up ? IFF_UP : 0u) | (c->all_multicast ? IFF_ALLMULTI : 0u);
+	if (c->mac)
+		mnl_attr_put(h, IFLA_ADDRESS, MAC_LEN, c->mac);
+	if (c->alias)
+		mnl_attr_put_strz(h, IFLA_IFALIAS, c->alias);
+	if (c->mtu)
+		mnl_attr_put_u32(h, IFLA_MTU, c->mtu);
+	if (c->master)
+		mnl_attr_put_u32(h, IFLA_MASTER, c->master);
+	if (c->quiet)
+		put_quiet(h);
+	return ask(nl, h, NULL);
+}
+
+int netlink_delete(struct netlink *nl, unsigned index)
+{
+	char room[REQUEST_ROOM];
+
+	if (!index) /* the kernel would take it for every link of group 0 */
+		return -ENODEV;
+	return ask(nl, begin(room, RTM_DELLINK, NLM_F_ACK, index), NULL);
+}
+
+void host_link_alias(char *to, size_t size, const char *guest, const char *port)
+{
+	(void)snprintf(to, size, "anynic %s/%s", guest, port);
+}
+
+/* --- news ------------------------------------------------------------------------------------------------------- */
+
+int link_news_open(struct link_news *news, struct error *err)
+{
+	int group = RTNLGRP_LINK, size = NEWS_BUFFER;
+
+	*news = (struct link_news){ .sock = mnl_socket_open2(NETLINK_ROUTE,
+							     SOCK_CLOEXEC | SOCK_NONBLOCK) };
+	if (!news->sock || mnl_socket_bind(news->sock, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_setsockopt(news->sock, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0) {
+		int code = -errno;
+
+		link_news_close(news);
+		return error_set(err, code, "changes of network links cannot be watched: %s",
+				 strerror(-code));
+	}
+	(void)setsockopt(link_news_fd(news), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	return 0;
+}
+
+void link_news_close(struct link_news *news)
+{
+	if (news->sock)
+		mnl_socket_close(news->sock);
+	news->sock = NULL;
+}
+
+int link_news_fd(const struct link_news *news)
+{
+	return news->sock ? mnl_socket_get_fd(news->sock) : -1;
+}
+
+static void tell_news(char *room, int left, link_seen *seen, void *context)
+{
+	struct link l;
+
+	for (struct nlmsghdr *h = (void *)room; mnl_nlmsg_ok(h, left);
+	     h = mnl_nlmsg_next(h, &left)) {
+		bool gone = h->nlmsg_type == RTM_DELLINK;
+		const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
+
+		/* a bridge tells of its ports too, as links of its own family: one that leaves it is not deleted */
+		if ((!gone && h->nlmsg_type != RTM_NEWLINK) || !read_link(h, &l))
+			continue;
+		seen(&l, gone && info->ifi_family == AF_UNSPEC, context);
+	}
+}
+
+int link_news_read(struct link_news *news, link_seen *seen, void *context)
+{
+	char room[ANSWER_ROOM];
+
+	for (unsigned n = 0; n < NEWS_AT_ONCE; n++) {
+		ssize_t got = mnl_socket_recvfrom(news->sock, room, sizeof(room));
+
+		if (got < 0 && errno == ENOBUFS)
+			return -ENOBUFS;
+		if (got <= 0)
+			return 0;
+		tell_news(room, (int)got, seen, context);
+	}
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* undo.h - a journal of what a killed anynic would leave behind on this host, and the way to take it back.
+ *
+ * A line is written before the thing is made, struck when it was taken back. The file lies beside the guest's control socket. Whoever
+ * holds the guest's lock runs what it still says: the process that tidies up after control, or the next start of an anynic. A line
+ * names the network namespace that it is about and is carried out there only.
+ *
+ * Nothing is taken back that is not ours any more: a link must carry the alias that we gave it, a device the MAC that we set.
+ */
+#ifndef ANYNIC_HOST_UNDO_H
+#define ANYNIC_HOST_UNDO_H
+
+#include "base/error.h"
+#include "base/mac.h"
+
+#define UNDO_TEXT 256
+#define UNDO_PATH 600
+
+enum undo_kind {
+	UNDO_LINK, /* delete the link `name`: `text` is its alias, `mac` its MAC, `below` what it sits on */
+	UNDO_DEVICE, /* give back the device `name` (index `below`): MAC `old_mac` where it has `mac`; down if `was_down` */
+	UNDO_OVS_PORT, /* take the port `name` from its OVS bridge: `text` is the guest, `port` the port's id */
+	UNDO_SOCKET, /* remove the socket `text` if nobody listens */
+	UNDO_KIND_COUNT
+};
+extern const char *const undo_kind_names[UNDO_KIND_COUNT];
+
+struct undo_step {
+	enum undo_kind kind;
+	char name[16];
+	unsigned below;
+	uint8_t mac[MAC_LEN], old_mac[MAC_LEN];
+	bool was_down;
+	char port[40];
+	char text[UNDO_TEXT];
+};
+
+struct undo {
+	int fd; /* -1 = closed */
+	char path[UNDO_PATH];
+};
+
+/* Appends to the file, which is made if needed (mode 0600). The caller holds the guest's lock. */
+int undo_open(struct undo *u, const char *path, struct error *err);
+void undo_close(
+	struct undo *u); /* removes the file when nothing is left to do; accepts a zeroed one */
+
+#define UNDO_NO_MARK (-1)
+
+/* Returns the mark of the line, to strike it with; UNDO_NO_MARK when `u` is NULL. Less: an error. */
+long undo_note(struct undo *u, const struct undo_step *step, struct error *err);
+void undo_strike(struct undo *u, long mark);
+
+/* Takes one thing back. 1, or 0 when there is nothing of ours (any more), or negative errno. */
+int undo_step_run(const struct undo_step *step, struct error *err);
+
+/* Takes back all that the file says, last first, and removes it when nothing is left. Returns how many lines are left: they failed, or
+ * belong to another namespace. What was done and what failed is logged. */
+unsigned undo_run(const char *path);
+
+#endif
