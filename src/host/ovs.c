@@ -1,0 +1,409 @@
+#include "host/ovs.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "host/ovsdb.h"
+
+#define ASK_MS	  3000u
+#define SWITCH_MS 5000 /* for ovs-vswitchd to take an interface */
+
+/* --- what OVSDB's operations are made of ------------------------------------------------------------------------ */
+
+static json_object *text(const char *s)
+{
+	return json_object_new_string(s);
+}
+
+/* An array of the values up to NULL; takes them. */
+static json_object *list(json_object *first, ...)
+{
+	json_object *array = json_object_new_array();
+	va_list more;
+
+	va_start(more, first);
+	for (json_object *o = first; o; o = va_arg(more, json_object *))
+		json_object_array_add(array, o);
+	va_end(more);
+	return array;
+}
+
+static json_object *pair(const char *tag, const char *value)
+{
+	return list(text(tag), text(value), NULL);
+}
+
+static json_object *condition(const char *column, const char *function, json_object *value)
+{
+	return list(text(column), text(function), value, NULL);
+}
+
+static json_object *named(const char *name)
+{
+	return list(condition("name", "==", text(name)), NULL);
+}
+
+static json_object *operation(const char *op, const char *table, json_object *where)
+{
+	json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "op", text(op));
+	json_object_object_add(o, "table", text(table));
+	if (where)
+		json_object_object_add(o, "where", where);
+	return o;
+}
+
+static json_object *select_columns(const char *table, json_object *where, json_object *columns)
+{
+	json_object *o = operation("select", table, where);
+
+	json_object_object_add(o, "columns", columns);
+	return o;
+}
+
+/* Refuses the transaction, or waits up to `ms`, until `column` of the rows is (not) what `rows` says. */
+static json_object *wait_until(const char *table, json_object *where, const char *column,
+			       const char *until, json_object *rows, int ms)
+{
+	json_object *o = operation("wait", table, where);
+
+	json_object_object_add(o, "columns", list(text(column), NULL));
+	json_object_object_add(o, "until", text(until));
+	json_object_object_add(o, "rows", rows);
+	json_object_object_add(o, "timeout", json_object_new_int(ms));
+	return o;
+}
+
+static json_object *row_of(const char *column, json_object *value)
+{
+	json_object *row = json_object_new_object();
+
+	json_object_object_add(row, column, value);
+	return row;
+}
+
+/* Puts a port into the bridge's set of ports, or takes it out. */
+static json_object *change_ports(json_object *where, const char *how, json_object *port)
+{
+	json_object *o = operation("mutate", "Bridge", where);
+
+	json_object_object_add(o, "mutations",
+			       list(list(text("ports"), text(how),
+					 list(text("set"), list(port, NULL), NULL), NULL),
+				    NULL));
+	return o;
+}
+
+/* --- reading results -------------------------------------------------------------------------------------------- */
+
+static json_object *rows_of(json_object *results, size_t index)
+{
+	json_object *rows = NULL;
+
+	json_object_object_get_ex(json_object_array_get_idx(results, index), "rows", &rows);
+	return json_object_is_type(rows, json_type_array) ? rows : NULL;
+}
+
+static size_t row_count(json_object *results, size_t index)
+{
+	json_object *rows = rows_of(results, index);
+
+	return rows ? json_object_array_length(rows) : 0;
+}
+
+/* Column of the first row; NULL when there is none. */
+static json_object *column_of(json_object *results, size_t index, const char *column)
+{
+	json_object *rows = rows_of(results, index), *value = NULL;
+	json_object *row =
+		rows && json_object_array_length(rows) ? json_object_array_get_idx(rows, 0) : NULL;
+
+	if (json_object_is_type(row, json_type_object))
+		json_object_object_get_ex(row, column, &value);
+	return value;
+}
+
+/* ["uuid", TEXT] of the first row. */
+static bool uuid_of(json_object *results, size_t index, char uuid[OVS_UUID])
+{
+	json_object *value = column_of(results, index, "_uuid");
+
+	if (!json_object_is_type(value, json_type_array) || json_object_array_length(value) != 2)
+		return false;
+	json_object *s = json_object_array_get_idx(value, 1);
+	return json_object_is_type(s, json_type_string) &&
+	       json_object_get_string_len(s) == OVS_UUID - 1 &&
+	       str_copy(uuid, OVS_UUID, json_object_get_string(s));
+}
+
+/* --- names ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t hash_word(uint64_t hash, const char *word)
+{
+	for (; *word; word++) /* FNV-1a */
+		hash = (hash ^ (uint8_t)*word) * 0x100000001b3ull;
+	return (hash ^ 0xff) * 0x100000001b3ull; /* the end counts too */
+}
+
+/* FNV mixes upwards only, and names differ in their last letters. */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdull;
+	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ull;
+	return x ^ (x >> 33);
+}
+
+/* Version 8 of RFC 9562: the bits are the maker's own. */
+const char *ovs_uuid(char uuid[OVS_UUID], const char *guest, const char *port_id)
+{
+	uint64_t half[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t hash = hash_word(0xcbf29ce484222325ull + i, "anynic");
+
+		hash = hash_word(hash, guest);
+		half[i] = mix(port_id ? hash_word(hash, port_id) : hash);
+	}
+	half[0] = (half[0] & ~0xf000ull) | 0x8000ull;
+	half[1] = (half[1] & ~(3ull << 62)) | (2ull << 62);
+	(void)snprintf(uuid, OVS_UUID, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(half[0] >> 32),
+		       (unsigned)(half[0] >> 16) & 0xffff, (unsigned)half[0] & 0xffff,
+		       (unsigned)(half[1] >> 48),
+		       (unsigned long long)(half[1] & 0xffffffffffffull));
+	return uuid;
+}
+
+static json_object *external_ids(const struct ovs_port *port)
+{
+	char mac[MAC_TEXT], iface_id[OVS_UUID], vm_id[OVS_UUID];
+
+	return list(text("map"),
+		    list(pair("iface-id", ovs_uuid(iface_id, port->guest, port->port_id)),
+			 pair("attached-mac", mac_format(port->mac, mac)),
+			 pair("vm-id", ovs_uuid(vm_id, port->guest, NULL)),
+			 pair("iface-status", "active"), NULL),
+		    NULL);
+}
+
+/* --- the bridge ------------------------------------------------------------------------------------------------- */
+
+static int find_bridge(struct ovsdb *db, const char *name, char uuid[OVS_UUID], struct error *err)
+{
+	json_object *results = ovsdb_transact(
+		db, list(select_columns("Bridge", named(name), list(text("_uuid"), NULL)), NULL),
+		ASK_MS, err);
+
+	if (!results)
+		return err->code;
+	int found = uuid_of(results, 0, uuid);
+	json_object_put(results);
+	return found;
+}
+
+int ovs_has_bridge(const char *name, struct error *err)
+{
+	struct error local = { 0 };
+	char uuid[OVS_UUID];
+	struct ovsdb *db = ovsdb_open(err ? err : &local);
+
+	err = err ? err : &local;
+	int rc = db ? find_bridge(db, name, uuid, err) : err->code;
+	ovsdb_close(db);
+	return rc;
+}
+
+/* --- removing --------------------------------------------------------------------------------------------------- */
+
+/* Uuid of the port that carries this name and our mark; 0 = there is none. *taken: one without our mark is there. */
+static int find_ours(struct ovsdb *db, const char *ifname, const char *iface_id,
+		     char uuid[OVS_UUID], bool *taken, struct error *err)
+{
+	json_object *where =
+		list(condition("name", "==", text(ifname)),
+		     condition("external_ids", "includes",
+			       list(text("map"), list(pair("iface-id", iface_id), NULL), NULL)),
+		     NULL);
+	json_object *results = ovsdb_transact(
+		db,
+		list(select_columns("Interface", where, list(text("_uuid"), NULL)),
+		     select_columns("Port", named(ifname), list(text("_uuid"), NULL)), NULL),
+		ASK_MS, err);
+
+	if (!results)
+		return err->code;
+	bool there = uuid_of(results, 1, uuid), ours = row_count(results, 0) > 0;
+	json_object_put(results);
+	*taken = there && !ours;
+	return there && ours;
+}
+
+/* Port and Interface have no other owner than the bridge's set: the database drops them with it. */
+static int take_out(struct ovsdb *db, const char *uuid, struct error *err)
+{
+	json_object *where = list(condition("ports", "includes", pair("uuid", uuid)), NULL);
+	json_object *results = ovsdb_transact(
+		db, list(change_ports(where, "delete", pair("uuid", uuid)), NULL), ASK_MS, err);
+
+	json_object_put(results);
+	return results ? 0 : err->code;
+}
+
+static int remove_ours(struct ovsdb *db, const char *ifname, const char *iface_id, bool *taken,
+		       struct error *err)
+{
+	char uuid[OVS_UUID];
+	int rc = find_ours(db, ifname, iface_id, uuid, taken, err);
+
+	return rc > 0 ? take_out(db, uuid, err) : rc;
+}
+
+int ovs_port_remove(const char *ifname, const char *guest, const char *port_id, struct error *err)
+{
+	struct error local = { 0 };
+	char iface_id[OVS_UUID];
+	bool taken;
+	struct ovsdb *db = ovsdb_open(err ? err : &local);
+
+	err = err ? err : &local;
+	int rc = db ? remove_ours(db, ifname, ovs_uuid(iface_id, guest, port_id), &taken, err)
+		    : err->code;
+	ovsdb_close(db);
+	return rc;
+}
+
+/* --- adding ----------------------------------------------------------------------------------------------------- */
+
+/* All or nothing; a bridge that goes, or a port of that name that comes, in the meantime refuses it. */
+static json_object *insertion(const struct ovs_port *port, const char *bridge_uuid)
+{
+	json_object *bridge = list(condition("_uuid", "==", pair("uuid", bridge_uuid)), NULL);
+	json_object *iface = operation("insert", "Interface", NULL);
+	json_object *row = row_of("name", text(port->ifname));
+	json_object *port_row = row_of("name", text(port->ifname));
+	json_object *insert = operation("insert", "Port", NULL);
+
+	json_object_object_add(row, "external_ids", external_ids(port));
+	json_object_object_add(iface, "row", row);
+	json_object_object_add(iface, "uuid-name", text("iface"));
+	json_object_object_add(port_row, "interfaces", pair("named-uuid", "iface"));
+	json_object_object_add(insert, "row", port_row);
+	json_object_object_add(insert, "uuid-name", text("port"));
+	return list(wait_until("Bridge", json_object_get(bridge), "name",
+			       "==", list(row_of("name", text(port->bridge)), NULL), 0),
+		    wait_until("Port", named(port->ifname), "name", "==", list(NULL), 0), iface,
+		    insert, change_ports(bridge, "insert", pair("named-uuid", "port")), NULL);
+}
+
+static int insert(struct ovsdb *db, const struct ovs_port *port, const char *bridge_uuid,
+		  struct error *err)
+{
+	json_object *results = ovsdb_transact(db, insertion(port, bridge_uuid), ASK_MS, err);
+
+	json_object_put(results);
+	if (results)
+		return 0;
+	if (err->code != -EAGAIN)
+		return err->code;
+	return error_set(
+		err, -EAGAIN,
+		"somebody else changed Open vSwitch's bridge %s, or made a port %s, at the "
+		"same moment; next: try again",
+		port->bridge, port->ifname);
+}
+
+/* ovs-vswitchd writes a number into ofport when it has taken the interface, -1 and a text into error when it could not. */
+static int judge_interface(json_object *results, const struct ovs_port *port, struct error *err)
+{
+	json_object *number = column_of(results, 1, "ofport");
+	json_object *reason = column_of(results, 1, "error");
+	char why[200] = "no reason given";
+
+	if (!row_count(results, 1))
+		return error_set(err, -ENODEV,
+				 "the port %s was removed from Open vSwitch's bridge %s at once",
+				 port->ifname, port->bridge);
+	if (json_object_is_type(number, json_type_int) && json_object_get_int(number) > 0)
+		return 0;
+	if (json_object_is_type(reason, json_type_string))
+		str_copy(why, sizeof(why), json_object_get_string(reason));
+	for (char *p = why; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	return error_set(err, -EIO, "Open vSwitch's bridge %s does not take %s: %s", port->bridge,
+			 port->ifname, why);
+}
+
+static int wait_taken(struct ovsdb *db, const struct ovs_port *port, struct error *err)
+{
+	json_object *nothing = list(text("set"), list(NULL), NULL);
+	json_object *results = ovsdb_transact(
+		db,
+		list(wait_until("Interface", named(port->ifname), "ofport",
+				"!=", list(row_of("ofport", nothing), NULL), SWITCH_MS),
+		     select_columns("Interface", named(port->ifname),
+				    list(text("ofport"), text("error"), NULL)),
+		     NULL),
+		SWITCH_MS, err);
+
+	if (!results)
+		return err->code == -EAGAIN
+			       ? error_set(
+					 err, -ETIMEDOUT,
+					 "Open vSwitch's bridge %s did not take %s in %d seconds; "
+					 "next: systemctl status ovs-vswitchd",
+					 port->bridge, port->ifname, SWITCH_MS / 1000)
+			       : err->code;
+	int rc = judge_interface(results, port, err);
+	json_object_put(results);
+	return rc;
+}
+
+static int add(struct ovsdb *db, const struct ovs_port *port, struct error *err)
+{
+	char bridge[OVS_UUID], iface_id[OVS_UUID];
+	bool taken = false;
+
+	int rc = find_bridge(db, port->bridge, bridge, err);
+	if (rc < 0)
+		return rc;
+	if (rc == 0)
+		return error_set(err, -ENOENT,
+				 "Open vSwitch has no bridge %s; next: ovs-vsctl add-br %s",
+				 port->bridge, port->bridge);
+	ovs_uuid(iface_id, port->guest, port->port_id);
+	rc = remove_ours(db, port->ifname, iface_id, &taken, err);
+	if (rc < 0)
+		return rc;
+	if (taken)
+		return error_set(
+			err, -EEXIST,
+			"Open vSwitch has a port %s already; next: choose another ifname=, "
+			"or remove it: ovs-vsctl del-port %s",
+			port->ifname, port->ifname);
+	rc = insert(db, port, bridge, err);
+	if (rc < 0)
+		return rc;
+	rc = wait_taken(db, port, err);
+	if (rc < 0) {
+		struct error later = { 0 };
+		if (remove_ours(db, port->ifname, iface_id, &taken, &later) < 0)
+			log_warning("the port %s stays in Open vSwitch: %s", port->ifname,
+				    later.text);
+	}
+	return rc;
+}
+
+int ovs_port_add(const struct ovs_port *port, struct error *err)
+{
+	struct error local = { 0 };
+	struct ovsdb *db = ovsdb_open(err ? err : &local);
+
+	err = err ? err : &local;
+	int rc = db ? add(db, port, err) : err->code;
+	ovsdb_close(db);
+	return rc;
+}

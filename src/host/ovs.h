@@ -1,0 +1,37 @@
+/* ovs.h - puts a tap on an Open vSwitch bridge and takes it away again, with the external_ids that OVN binds a port by:
+ * iface-id, attached-mac, vm-id, iface-status=active.
+ *
+ * Each call opens the database's socket ($OVS_RUNDIR/db.sock, /var/run/openvswitch without it), waits a few seconds at most, and
+ * closes it. No Open vSwitch here: -ENOTSUP. Not allowed to talk to it: -EACCES. It does not answer: -ETIMEDOUT.
+ */
+#ifndef ANYNIC_HOST_OVS_H
+#define ANYNIC_HOST_OVS_H
+
+#include "base/error.h"
+#include "base/mac.h"
+
+#define OVS_UUID 37 /* 8-4-4-4-12 and a NUL */
+
+struct ovs_port {
+	const char *bridge;
+	const char *ifname; /* exists: a tap that we made */
+	const uint8_t *mac; /* of the guest's NICs */
+	const char *guest;
+	const char *port_id;
+};
+
+/* 1 when the database has a bridge of this name, 0 when it has none, or negative errno. */
+int ovs_has_bridge(const char *name, struct error *err);
+
+/* Adds the port in one transaction and waits until the switch has taken the interface. A leftover of the same guest and port is
+ * replaced; any other port of that name stays, and the call fails with -EEXIST. No bridge: -ENOENT. What was added is removed
+ * again when the switch refuses the interface. */
+int ovs_port_add(const struct ovs_port *port, struct error *err);
+
+/* Removes the port `ifname` of any bridge if it is ours: its iface-id is that of guest and port_id. 0 also when there is none. */
+int ovs_port_remove(const char *ifname, const char *guest, const char *port_id, struct error *err);
+
+/* Stable: a hash of the names, the same on every host. `port_id` NULL: of the guest itself (vm-id), else the iface-id. */
+const char *ovs_uuid(char uuid[OVS_UUID], const char *guest, const char *port_id);
+
+#endif
