@@ -7,6 +7,7 @@
 #include "attach/vfio_user/vfio_user.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -406,13 +407,15 @@ struct vfio_user *vfio_user_create(struct nic *nic, int listen_fd, struct loop *
 				   unsigned listen_kind, unsigned connection_kind,
 				   struct error *err)
 {
-	struct vfio_user *v = calloc(1, sizeof(*v));
+	/* not calloc: its zeros would make memory of rooms that most cards never use */
+	struct vfio_user *v = malloc(sizeof(*v));
 
 	if (!v) {
 		fd_close(&listen_fd);
 		error_set(err, -ENOMEM, "%s: out of memory", nic->spec.id);
 		return NULL;
 	}
+	memset(v, 0, offsetof(struct vfio_user, in));
 	v->nic = nic;
 	v->loop = loop;
 	v->listener = (struct loop_source){ .fd = listen_fd, .kind = listen_kind, .owner = v };
