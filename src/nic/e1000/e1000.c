@@ -134,7 +134,7 @@ void e1000_arm(struct e1000 *e)
 {
 	uint64_t due = e1000_irq_deadline(e);
 
-	due = intel_earlier(due, e->t.pause_ns);
+	due = intel_earlier(due, e->flow.until_ns);
 	nic_set_timer(&e->nic, intel_earlier(due, e->phy.done_ns));
 }
 
@@ -144,10 +144,7 @@ static void timer(struct nic *nic)
 	uint64_t now = nic_now(nic);
 
 	e1000_irq_time(e, now);
-	if (e->t.pause_ns && now >= e->t.pause_ns) {
-		e->t.pause_ns = 0;
-		nic_kick(nic, 0);
-	}
+	intel_flow_timer(nic, &e->flow, 1);
 	if (e->phy.done_ns && now >= e->phy.done_ns)
 		e1000_update_link(e);
 	e1000_arm(e);
@@ -186,7 +183,8 @@ static void reset_mac(struct e1000 *e)
 	memcpy(e->s.wupm, k.wupm, sizeof(k.wupm));
 	e1000_load_eeprom(e);
 	e->txq = (struct intel_tx_queue){ 0 };
-	e->pause_wanted = e->rx_filled = e->tx_blocked = false;
+	e->flow = (struct intel_flow){ 0 };
+	e->rx_filled = e->tx_blocked = false;
 	e1000_irq_reset(e);
 	e1000_rx_changed(e); /* what waited is to be dropped */
 	e1000_arm(e);

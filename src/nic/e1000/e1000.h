@@ -9,6 +9,7 @@
 #include "nic/e1000/models.h"
 #include "nic/e1000/regs.h"
 #include "nic/intel/filter.h"
+#include "nic/intel/flow.h"
 #include "nic/intel/moderation.h"
 #include "nic/intel/nvm.h"
 #include "nic/intel/phy.h"
@@ -34,8 +35,7 @@ struct e1000_variant {
 struct e1000_timers {
 	uint64_t rx_packet_ns, rx_absolute_ns;
 	uint64_t tx_packet_ns, tx_absolute_ns;
-	uint64_t irq_ns;   /* a cause waits for the throttle */
-	uint64_t pause_ns; /* no transmission before this (802.3x) */
+	uint64_t irq_ns; /* a cause waits for the throttle */
 };
 
 /* Registers, as rows point to them. */
@@ -68,13 +68,13 @@ struct e1000 {
 	struct intel_driver driver;
 	struct intel_throttle throttle;
 	struct e1000_timers t;
+	struct intel_flow flow;
 	bool asserted; /* the interrupt is up, or its message was sent, and ICR was not read since */
-	bool pause_wanted; /* TCTL.SWXOFF was written */
-	bool tx_blocked;   /* frames wait in the ring: the wire takes none now */
-	bool rx_starved;   /* receive() was refused for lack of descriptors */
-	bool rx_filled;	   /* a frame went into the ring since RDT was written */
-	bool link_up;	   /* STATUS.LU as told last */
-	uint8_t speed;	   /* ... and what it was */
+	bool tx_blocked; /* frames wait in the ring: the wire takes none now */
+	bool rx_starved; /* receive() was refused for lack of descriptors */
+	bool rx_filled;	 /* a frame went into the ring since RDT was written */
+	bool link_up;	 /* STATUS.LU as told last */
+	uint8_t speed;	 /* ... and what it was */
 	bool full_duplex;
 };
 
@@ -121,6 +121,7 @@ uint64_t e1000_irq_deadline(const struct e1000 *e);
 void e1000_irq_reset(struct e1000 *e);
 
 /* tx.c */
+void e1000_flow_card(struct e1000 *e, struct intel_flow_card *out);
 bool e1000_transmit(struct nic *nic, unsigned queue);
 
 /* rx.c */

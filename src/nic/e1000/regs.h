@@ -56,9 +56,8 @@ enum {
 #define INT_ALL	  0x1ffffu
 
 /* RCTL, TCTL */
-#define RCTL_WRITE  0x06dfb3feu
-#define TCTL_SWXOFF BIT(22)
-#define TCTL_WRITE  0x03bffffau /* SWXOFF clears itself */
+#define RCTL_WRITE 0x06dfb3feu
+#define TCTL_WRITE 0x03bffffau /* SWXOFF clears itself */
 
 /* RDTR, TIDV and the interrupt throttle */
 #define DELAY_UNIT 1024ull /* ns; all four timers (manual 13.4.30, 13.4.31, 13.4.44, 13.4.46) */
@@ -83,8 +82,6 @@ enum {
 #define WUPM_SIZE      128u
 
 /* MAC control frames */
-#define PAUSE_OPCODE 1u
-#define PAUSE_QUANTA 512u /* ns: 512 bit times at 1000 Mbit/s (802.3 31B.2) */
 
 /* PBA: 64 KiB of packet buffer, the guest says how much is for receiving */
 #define PBA_KIB 64u

@@ -1,4 +1,4 @@
-/* rx.c - frames for the guest: filters, flow control and thresholds of this card around intel/rx.c. */
+/* rx.c - frames for the guest: filters and thresholds of this card around intel/rx.c. */
 #include <errno.h>
 
 #include "base/bytes.h"
@@ -31,44 +31,6 @@ static uint32_t low_mark(const struct e1000 *e)
 	uint32_t shift = (e->s.rctl >> 8 & 3) + 1;
 
 	return (e->s.rx.len / INTEL_DESC_SIZE) >> MIN(shift, 3);
-}
-
-/* --- flow control (manual 3.5.3) --- */
-
-static bool is_mac_control(const struct e1000 *e, const struct intel_rx_info *info)
-{
-	const uint8_t *p = info->head;
-
-	if (info->have < ETH_HEADER + 4 || get_be16(p + 12) != (e->s.fct & 0xffff))
-		return false;
-	return (get_le32(p) == e->s.fcal && get_le16(p + 4) == (e->s.fcah & 0xffff)) ||
-	       (get_le32(p) == e->s.filter.ra[0].low &&
-		get_le16(p + 4) == (e->s.filter.ra[0].high & 0xffff));
-}
-
-static void count_control(struct e1000 *e, uint16_t opcode, uint16_t quanta)
-{
-	if (opcode != PAUSE_OPCODE)
-		intel_stats_add(&e->s.stats, STAT_FCRUC, 1);
-	else
-		intel_stats_add(&e->s.stats, quanta ? STAT_XOFFRXC : STAT_XONRXC, 1);
-}
-
-/* True when the frame ends here. */
-static bool mac_control(struct e1000 *e, const struct intel_rx_info *info)
-{
-	uint16_t opcode = get_be16(info->head + ETH_HEADER);
-	uint16_t quanta = get_be16(info->head + ETH_HEADER + 2);
-
-	count_control(e, opcode, quanta);
-	if (opcode == PAUSE_OPCODE && (e->s.ctrl & CTRL_RFCE)) {
-		e->t.pause_ns = quanta ? nic_now(&e->nic) + (uint64_t)quanta * PAUSE_QUANTA : 0;
-		nic_kick(&e->nic, 0);
-		e1000_arm(e);
-	}
-	if (opcode == PAUSE_OPCODE && (e->s.rctl & RCTL_DPF))
-		return true;
-	return !(e->s.rctl & RCTL_PMCF);
 }
 
 /* --- one frame --- */
@@ -124,6 +86,15 @@ struct batch {
 	bool small;  /* ... one that RSRPD wants told at once */
 };
 
+/* A MAC control frame that ends here (manual 3.5.3). */
+static bool is_control(struct e1000 *e, const struct intel_rx_info *info)
+{
+	struct intel_flow_card card;
+
+	e1000_flow_card(e, &card);
+	return intel_flow_received(&e->nic, &e->flow, &card, info);
+}
+
 /* False: no room now. */
 static bool receive_one(struct e1000 *e, const struct frame *f, struct batch *b)
 {
@@ -135,7 +106,7 @@ static bool receive_one(struct e1000 *e, const struct frame *f, struct batch *b)
 		return true;
 	}
 	intel_rx_look(&info, f, (uint16_t)e->s.vet);
-	if (is_mac_control(e, &info) && mac_control(e, &info))
+	if (intel_flow_concerns(&info, e->s.fct) && is_control(e, &info))
 		return true;
 	enum drop_reason reason = filter(e, &info, &status);
 	if (reason != DROP_NONE) {

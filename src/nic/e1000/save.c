@@ -13,7 +13,7 @@ static void save_irq(const struct e1000 *e, struct buffer *out)
 	buffer_put_u8(out, e->asserted);
 	buffer_put_u8(out, e->t.rx_packet_ns || e->t.rx_absolute_ns);
 	buffer_put_u8(out, e->t.tx_packet_ns || e->t.tx_absolute_ns);
-	buffer_put_u64(out, e->t.pause_ns > now ? e->t.pause_ns - now : 0);
+	intel_flow_save(&e->flow, now, out);
 	buffer_put_u8(out, e->link_up);
 }
 
@@ -24,15 +24,8 @@ static void load_irq(struct e1000 *e, struct reader *in)
 	e->asserted = reader_u8(in) & 1;
 	e->t.rx_packet_ns = reader_u8(in) & 1 ? now : 0;
 	e->t.tx_packet_ns = reader_u8(in) & 1 ? now : 0;
-	uint64_t pause = reader_u64(in);
-	e->t.pause_ns = pause ? now + MIN(pause, 0xffffull * PAUSE_QUANTA) : 0;
+	intel_flow_load(&e->flow, now, in);
 	e->link_up = reader_u8(in) & 1;
-}
-
-static void save_transmit(const struct e1000 *e, struct buffer *out)
-{
-	intel_tx_queue_save(&e->txq, out);
-	buffer_put_u8(out, e->pause_wanted);
 }
 
 static void save_section(const struct e1000 *e, unsigned tag, struct buffer *out)
@@ -52,7 +45,7 @@ static void save_section(const struct e1000 *e, unsigned tag, struct buffer *out
 		intel_phy_save(&e->phy, nic_now(&e->nic), out);
 		break;
 	case TAG_TRANSMIT:
-		save_transmit(e, out);
+		intel_tx_queue_save(&e->txq, out);
 		break;
 	case TAG_IRQ:
 		save_irq(e, out);
@@ -101,7 +94,6 @@ static int load_section(struct e1000 *e, unsigned tag, struct reader *in, struct
 			       : error_set(err, -EINVAL, "the saved PHY is none of this card");
 	case TAG_TRANSMIT:
 		intel_tx_queue_load(&e->txq, in);
-		e->pause_wanted = reader_u8(in) & 1;
 		return 0;
 	case TAG_IRQ:
 		load_irq(e, in);

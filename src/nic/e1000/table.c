@@ -45,7 +45,7 @@ static uint32_t status_read(struct pci_device *dev, const struct reg *row, unsig
 	if (e->link_up)
 		value |= STATUS_LU;
 	/* a driver that sees its frames wait takes that for a hung card, unless the other side asked for it */
-	if (e->t.pause_ns || e->tx_blocked)
+	if (e->flow.until_ns || e->tx_blocked)
 		value |= STATUS_TXOFF;
 	return value;
 }
@@ -221,7 +221,7 @@ static void tctl_written(struct pci_device *dev, const struct reg *row, unsigned
 	struct e1000 *e = of(dev);
 
 	(void)row, (void)index, (void)old;
-	e->pause_wanted |= (value & TCTL_SWXOFF) != 0;
+	e->flow.wanted |= (value & TCTL_SWXOFF) != 0;
 	e1000_note(e);
 	nic_kick(&e->nic, 0);
 }

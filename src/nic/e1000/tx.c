@@ -1,7 +1,4 @@
 /* tx.c - frames from the guest: what intel/tx.c leaves to this card. */
-#include <string.h>
-
-#include "base/bytes.h"
 #include "nic/e1000/e1000.h"
 
 #define LWTHRESH_UNIT 8u /* descriptors (manual 13.4.45) */
@@ -28,8 +25,7 @@ static unsigned (*destination(const struct e1000 *e))(struct nic *, struct frame
 
 static bool may_send(struct e1000 *e)
 {
-	return (e->s.tctl & TCTL_EN) && !e->nic.stopped && pci_bus_master(&e->nic.pci) &&
-	       !e->t.pause_ns;
+	return (e->s.tctl & TCTL_EN) && !e->nic.stopped && pci_bus_master(&e->nic.pci);
 }
 
 /* A ring that cannot even be read: the driver programmed nonsense. */
@@ -67,27 +63,29 @@ static void tell(struct e1000 *e, const struct intel_tx_result *r, uint32_t head
 		e1000_served(e);
 }
 
-/* A pause frame by the driver's own wish (TCTL.SWXOFF; manual 13.4.33, 802.3 31B). */
+void e1000_flow_card(struct e1000 *e, struct intel_flow_card *out)
+{
+	*out = (struct intel_flow_card){
+		.ctrl = e->s.ctrl,
+		.rctl = e->s.rctl,
+		.fcal = e->s.fcal,
+		.fcah = e->s.fcah,
+		.fct = e->s.fct,
+		.fcttv = e->s.fcttv,
+		.own = &e->s.filter.ra[0],
+		.stats = &e->s.stats,
+		.speed = e->speed,
+		.queues = 1,
+	};
+}
+
+/* By the driver's own wish (TCTL.SWXOFF; manual 13.4.33). */
 static void send_pause(struct e1000 *e)
 {
-	struct frame *f = e->nic.batch;
-	uint8_t *p = f->head;
+	struct intel_flow_card card;
 
-	e->pause_wanted = false;
-	if (!(e->s.ctrl & CTRL_TFCE) || !e->link_up || e1000_loops(e))
-		return;
-	memset(p, 0, FRAME_MIN);
-	put_le32(p, e->s.fcal);
-	put_le16(p + 4, (uint16_t)e->s.fcah);
-	put_le32(p + 6, e->s.filter.ra[0].low);
-	put_le16(p + 10, (uint16_t)e->s.filter.ra[0].high);
-	put_be16(p + 12, (uint16_t)e->s.fct);
-	put_be16(p + 14, PAUSE_OPCODE);
-	put_be16(p + 16, (uint16_t)e->s.fcttv);
-	frame_set_linear(f, p, FRAME_MIN);
-	f->queue = 0;
-	if (nic_send(&e->nic, f, 1))
-		intel_stats_add(&e->s.stats, STAT_XOFFTXC, 1);
+	e1000_flow_card(e, &card);
+	intel_flow_send(&e->nic, &e->flow, &card, e->link_up && !e1000_loops(e));
 }
 
 bool e1000_transmit(struct nic *nic, unsigned queue)
@@ -99,9 +97,9 @@ bool e1000_transmit(struct nic *nic, unsigned queue)
 
 	if (queue != 0 || !may_send(e))
 		return false;
-	if (e->pause_wanted)
+	if (e->flow.wanted)
 		send_pause(e);
-	if (head == e->s.tx.tail)
+	if (head == e->s.tx.tail || e->flow.until_ns)
 		return false;
 	struct intel_tx tx = {
 		.nic = nic,

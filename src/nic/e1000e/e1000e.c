@@ -34,6 +34,7 @@ void e1000e_arm(struct e1000e *e)
 {
 	uint64_t due = intel_earlier(e->irq_due_ns, e->phy.done_ns);
 
+	due = intel_earlier(due, e->flow.until_ns);
 	if (e->rx_delay.causes)
 		due = intel_earlier(due, e->rx_delay.due_ns);
 	if (e->tx_delay.causes)
@@ -45,6 +46,7 @@ static void timer(struct nic *nic)
 {
 	struct e1000e *e = e1000e_of(nic);
 
+	intel_flow_timer(nic, &e->flow, E1000E_QUEUES);
 	e1000e_irq_timer(e);
 	e1000e_link_update(e);
 }
@@ -129,6 +131,7 @@ static void reset_mac(struct e1000e *e)
 	intel_rss_key_changed(&e->s.rss);
 	intel_ptp_clock_reset(&e->s.clock, CLOCK_TICK, nic_now(&e->nic));
 	memset(e->tx_queue, 0, sizeof(e->tx_queue));
+	e->flow = (struct intel_flow){ 0 };
 	e->rx_low = 0;
 	e->rx_seen = false;
 	e1000e_load_nvm(e);
@@ -221,13 +224,17 @@ static const char *const does[] = {
 	"IEEE 1588 clock, stamps of sent and received messages; all statistics with their read "
 	"rules; "
 	"function level reset",
+	"pause frames are obeyed, and sent when the driver writes TCTL.SWXOFF",
 	NULL
 };
 
 static const char *const lacks[] = {
 	"flash (its BAR reads 0), EEPROM through EECD's pins, option ROM of its own",
 	"NFS and iSCSI header split, ACK interrupts, SNAP, half duplex",
-	"management (BMC), flow control frames and wake-up (the registers are storage)", NULL
+	"management (BMC), wake-up, flow control by thresholds (no packet buffer runs full: what "
+	"the "
+	"guest has no room for waits in the backend): the registers are storage",
+	NULL
 };
 
 static struct reg_space *const spaces[] = { &e1000e_space, &e1000e_io_space, NULL };

@@ -8,6 +8,7 @@
 #include "nic/e1000e/ops.h"
 #include "nic/e1000e/regs.h"
 #include "nic/intel/filter.h"
+#include "nic/intel/flow.h"
 #include "nic/intel/moderation.h"
 #include "nic/intel/nvm.h"
 #include "nic/intel/phy.h"
@@ -56,6 +57,7 @@ struct e1000e {
 	struct intel_phy phy;
 	uint16_t paged[E1000E_PAGED];
 	struct intel_driver driver;
+	struct intel_flow flow;
 	struct intel_tx_queue tx_queue[E1000E_QUEUES];
 
 	uint32_t
@@ -108,6 +110,7 @@ void e1000e_rx_tail(struct e1000e *e,
 		    unsigned queue); /* the driver gave buffers, or switched reception on */
 
 /* tx.c */
+void e1000e_flow_card(struct e1000e *e, struct intel_flow_card *out);
 bool e1000e_transmit(struct nic *nic, unsigned queue);
 
 /* save.c */

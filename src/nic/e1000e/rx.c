@@ -254,6 +254,15 @@ static int put(struct e1000e *e, const struct intel_rx_info *info, struct delive
 	}
 }
 
+/* A MAC control frame that ends here. */
+static bool is_control(struct e1000e *e, const struct intel_rx_info *info)
+{
+	struct intel_flow_card card;
+
+	e1000e_flow_card(e, &card);
+	return intel_flow_received(&e->nic, &e->flow, &card, info);
+}
+
 static int deliver(struct e1000e *e, const struct frame *f, struct outcome *out)
 {
 	struct delivery d = { .queue = 0 };
@@ -261,6 +270,8 @@ static int deliver(struct e1000e *e, const struct frame *f, struct outcome *out)
 	enum intel_dest dest;
 
 	intel_rx_look(&info, f, (uint16_t)e->s.vet);
+	if (intel_flow_concerns(&info, e->s.fct) && is_control(e, &info))
+		return 0;
 	enum drop_reason reason = refuse(e, &info, &dest);
 	if (reason != DROP_NONE) {
 		nic_drop(&e->nic, reason);

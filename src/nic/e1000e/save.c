@@ -46,6 +46,7 @@ static void save_section(const struct e1000e *e, unsigned tag, struct buffer *ou
 		intel_ptp_clock_save(&e->s.clock, now, out);
 		/* what was held back comes at once: nobody knows how long the move took */
 		buffer_put_u32(out, e->rx_delay.causes | e->tx_delay.causes);
+		intel_flow_save(&e->flow, now, out);
 		break;
 	default:
 		intel_driver_save(&e->driver, now, out);
@@ -87,6 +88,7 @@ static int load_section(struct e1000e *e, unsigned tag, struct reader *in, struc
 	case TAG_CLOCK:
 		intel_ptp_clock_load(&e->s.clock, now, in);
 		e->s.icr |= reader_u32(in);
+		intel_flow_load(&e->flow, now, in);
 		return 0;
 	default:
 		intel_driver_load(&e->driver, now, in);
@@ -130,6 +132,7 @@ int e1000e_load(struct nic *nic, const void *data, size_t len, struct error *err
 		nic_kick(nic, i);
 	nic->notes.rx_ready = true;
 	e->told = 0;
+	e1000e_arm(e);
 	e1000e_evaluate(e);
 	return 0;
 }

@@ -42,7 +42,8 @@ static uint32_t status_read(struct pci_device *dev, const struct reg *row, unsig
 		full = true;
 		speed = SPEED_1000;
 	}
-	return e->s.status | (full ? STATUS_FD : 0) | (e->phy.link ? STATUS_LU : 0) |
+	return e->s.status | (e->flow.until_ns ? STATUS_TXOFF : 0) | (full ? STATUS_FD : 0) |
+	       (e->phy.link ? STATUS_LU : 0) |
 	       MIN(speed, (uint32_t)SPEED_1000) << STATUS_SPEED_SHIFT |
 	       (e->s.ctrl & CTRL_GIO_DISABLE ? 0 : STATUS_GIO_MASTER);
 }
@@ -164,7 +165,8 @@ static void tctl_written(struct pci_device *dev, const struct reg *row, unsigned
 {
 	struct e1000e *e = of(dev);
 
-	(void)row, (void)index, (void)value, (void)old;
+	(void)row, (void)index, (void)old;
+	e->flow.wanted |= (value & TCTL_SWXOFF) != 0;
 	for (unsigned i = 0; i < E1000E_QUEUES; i++)
 		nic_kick(&e->nic, i);
 	e1000e_note(e);
@@ -287,7 +289,7 @@ static const struct reg rows[] = {
 	KEEP("FCTTV", I_FCTTV, 0xffff, fcttv),
 	KEEP("TXCW", I_TXCW, 0xc000ffff, txcw),
 	RO("RXCW", I_RXCW),
-	RW("TCTL", I_TCTL, 0x13fffffa, STATE(tctl), .written = tctl_written),
+	RW("TCTL", I_TCTL, 0x13fffffa & ~TCTL_SWXOFF, STATE(tctl), .written = tctl_written),
 	KEEP("TCTL_EXT", I_TCTL_EXT, ALL, tctl_ext),
 	RW("TIPG", I_TIPG, 0x3fffffff, .reset = 0x00602008, STATE(tipg)),
 	KEEP("AIT", I_AIT, 0xffff, ait),

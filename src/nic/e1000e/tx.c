@@ -27,6 +27,31 @@ static void sent(struct nic *nic, const struct intel_tx_frame *t)
 	intel_stamp_take(&e->s.tx_stamp, (uint32_t)time, (uint32_t)(time >> 32));
 }
 
+void e1000e_flow_card(struct e1000e *e, struct intel_flow_card *out)
+{
+	*out = (struct intel_flow_card){
+		.ctrl = e->s.ctrl,
+		.rctl = e->s.rctl,
+		.fcal = e->s.fcal,
+		.fcah = e->s.fcah,
+		.fct = e->s.fct,
+		.fcttv = e->s.fcttv,
+		.own = &e->s.filter.ra[0],
+		.stats = &e->s.stats,
+		.speed = e->phy.speed,
+		.queues = E1000E_QUEUES,
+	};
+}
+
+/* TCTL.SWXOFF */
+static void send_pause(struct e1000e *e)
+{
+	struct intel_flow_card card;
+
+	e1000e_flow_card(e, &card);
+	intel_flow_send(&e->nic, &e->flow, &card, e->phy.link && !loops_back(e));
+}
+
 bool e1000e_transmit(struct nic *nic, unsigned queue)
 {
 	struct e1000e *e = e1000e_of(nic);
@@ -34,7 +59,11 @@ bool e1000e_transmit(struct nic *nic, unsigned queue)
 	struct intel_tx_result result;
 
 	if (queue >= E1000E_QUEUES || nic->stopped || !pci_bus_master(&nic->pci) ||
-	    !(e->s.tctl & TCTL_EN) || !(e->s.tarc[queue] & TARC_ENABLE))
+	    !(e->s.tctl & TCTL_EN))
+		return false;
+	if (e->flow.wanted)
+		send_pause(e);
+	if (!(e->s.tarc[queue] & TARC_ENABLE) || e->flow.until_ns)
 		return false;
 	struct intel_tx tx = {
 		.nic = nic,

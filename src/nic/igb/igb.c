@@ -47,6 +47,8 @@ uint32_t igb_status_read(struct pci_device *dev, const struct reg *row, unsigned
 	(void)row, (void)index;
 	if (!(g->s.ctrl & CTRL_GIO_DISABLE))
 		value |= STATUS_GIO_MASTER;
+	if (g->flow.until_ns)
+		value |= STATUS_TXOFF;
 	if (!link_is_up(g))
 		return value | STATUS_FD | 2u << STATUS_SPEED_SHIFT;
 	value |= STATUS_LU;
@@ -87,6 +89,7 @@ static void reset_mac(struct igb *g)
 	g->spi = (struct igb_spi){ 0 };
 	g->rx_hold_ns = 0;
 	g->rx_full = 0;
+	g->flow = (struct intel_flow){ 0 };
 	intel_ptp_clock_reset(&g->s.clock, SYSTIM_TICK_NS, nic_now(&g->nic));
 	load_address(g);
 }
@@ -211,6 +214,7 @@ static void timer(struct nic *nic)
 		nic->notes.rx_ready = true;
 	}
 	due = intel_earlier(due, g->rx_hold_ns);
+	due = intel_earlier(due, intel_flow_timer(nic, &g->flow, IGB_QUEUES));
 	nic_set_timer(nic, due);
 	igb_link_update(g);
 }
@@ -261,6 +265,7 @@ static const char *const does[] = {
 	"25 MSI-X vectors with auto-clear, auto-mask and moderation; MSI; INTx",
 	"EEPROM by EERD and by SPI through EECD, writable; both loopbacks",
 	"PHY with negotiation, forced speed, pages",
+	"pause frames are obeyed, and sent when the driver writes TCTL.SWXOFF",
 	"IEEE 1588 clock, stamps in registers; function level reset",
 	"statistics with their read rules",
 	NULL,
@@ -270,7 +275,9 @@ static const char *const lacks[] = {
 	"SR-IOV (QEMU hides it: igbvf is a card of its own), SerDes, SGMII, the second port",
 	"flash, management (BMC), MACsec, IPsec, DCA, flexible filters, TCP timer",
 	"per-pool VLAN insertion and spoof checks (VMVIR, DTXSWC)",
-	"flow control frames, wake-up (the registers are storage), transmit rate limits",
+	"flow control by thresholds (no packet buffer runs full: what the guest has no room for "
+	"waits "
+	"in the backend), wake-up: the registers are storage; transmit rate limits",
 	NULL,
 };
 

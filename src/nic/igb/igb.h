@@ -12,6 +12,7 @@
 
 #include "nic/igb/regs.h"
 #include "nic/intel/filter.h"
+#include "nic/intel/flow.h"
 #include "nic/intel/msix.h"
 #include "nic/intel/nvm.h"
 #include "nic/intel/phy.h"
@@ -94,6 +95,7 @@ struct igb {
 	struct intel_phy phy;
 	struct igb_spi spi;
 	struct intel_driver driver;
+	struct intel_flow flow;
 	uint64_t rx_hold_ns; /* a frame waits for rx_hold_queue until then; 0 = none waits */
 	uint8_t rx_hold_queue;
 	uint32_t rx_full;	   /* queues that drop until their tail is written */
@@ -131,6 +133,7 @@ reg_written_fn igb_eecd_written, igb_eerd_written;
 extern const struct intel_phy_model igb_phy_model;
 
 /* tx.c */
+void igb_flow_card(struct igb *g, struct intel_flow_card *out);
 bool igb_transmit(struct nic *nic, unsigned queue);
 void igb_tx_kick_all(struct igb *g);
 unsigned igb_loop_back(struct nic *nic, struct frame *frames, unsigned n);

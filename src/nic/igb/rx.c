@@ -204,6 +204,15 @@ static bool accepts(const struct igb *g, const struct intel_rx_info *info, uint3
 	return *pools != 0;
 }
 
+/* A MAC control frame that ends here. */
+static bool is_control(struct igb *g, const struct intel_rx_info *info)
+{
+	struct intel_flow_card card;
+
+	igb_flow_card(g, &card);
+	return intel_flow_received(&g->nic, &g->flow, &card, info);
+}
+
 /* False: the frame waits. */
 static bool take(struct igb *g, const struct frame *f)
 {
@@ -216,6 +225,8 @@ static bool take(struct igb *g, const struct frame *f)
 		return true;
 	}
 	intel_rx_look(&info, f, (uint16_t)g->s.vet);
+	if (intel_flow_concerns(&info, g->s.fct) && is_control(g, &info))
+		return true;
 	if (too_long(g, &info)) {
 		intel_stats_add(&g->s.stats, STAT_ROC, 1);
 		nic_drop(&g->nic, DROP_OVERSIZE);

@@ -80,6 +80,7 @@ static void save_section(const struct igb *g, unsigned tag, struct buffer *out)
 		break;
 	default:
 		intel_driver_save(&g->driver, now, out);
+		intel_flow_save(&g->flow, now, out);
 		break;
 	}
 }
@@ -121,6 +122,8 @@ static int load_section(struct igb *g, unsigned tag, struct reader *in, struct e
 		break;
 	default:
 		intel_driver_load(&g->driver, now, in);
+		intel_flow_load(&g->flow, now, in);
+		nic_set_timer(&g->nic, intel_earlier(g->nic.notes.deadline_ns, g->flow.until_ns));
 		break;
 	}
 	return fine ? 0 : error_set(err, -EINVAL, "igb: saved section %u makes no sense", tag);

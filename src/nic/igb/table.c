@@ -64,7 +64,7 @@ static const struct reg rows[] = {
 	RW("RCTL", I_RCTL, 0x04dfb0feu, STATE(rctl), .written = igb_rctl_written),
 	PLAIN("FCTTV", I_FCTTV, 0xffffu, 0, fcttv),
 	PLAIN("TXCW", I_TXCW, 0xc000ffffu, 0, txcw),
-	RW("TCTL", I_TCTL, 0x1f7ffffau, .reset = TCTL_PSP | 0x0003f0f0u, STATE(tctl),
+	RW("TCTL", I_TCTL, 0x1f7ffffau & ~TCTL_SWXOFF, .reset = TCTL_PSP | 0x0003f0f0u, STATE(tctl),
 	   .written = igb_tctl_written),
 	PLAIN("TCTL_EXT", I_TCTL_EXT, 0xffffu, 0x40u, tctl_ext),
 	PLAIN("TIPG", I_TIPG, 0x3fffffffu, 0x00601008u, tipg),

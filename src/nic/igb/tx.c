@@ -23,6 +23,31 @@ static uint64_t octets_sent(const struct igb *g)
 	return (uint64_t)at[INTEL_STAT(STAT_GOTCH)] << 32 | at[INTEL_STAT(STAT_GOTCL)];
 }
 
+void igb_flow_card(struct igb *g, struct intel_flow_card *out)
+{
+	*out = (struct intel_flow_card){
+		.ctrl = g->s.ctrl,
+		.rctl = g->s.rctl,
+		.fcal = g->s.fcal,
+		.fcah = g->s.fcah,
+		.fct = g->s.fct,
+		.fcttv = g->s.fcttv,
+		.own = &g->s.filter.ra[0],
+		.stats = &g->s.stats,
+		.speed = g->phy.speed,
+		.queues = IGB_QUEUES,
+	};
+}
+
+/* TCTL.SWXOFF */
+static void send_pause(struct igb *g)
+{
+	struct intel_flow_card card;
+
+	igb_flow_card(g, &card);
+	intel_flow_send(&g->nic, &g->flow, &card, g->phy.link && !igb_loops(g));
+}
+
 bool igb_transmit(struct nic *nic, unsigned queue)
 {
 	struct igb *g = igb_of(nic);
@@ -30,6 +55,10 @@ bool igb_transmit(struct nic *nic, unsigned queue)
 
 	if (queue >= IGB_QUEUES || !queue_on(g, queue) || nic->stopped ||
 	    !pci_bus_master(&nic->pci))
+		return false;
+	if (g->flow.wanted)
+		send_pause(g);
+	if (g->flow.until_ns)
 		return false;
 	struct igb_tx_queue *q = &g->s.tx[queue];
 	struct intel_tx tx = {
@@ -99,6 +128,9 @@ void igb_tctl_written(struct pci_device *dev, const struct reg *row, unsigned in
 	struct igb *g = igb_of_dev(dev);
 
 	(void)row, (void)index;
+	g->flow.wanted |= (value & TCTL_SWXOFF) != 0;
+	if (g->flow.wanted)
+		nic_kick(&g->nic, 0);
 	if (value & ~old & TCTL_EN)
 		igb_tx_kick_all(g);
 	igb_note(g);

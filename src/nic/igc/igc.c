@@ -47,6 +47,8 @@ uint32_t igc_status(const struct igc *c)
 		value |= STATUS_GIO_MASTER;
 	if (c->dev_rst)
 		value |= STATUS_DEV_RST;
+	if (c->flow.until_ns)
+		value |= STATUS_TXOFF;
 	if (c->phy.link)
 		value |= STATUS_LU | speed[c->phy.speed] | (c->phy.full_duplex ? STATUS_FD : 0);
 	return value;
@@ -71,6 +73,7 @@ void igc_timer(struct nic *nic)
 	struct igc *c = igc_of(nic);
 
 	igc_timer_at(c, intel_irq_timer(nic, &c->s.irq));
+	igc_timer_at(c, intel_flow_timer(nic, &c->flow, IGC_QUEUES));
 	igc_link_check(c);
 	igc_time_timer(c);
 	/* they look at their gates and launch times themselves */
@@ -162,6 +165,7 @@ static void reset_registers(struct igc *c)
 	memset(c->flex, 0, sizeof(c->flex));
 	memset(c->txq, 0, sizeof(c->txq));
 	memset(c->launch, 0, sizeof(c->launch));
+	c->flow = (struct intel_flow){ 0 };
 	c->clock = (struct igc_clock){ .at_ns = nic_now(&c->nic) };
 	c->nic.rx_offloads = 0; /* the descriptor cannot say that a checksum is not filled in */
 	igc_load_nvm(c);

@@ -7,6 +7,7 @@
 
 #include "nic/igc/regs.h"
 #include "nic/intel/filter.h"
+#include "nic/intel/flow.h"
 #include "nic/intel/msix.h"
 #include "nic/intel/nvm.h"
 #include "nic/intel/phy.h"
@@ -100,6 +101,7 @@ struct igc {
 	uint16_t mmd[IGC_MMD_REGS]; /* values of igc_mmd_regs */
 	struct intel_nvm nvm;
 	struct intel_driver driver;
+	struct intel_flow flow;
 	struct igc_clock clock;
 	uint32_t flex[IGC_FLEX_COUNT][64]; /* as FHFT shows them */
 	struct intel_tx_queue txq[IGC_QUEUES];
@@ -147,6 +149,7 @@ void igc_phy_save(const struct igc *c, struct buffer *out);
 bool igc_phy_load(struct igc *c, struct reader *in);
 
 /* tx.c, rx.c, classify.c */
+void igc_flow_card(struct igc *c, struct intel_flow_card *out);
 bool igc_transmit(struct nic *nic, unsigned queue);
 unsigned igc_receive(struct nic *nic, const struct frame *frames, unsigned n);
 

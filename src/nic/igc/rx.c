@@ -168,6 +168,15 @@ static bool refuse(struct igc *c, enum drop_reason reason)
 	return true;
 }
 
+/* A MAC control frame that ends here. */
+static bool is_control(struct igc *c, const struct intel_rx_info *info)
+{
+	struct intel_flow_card card;
+
+	igc_flow_card(c, &card);
+	return intel_flow_received(&c->nic, &c->flow, &card, info);
+}
+
 static bool receive_one(struct igc *c, const struct frame *f, struct batch *b)
 {
 	struct intel_rx_info info;
@@ -177,6 +186,8 @@ static bool receive_one(struct igc *c, const struct frame *f, struct batch *b)
 	intel_rx_look(&info, f, (uint16_t)c->s.vet);
 	if (info.length < ETH_HEADER)
 		return refuse(c, DROP_RUNT);
+	if (intel_flow_concerns(&info, c->s.fct) && is_control(c, &info))
+		return true;
 	if (!wanted(c, &info, &exact))
 		return refuse(c, DROP_FILTERED);
 	if (!length_fits(c, &info)) {

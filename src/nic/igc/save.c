@@ -68,6 +68,7 @@ static void save_status(const struct igc *c, struct buffer *out)
 	buffer_put_u8(out, c->dev_rst);
 	buffer_put_u8(out, c->s.irq.looked);
 	buffer_put_u32(out, c->s.time.high);
+	intel_flow_save(&c->flow, nic_now(&c->nic), out);
 }
 
 static bool load_status(struct igc *c, struct reader *in)
@@ -76,6 +77,8 @@ static bool load_status(struct igc *c, struct reader *in)
 	c->dev_rst = reader_u8(in) & 1;
 	c->s.irq.looked = reader_u8(in) & 1;
 	c->s.time.high = reader_u32(in);
+	intel_flow_load(&c->flow, nic_now(&c->nic), in);
+	igc_timer_at(c, c->flow.until_ns);
 	return true;
 }
 

@@ -193,7 +193,8 @@ static void tctl_written(struct pci_device *dev, const struct reg *row, unsigned
 {
 	struct igc *c = igc_of_dev(dev);
 
-	UNUSED_WRITE;
+	(void)row, (void)index, (void)old;
+	c->flow.wanted |= (value & TCTL_SWXOFF) != 0;
 	kick_all(c);
 	igc_note(c);
 }
@@ -350,7 +351,8 @@ static const struct reg rows[] = {
 	RW("RCTL", I_RCTL, 0x06dfb3fe, STATE(rctl), .written = rctl_written),
 	RW("FCTTV", I_FCTTV, 0xffff, STATE(fcttv)),
 	RW("LTRC", R_LTRC, 0xff, STATE(ltrc)),
-	RW("TCTL", I_TCTL, 0x13fffffa, .reset = TCTL_PSP, STATE(tctl), .written = tctl_written),
+	RW("TCTL", I_TCTL, 0x13fffffa & ~TCTL_SWXOFF, .reset = TCTL_PSP, STATE(tctl),
+	   .written = tctl_written),
 	RW("TIPG", I_TIPG, 0x3fffffff, .reset = 0x00601008, STATE(tipg)),
 	RW("RETX_CTL", R_RETX_CTL, ALL, .reset = 0x0f, STATE(retx)),
 	RW("LEDCTL", I_LEDCTL, ALL, .reset = 0x00078406, STATE(ledctl)),

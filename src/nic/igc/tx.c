@@ -12,13 +12,42 @@ static unsigned loop_back(struct nic *nic, struct frame *frames, unsigned n)
 	return intel_loop_back(nic, frames, n, igc_receive);
 }
 
+void igc_flow_card(struct igc *c, struct intel_flow_card *out)
+{
+	*out = (struct intel_flow_card){
+		.ctrl = c->s.ctrl,
+		.rctl = c->s.rctl,
+		.fcal = c->s.fcal,
+		.fcah = c->s.fcah,
+		.fct = c->s.fct,
+		.fcttv = c->s.fcttv,
+		.own = &c->s.filter.ra[0],
+		.stats = &c->s.stats,
+		.speed = c->phy.speed,
+		.queues = IGC_QUEUES,
+	};
+}
+
+/* TCTL.SWXOFF */
+static void send_pause(struct igc *c)
+{
+	struct intel_flow_card card;
+
+	igc_flow_card(c, &card);
+	intel_flow_send(&c->nic, &c->flow, &card, c->phy.link && !loops(c));
+}
+
 bool igc_transmit(struct nic *nic, unsigned queue)
 {
 	struct igc *c = igc_of(nic);
 	struct intel_tx_result result;
 	uint64_t bad = nic->counters.bad_access;
 
-	if (queue >= IGC_QUEUES || !igc_tx_on(c, queue) || !igc_dma(c) || igc_gate_closed(c, queue))
+	if (queue >= IGC_QUEUES || !igc_tx_on(c, queue) || !igc_dma(c))
+		return false;
+	if (c->flow.wanted)
+		send_pause(c);
+	if (c->flow.until_ns || igc_gate_closed(c, queue))
 		return false;
 	struct igc_tx_queue *q = &c->s.tx[queue];
 	struct intel_tx tx = {

@@ -75,6 +75,7 @@ static const char *const does[] = {
 	"clock in seconds and nanoseconds with rate and offset, target times, PPS event; 4 "
 	"transmit stamps, receive stamps in front of frames",
 	"launch times (ETF) and gates (802.1Qbv) that hold frames back until their time",
+	"pause frames are obeyed, and sent when the driver writes TCTL.SWXOFF",
 	"statistics with their read rules; MAC and PHY loopback",
 	NULL
 };
@@ -85,8 +86,10 @@ static const char *const lacks[] = {
 	"registers are storage",
 	"timers 1 to 3 of the clock (they show timer 0), pins: outputs are silent, auxiliary "
 	"stamps never come",
-	"wake-up, energy-efficient Ethernet, flow control frames, DCA, a second VLAN tag: "
-	"registers are storage",
+	"wake-up, energy-efficient Ethernet, flow control by thresholds (no packet buffer runs "
+	"full: "
+	"what the guest has no room for waits in the backend), DCA, a second VLAN tag: registers "
+	"are storage",
 	NULL
 };
 

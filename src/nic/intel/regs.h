@@ -186,8 +186,9 @@ enum {
 #define RCTL_SECRC	 BIT(26)
 
 /* TCTL */
-#define TCTL_EN	 BIT(1)
-#define TCTL_PSP BIT(3)
+#define TCTL_EN	    BIT(1)
+#define TCTL_PSP    BIT(3)
+#define TCTL_SWXOFF BIT(22) /* clears itself */
 
 /* MDIC */
 #define MDIC_READY BIT(28)
