@@ -41,6 +41,12 @@ static struct nic *make_nic(struct hosted_port *hp, unsigned i, const struct nic
 	if (rom_fd >= 0 && load_rom(hn, rom_fd, err) < 0)
 		return NULL;
 	hn->port = hp;
+	if (spec->netdev == NETDEV_STREAM) {
+		int fd = hn->listen_fd;
+
+		hn->listen_fd = -1;
+		return hn->nic = remote_create(spec, fd, &hp->clock, hp->worker->batch, err);
+	}
 	hn->nic = nic_create(spec, &hp->clock, hp->worker->batch, err);
 	if (hn->nic && hn->rom)
 		pci_set_rom(&hn->nic->pci, hn->rom, (uint32_t)hn->rom_size);
@@ -134,18 +140,30 @@ void hosted_port_destroy(struct hosted_port *hp)
 	free(hp);
 }
 
+/* How a VMM reaches the card. */
+static int attach_nic(struct hosted_nic *hn, struct loop *loop, struct error *err)
+{
+	int fd = hn->listen_fd;
+
+	hn->timer = (struct loop_timer){ .kind = TIMER_NIC, .owner = hn };
+	hn->report_timer = (struct loop_timer){ .kind = TIMER_REPORT, .owner = hn };
+	if (nic_is_remote(hn->nic)) {
+		hosted_nic_watch_remote(hn);
+		return 0;
+	}
+	hn->listen_fd = -1;
+	hn->server = vfio_user_create(hn->nic, fd, loop, FD_VFIO_LISTEN, FD_VFIO_CONNECTION, err);
+	if (hn->server)
+		return 0;
+	return err->code ? err->code : -EIO;
+}
+
 int hosted_port_attach(struct hosted_port *hp, struct worker *w, struct error *err)
 {
 	for (unsigned i = 0; i < hp->port.nics; i++) {
-		struct hosted_nic *hn = &hp->nic[i];
-		int fd = hn->listen_fd;
-		hn->listen_fd = -1;
-		hn->timer = (struct loop_timer){ .kind = TIMER_NIC, .owner = hn };
-		hn->report_timer = (struct loop_timer){ .kind = TIMER_REPORT, .owner = hn };
-		hn->server = vfio_user_create(hn->nic, fd, &w->loop, FD_VFIO_LISTEN,
-					      FD_VFIO_CONNECTION, err);
-		if (!hn->server)
-			return err->code ? err->code : -EIO;
+		int rc = attach_nic(&hp->nic[i], &w->loop, err);
+		if (rc < 0)
+			return rc;
 	}
 	hosted_port_watch_backend(hp);
 	return 0;
@@ -158,12 +176,29 @@ void hosted_port_detach(struct hosted_port *hp)
 	for (unsigned i = 0; i < hp->port.nics; i++) {
 		vfio_user_destroy(hp->nic[i].server);
 		hp->nic[i].server = NULL;
+		loop_unwatch(loop, &hp->nic[i].remote);
+		loop_unwatch(loop, &hp->nic[i].remote_listen);
 		loop_timer_cancel(loop, &hp->nic[i].timer);
 		loop_timer_cancel(loop, &hp->nic[i].report_timer);
 	}
 	for (unsigned i = 0; i < QUEUES_MAX; i++)
 		loop_unwatch(loop, &hp->backend_source[i]);
 	loop_unwatch(loop, &hp->backend_listen);
+}
+
+/* Watches a descriptor for `events`, if there is one, instead of what this source watched before. */
+static void watch(struct loop *loop, struct loop_source *s, enum fd_kind kind, void *owner, int fd,
+		  uint32_t events, bool anew)
+{
+	if (s->events && (s->fd != fd || anew))
+		loop_unwatch(loop, s);
+	if (fd < 0)
+		return;
+	s->fd = fd;
+	s->kind = kind;
+	s->owner = owner;
+	if (loop_watch(loop, s, events) < 0)
+		log_error("a connection cannot be watched: out of memory");
 }
 
 /* Watches exactly what the backend and the port can use now. Called after whatever may have changed that. */
@@ -175,27 +210,24 @@ void hosted_port_watch_backend(struct hosted_port *hp)
 	uint32_t events = (read ? EPOLLIN : 0u) | (b->blocked ? EPOLLOUT : 0u);
 
 	for (unsigned i = 0; i < QUEUES_MAX; i++) {
-		struct loop_source *s = &hp->backend_source[i];
-		int fd = i < b->fds ? b->fd[i] : -1;
-		if (s->events && (s->fd != fd || b->fds_changed))
-			loop_unwatch(loop, s);
-		if (fd < 0)
-			continue;
-		s->fd = fd;
-		s->kind = FD_BACKEND;
-		s->index = i;
-		s->owner = hp;
-		if (loop_watch(loop, s, events) < 0)
-			log_error("port %s: its backend cannot be watched", hp->port.spec.id);
+		hp->backend_source[i].index = i;
+		watch(loop, &hp->backend_source[i], FD_BACKEND, hp, i < b->fds ? b->fd[i] : -1,
+		      events, b->fds_changed);
 	}
 	b->fds_changed = false;
-	if (b->listen_fd < 0) /* one peer is there: the next one waits in the socket's queue */
-		loop_unwatch(loop, &hp->backend_listen);
-	if (b->listen_fd >= 0 && !hp->backend_listen.events) {
-		hp->backend_listen = (struct loop_source){ .fd = b->listen_fd,
-							   .kind = FD_BACKEND_LISTEN,
-							   .owner = hp };
-		if (loop_watch(loop, &hp->backend_listen, EPOLLIN) < 0)
-			log_error("port %s: its socket cannot be watched", hp->port.spec.id);
-	}
+	/* one peer is there: the next one waits in the socket's queue */
+	watch(loop, &hp->backend_listen, FD_BACKEND_LISTEN, hp, b->listen_fd, EPOLLIN, false);
+}
+
+/* As the port's backend: what its connection can use now. */
+void hosted_nic_watch_remote(struct hosted_nic *hn)
+{
+	struct backend *b = remote_stream(hn->nic);
+	struct loop *loop = &hn->port->worker->loop;
+	bool read = !hn->port->port.stopped && remote_wants_read(hn->nic);
+	uint32_t events = (read ? EPOLLIN : 0u) | (b->blocked ? EPOLLOUT : 0u);
+
+	watch(loop, &hn->remote, FD_REMOTE, hn, b->fds ? b->fd[0] : -1, events, b->fds_changed);
+	watch(loop, &hn->remote_listen, FD_REMOTE_LISTEN, hn, b->listen_fd, EPOLLIN, false);
+	b->fds_changed = false;
 }

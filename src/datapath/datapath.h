@@ -2,7 +2,8 @@
  *
  * main.c      control thread: reads commands, answers, starts workers, locks down
  * worker.c    a thread with one loop; owns whole ports; the packet path runs here
- * assemble.c  a port with its NICs, backend and vfio-user sockets, built from a message and its descriptors
+ * assemble.c  a port with its NICs, backend and sockets, built from a message and its descriptors
+ * remote.c    the end of a card that QEMU has
  * sandbox.c   privileges shrink here, in named steps
  *
  * Hand-over: main builds a hosted port and gives it to a worker with a command; from then on only that worker touches it.
@@ -14,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "attach/vfio_user/vfio_user.h"
+#include "datapath/remote.h"
 #include "ipc/message.h"
 #include "loop/loop.h"
 #include "port/port.h"
@@ -28,6 +30,8 @@ enum fd_kind {
 	FD_VFIO_CONNECTION,
 	FD_BACKEND, /* index = queue */
 	FD_BACKEND_LISTEN,
+	FD_REMOTE, /* owner = struct hosted_nic */
+	FD_REMOTE_LISTEN,
 	TIMER_NIC,
 	TIMER_REPORT, /* a status that could not be told at once */
 };
@@ -36,7 +40,8 @@ enum fd_kind {
 struct hosted_nic {
 	struct hosted_port *port;
 	struct nic *nic; /* owned by port->port */
-	struct vfio_user *server;
+	struct vfio_user *server; /* NULL: the card is QEMU's own */
+	struct loop_source remote, remote_listen;
 	struct loop_timer timer;
 	uint64_t armed_ns; /* nic->notes.deadline_ns that the timer stands for */
 	struct loop_timer report_timer;
@@ -106,6 +111,7 @@ int hosted_port_attach(struct hosted_port *hp, struct worker *w,
 void hosted_port_destroy(struct hosted_port *hp); /* after hosted_port_detach, or never attached */
 void hosted_port_detach(struct hosted_port *hp);
 void hosted_port_watch_backend(struct hosted_port *hp);
+void hosted_nic_watch_remote(struct hosted_nic *hn);
 
 /* report.c: what a worker tells control */
 void report_status(struct hosted_nic *hn);

@@ -63,8 +63,9 @@ void report_status(struct hosted_nic *hn)
 
 void report_attached(struct hosted_nic *hn)
 {
-	bool attached = vfio_user_connected(hn->server);
-	const char *problem = vfio_user_memory_problem(hn->server);
+	bool remote = nic_is_remote(hn->nic);
+	bool attached = remote ? remote_stream(hn->nic)->up : vfio_user_connected(hn->server);
+	const char *problem = remote ? "" : vfio_user_memory_problem(hn->server);
 
 	/* asked after every message of the VMM: mostly there is nothing new */
 	if (attached == hn->attached_told &&

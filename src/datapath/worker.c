@@ -56,6 +56,9 @@ static void settle_port(struct hosted_port *hp)
 	if (hp->port.rx_paused || (hp->port.backend->more && port_wants_rx(&hp->port)))
 		hp->more_rx = true;
 	hosted_port_watch_backend(hp);
+	for (unsigned i = 0; i < hp->port.nics; i++)
+		if (nic_is_remote(hp->nic[i].nic))
+			hosted_nic_watch_remote(&hp->nic[i]);
 }
 
 /* --- events --- */
@@ -99,6 +102,16 @@ static void serve_backend(struct hosted_port *hp, const struct loop_event *event
 		hp->more_rx =
 			true; /* frames may wait inside the backend, where the descriptor does not show them */
 	settle_port(hp);
+}
+
+static void serve_remote(struct hosted_nic *hn, const struct loop_event *event)
+{
+	if (event->kind == FD_REMOTE_LISTEN)
+		backend_accept(remote_stream(hn->nic));
+	else
+		remote_serve(hn->nic, event->events);
+	report_attached(hn);
+	settle_port(hn->port);
 }
 
 static void nic_timer(struct hosted_nic *hn)
@@ -260,6 +273,10 @@ static void dispatch(struct worker *w, const struct loop_event *event)
 		settle_port(hp);
 		break;
 	}
+	case FD_REMOTE:
+	case FD_REMOTE_LISTEN:
+		serve_remote(event->owner, event);
+		break;
 	case TIMER_REPORT:
 		settle_port(((struct hosted_nic *)event->owner)->port);
 		break;

@@ -46,10 +46,15 @@ struct nic *nic_create(const struct nic_spec *spec, struct clock *clock, struct 
 {
 	const struct nic_ops *ops = nic_model_find(spec->model);
 
-	if (!ops) {
-		error_set(err, -ENOENT, "no model '%s': see `anynic models`", spec->model);
-		return NULL;
-	}
+	if (ops)
+		return nic_create_as(ops, spec, clock, batch, err);
+	error_set(err, -ENOENT, "no model '%s': see `anynic models`", spec->model);
+	return NULL;
+}
+
+struct nic *nic_create_as(const struct nic_ops *ops, const struct nic_spec *spec,
+			  struct clock *clock, struct frame *batch, struct error *err)
+{
 	struct nic *nic = calloc(1, ops->size);
 	if (!nic) {
 		error_set(err, -ENOMEM, "%s: out of memory", spec->id);

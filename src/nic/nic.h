@@ -118,6 +118,9 @@ int nic_models_prepare(struct error *err);
 /* Makes a NIC and resets it (power-on). `clock` and `batch` are borrowed. */
 struct nic *nic_create(const struct nic_spec *spec, struct clock *clock, struct frame *batch,
 		       struct error *err);
+/* The same for ops that are no model of ours, whatever spec->model is. */
+struct nic *nic_create_as(const struct nic_ops *ops, const struct nic_spec *spec,
+			  struct clock *clock, struct frame *batch, struct error *err);
 void nic_destroy(struct nic *nic); /* NULL is fine */
 
 /* PCI reset as the bus does it: pci_reset, model reset, status none. */
