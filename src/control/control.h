@@ -138,7 +138,7 @@ json_object *control_next_event(struct control *c);
 /* Queues an event; `data` is taken. */
 void control_event(struct control *c, enum event_kind kind, json_object *data);
 
-/* --- ports.c: steps of one port ---------------------------------------------------------------------------------- */
+/* --- ports.c: what happens to one port ---------------------------------------------------------------------------------- */
 
 void control_port_init(struct control_port *p, struct control *c, const struct port_spec *spec);
 void control_port_finish(struct control_port *p);
@@ -152,10 +152,6 @@ void control_port_guest_running(struct control_port *p, bool running);
 void control_port_timer(struct control_port *p, unsigned kind);
 void control_port_set_link(struct control_port *p, int nic, bool up); /* nic -1: the port */
 void control_port_set_mode(struct control_port *p, bool manual);
-
-/* The datapath confirmed the oldest step, or refused the one with this seq. */
-void control_port_links_applied(struct control_port *p, const struct msg_links_applied *applied);
-void control_port_step_refused(struct control_port *p, uint32_t seq);
 void control_port_datapath_gone(struct control_port *p);
 
 /* What query-ports calls `state`. */
@@ -165,5 +161,19 @@ enum port_state control_port_state(const struct control_port *p);
 
 /* Index of the NIC that plays the part, -1 when there is none. */
 int control_port_nic_of(const struct control_port *p, enum switch_nic which);
+
+/* --- steps.c: links of one port ---------------------------------------------------------------------------------- */
+
+/* Asks for the wanted links as one step, if they differ from what was wanted before. `step` says active, reason and the rest. */
+void control_port_order(struct control_port *p, const bool up[PORT_NICS], struct port_step step,
+			uint64_t cause_ns);
+
+/* It has happened: events. Old links go down first, then new ones up: the guest never has two. */
+void control_port_carry_out(struct control_port *p, const struct port_step *step,
+			    uint64_t duration_ns);
+
+/* The datapath confirmed the oldest step, or refused the one with this seq. */
+void control_port_links_applied(struct control_port *p, const struct msg_links_applied *applied);
+void control_port_step_refused(struct control_port *p, uint32_t seq);
 
 #endif
