@@ -82,22 +82,55 @@ static void log_as_json(enum log_level level, const char *text)
 	json_object_put(event);
 }
 
-static int start_qemu(struct service *s, const struct guest *guest, struct error *err)
+#define CARDS_MAX (PORTS_MAX * PORT_NICS)
+#define KEEP_MAX  (1 + CARDS_MAX * 2 * QUEUES_MAX)
+
+/* All descriptors that QEMU inherits. */
+static unsigned fds_to_keep(const struct qemu_setup *setup, int keep[KEEP_MAX])
+{
+	unsigned count = 0;
+
+	keep[count++] = setup->qmp_fd;
+	for (unsigned i = 0; i < setup->cards; i++) {
+		const struct qemu_card_fds *card = &setup->card_fds[i];
+
+		for (unsigned n = 0; n < card->taps; n++)
+			keep[count++] = card->tap[n];
+		for (unsigned n = 0; n < card->vhosts; n++)
+			keep[count++] = card->vhost[n];
+	}
+	return count;
+}
+
+static int start_with(struct service *s, const struct guest *guest, const struct qemu_setup *setup,
+		      struct error *err)
 {
 	struct qemu_arguments arguments;
+	int keep[KEEP_MAX];
+	int rc = qemu_arguments_build(&arguments, &guest->line, guest->port, guest->ports, setup,
+				      err);
+
+	if (rc < 0)
+		return rc;
+	rc = qemu_process_start(&s->qemu, arguments.argv, keep, fds_to_keep(setup, keep), err);
+	qemu_arguments_finish(&arguments);
+	service_qemu_has_fds(s);
+	return rc;
+}
+
+static int start_qemu(struct service *s, const struct guest *guest, struct error *err)
+{
+	struct qemu_card_fds cards[CARDS_MAX];
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_set(err, -errno, "cannot make a socket pair: %s", strerror(errno));
 	struct qemu_setup setup = { .program = guest->has_program ? &guest->program : NULL,
 				    .socket_dir = service_socket_dir(s),
+				    .card_fds = cards,
+				    .cards = service_card_fds(s, cards),
 				    .qmp_fd = pair[1] };
-	int rc = qemu_arguments_build(&arguments, &guest->line, guest->port, guest->ports, &setup,
-				      err);
-	if (rc == 0) {
-		rc = qemu_process_start(&s->qemu, arguments.argv, &pair[1], 1, err);
-		qemu_arguments_finish(&arguments);
-	}
+	int rc = start_with(s, guest, &setup, err);
 	close(pair[1]);
 	if (rc < 0) {
 		close(pair[0]);
@@ -116,6 +149,9 @@ static void tell_start(const struct service *s, const struct guest *guest)
 			guest->name, p->id, p->nic[0].model, p->nics > 1 ? " + " : "",
 			p->nics > 1 ? p->nic[1].model : "", p->backend.type, ifname[0] ? " " : "",
 			ifname, mac_format(p->mac, mac));
+		if (guest->place_why[i][0])
+			fprintf(stderr, "anynic: guest %s: port %s: %s\n", guest->name, p->id,
+				guest->place_why[i]);
 	}
 	fprintf(stderr, "anynic: guest %s: control socket %s\n", guest->name, s->place.qmp);
 }
@@ -137,14 +173,16 @@ int verb_run(int argc, char **argv)
 	if (rc == 0)
 		rc = guest_prepare(&guest, &o.request, &err);
 	if (rc == 0) {
+		bool waits = guest.line.stopped || guest.line.incoming;
+		bool moves = qemu_moves_links(guest.port, guest.ports);
 		struct service_options options = { .name = guest.name,
 						   .qmp = o.qmp,
 						   .ports = guest.port,
 						   .count = guest.ports,
 						   .vcpus = guest.line.vcpus,
 						   .cpu = -1,
-						   .running = !guest.line.stopped &&
-							      !guest.line.incoming,
+						   .running = !waits && !moves,
+						   .go_on = !waits && moves,
 						   .json = o.json };
 		rc = service_open(&s, &options, &err);
 	}

@@ -97,6 +97,12 @@ int verb_serve(int argc, char **argv)
 	int rc = service_signals(&s, &err);
 	if (rc == 0)
 		rc = guest_prepare(&guest, &o.request, &err);
+	for (unsigned i = 0; rc == 0 && i < guest.ports; i++)
+		if (guest.port[i].nic[0].place == PLACE_QEMU)
+			rc = error_set(&err, -EINVAL,
+				       "port %s: place=qemu is for `run`, which starts a QEMU; "
+				       "`serve` has cards of its own only",
+				       guest.port[i].id);
 	if (rc == 0) {
 		struct service_options options = { .name = guest.name,
 						   .qmp = o.qmp,

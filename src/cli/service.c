@@ -80,40 +80,63 @@ static int nic_listen(struct service *s, const struct nic_spec *nic, struct erro
 	return fd;
 }
 
+/* Where a port's backend is, or one of them when each card of QEMU's has its own. */
+static struct opened_backend *backend_of(const struct service *s, unsigned port, unsigned nic)
+{
+	return &s->backend[port * PORT_NICS + nic];
+}
+
+static unsigned backends_of(const struct port_spec *p)
+{
+	return port_in_datapath(p) ? 1 : p->nics;
+}
+
+static int open_backend(struct service *s, unsigned port, unsigned nic, struct error *err)
+{
+	const struct port_spec *p = &s->options.ports[port];
+	struct opened_backend *b = backend_of(s, port, nic);
+	struct loop_source *helper = &s->helper_source[port * PORT_NICS + nic];
+	struct backend_request request = { .spec = &p->backend,
+					   .guest = s->options.name,
+					   .port = p->id };
+
+	memcpy(request.mac, p->mac, MAC_LEN);
+	for (unsigned n = 0; n < p->nics; n++)
+		if (port_in_datapath(p) || n == nic)
+			request.queues = MAX(request.queues, p->nic[n].queues);
+	int rc = host_backend_open(&request, b, err);
+	if (rc < 0) {
+		error_prefix(err, "port %s", p->id);
+		return rc;
+	}
+	/* what the kernel chose, or a descriptor brought along */
+	str_copy(s->control.port[port].spec.backend.ifname,
+		 sizeof(s->control.port[port].spec.backend.ifname), b->ifname);
+	if (b->pidfd < 0)
+		return 0;
+	*helper =
+		(struct loop_source){ .fd = b->pidfd, .kind = KIND_HELPER_PROCESS, .index = port };
+	loop_watch(&s->loop, helper, EPOLLIN);
+	return 0;
+}
+
 static int open_backends(struct service *s, struct error *err)
 {
-	s->backend = calloc(s->options.count, sizeof(*s->backend));
-	s->helper_source = calloc(s->options.count, sizeof(*s->helper_source));
+	unsigned room = s->options.count * PORT_NICS;
+	int rc = 0;
+
+	s->backend = calloc(room, sizeof(*s->backend));
+	s->helper_source = calloc(room, sizeof(*s->helper_source));
 	if (!s->backend || !s->helper_source)
 		return error_set(err, -ENOMEM, "out of memory");
-	for (unsigned i = 0; i < s->options.count; i++) {
+	for (unsigned i = 0; i < room; i++) {
 		s->backend[i].pidfd = -1;
 		s->helper_source[i].fd = -1;
 	}
-	for (unsigned i = 0; i < s->options.count; i++) {
-		const struct port_spec *p = &s->options.ports[i];
-		struct backend_request request = { .spec = &p->backend,
-						   .guest = s->options.name,
-						   .port = p->id };
-		memcpy(request.mac, p->mac, MAC_LEN);
-		for (unsigned n = 0; n < p->nics; n++)
-			request.queues = MAX(request.queues, p->nic[n].queues);
-		int rc = host_backend_open(&request, &s->backend[i], err);
-		if (rc < 0) {
-			error_prefix(err, "port %s", p->id);
-			return rc;
-		}
-		/* what the kernel chose, or a descriptor brought along */
-		str_copy(s->control.port[i].spec.backend.ifname,
-			 sizeof(s->control.port[i].spec.backend.ifname), s->backend[i].ifname);
-		if (s->backend[i].pidfd < 0)
-			continue;
-		s->helper_source[i] = (struct loop_source){ .fd = s->backend[i].pidfd,
-							    .kind = KIND_HELPER_PROCESS,
-							    .index = i };
-		loop_watch(&s->loop, &s->helper_source[i], EPOLLIN);
-	}
-	return 0;
+	for (unsigned i = 0; i < s->options.count; i++)
+		for (unsigned n = 0; rc == 0 && n < backends_of(&s->options.ports[i]); n++)
+			rc = open_backend(s, i, n, err);
+	return rc;
 }
 
 static int open_rom(const struct nic_spec *nic, struct error *err)
@@ -147,7 +170,7 @@ static int open_nic(struct service *s, const struct nic_spec *nic, int *fds, uns
 static int send_port(struct service *s, unsigned i, uint32_t *seq, struct error *err)
 {
 	struct msg_port_add add = { .spec = s->options.ports[i] };
-	struct opened_backend *b = &s->backend[i];
+	struct opened_backend *b = backend_of(s, i, 0);
 	int fds[FD_PASS_MAX] = { 0 };
 	unsigned nfds = b->nfds;
 	int rc = 0;
@@ -175,6 +198,14 @@ static int send_port(struct service *s, unsigned i, uint32_t *seq, struct error 
 
 _Static_assert(QUEUES_MAX + 2 * PORT_NICS <= FD_PASS_MAX, "a port fits one message");
 
+static bool uses_datapath(const struct service *s)
+{
+	for (unsigned i = 0; i < s->options.count; i++)
+		if (port_in_datapath(&s->options.ports[i]))
+			return true;
+	return false;
+}
+
 static int hand_over_ports(struct service *s, struct error *err)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -185,17 +216,23 @@ static int hand_over_ports(struct service *s, struct error *err)
 	if (!seq)
 		return error_set(err, -ENOMEM, "out of memory");
 	/* never more workers than CPUs: many ports can share one */
-	unsigned workers = (unsigned)MIN((long)s->options.count, MAX(cpus, 1));
+	unsigned hosted = 0;
+	for (unsigned i = 0; i < s->options.count; i++)
+		hosted += port_in_datapath(&s->options.ports[i]);
+	unsigned workers = (unsigned)MIN((long)hosted, MAX(cpus, 1));
 	int rc = host_helper_find("anynic-datapath", path, sizeof(path), err);
 	if (rc == 0)
 		rc = datapath_start(&s->datapath, path, workers, err);
 	for (unsigned i = 0; rc == 0 && i < s->options.count; i++)
-		rc = send_port(s, i, &seq[i], err);
+		if (port_in_datapath(&s->options.ports[i]))
+			rc = send_port(s, i, &seq[i], err);
 	if (rc == 0) {
 		uint32_t started = datapath_send(&s->datapath, MSG_START, &start, sizeof(start));
 		rc = datapath_wait(&s->datapath, started, MSG_STARTED, err);
 	}
 	for (unsigned i = 0; rc == 0 && i < s->options.count; i++) {
+		if (!seq[i])
+			continue;
 		rc = datapath_wait(&s->datapath, seq[i], MSG_REPLY, err);
 		if (rc < 0)
 			error_prefix(err, "port %s", s->options.ports[i].id);
@@ -241,6 +278,17 @@ static int make_socket_folder(struct service *s, struct error *err)
 	return 0;
 }
 
+static void watch_datapath(struct service *s)
+{
+	if (s->datapath.sock < 0)
+		return;
+	s->datapath_source = (struct loop_source){ .fd = s->datapath.sock, .kind = KIND_DATAPATH };
+	s->datapath_process =
+		(struct loop_source){ .fd = s->datapath.pid_fd, .kind = KIND_DATAPATH_PROCESS };
+	loop_watch(&s->loop, &s->datapath_source, EPOLLIN);
+	loop_watch(&s->loop, &s->datapath_process, EPOLLIN);
+}
+
 int service_open(struct service *s, const struct service_options *o, struct error *err)
 {
 	s->options = *o;
@@ -258,7 +306,7 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 				  err);
 	if (rc == 0)
 		rc = open_backends(s, err);
-	if (rc == 0)
+	if (rc == 0 && uses_datapath(s))
 		rc = hand_over_ports(s, err);
 	if (rc == 0)
 		rc = tidy_start(&s->tidy, &s->place, err);
@@ -268,11 +316,7 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 			control_report(&s->control, &m);
 		return rc;
 	}
-	s->datapath_source = (struct loop_source){ .fd = s->datapath.sock, .kind = KIND_DATAPATH };
-	s->datapath_process =
-		(struct loop_source){ .fd = s->datapath.pid_fd, .kind = KIND_DATAPATH_PROCESS };
-	loop_watch(&s->loop, &s->datapath_source, EPOLLIN);
-	loop_watch(&s->loop, &s->datapath_process, EPOLLIN);
+	watch_datapath(s);
 	control_set_running(&s->control, o->running);
 	control_start(&s->control);
 	s->server = qmp_server_create(s->place.listen_fd, &s->loop, KIND_QMP_LISTEN,
@@ -293,7 +337,33 @@ int service_watch_qemu(struct service *s, int monitor_fd, struct error *err)
 		(struct loop_source){ .fd = qmp_client_fd(s->monitor), .kind = KIND_QEMU_MONITOR };
 	s->qemu_source = (struct loop_source){ .fd = s->qemu.pid_fd, .kind = KIND_QEMU_PROCESS };
 	loop_watch(&s->loop, &s->monitor_source, EPOLLIN);
+	control_set_monitor(&s->control, s->monitor, s->options.go_on);
 	return loop_watch(&s->loop, &s->qemu_source, EPOLLIN);
+}
+
+unsigned service_card_fds(struct service *s, struct qemu_card_fds *cards)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < s->options.count; i++) {
+		const struct port_spec *p = &s->options.ports[i];
+
+		for (unsigned n = 0; !port_in_datapath(p) && n < p->nics; n++) {
+			struct qemu_card_fds *card = &cards[count++];
+			const struct opened_backend *b = backend_of(s, i, n);
+
+			*card = (struct qemu_card_fds){ .taps = b->nfds };
+			str_copy(card->nic, sizeof(card->nic), p->nic[n].id);
+			memcpy(card->tap, b->fds, sizeof(card->tap));
+		}
+	}
+	return count;
+}
+
+void service_qemu_has_fds(struct service *s)
+{
+	for (unsigned i = 0; i < s->options.count * PORT_NICS; i++)
+		opened_backend_close_fds(&s->backend[i]);
 }
 
 /* --- running ----------------------------------------------------------------------------------------------------- */
@@ -345,15 +415,19 @@ static void read_monitor(struct service *s, uint32_t events)
 		case QMP_ITEM_REPLY:
 			if (item.id == s->status_id)
 				control_set_running(&s->control, qmp_status_is_running(item.data));
+			else
+				control_qemu_replied(&s->control, item.id, NULL);
 			break;
 		case QMP_ITEM_EVENT:
 			control_qemu_event(&s->control, item.name, item.data);
 			break;
 		case QMP_ITEM_ERROR:
-			log_warning("QEMU's monitor: %s", item.text);
+			if (!control_qemu_replied(&s->control, item.id, item.text))
+				log_warning("QEMU's monitor: %s", item.text);
 			break;
 		case QMP_ITEM_CLOSED:
 			loop_unwatch(&s->loop, &s->monitor_source);
+			control_set_monitor(&s->control, NULL, false);
 			qmp_client_destroy(s->monitor);
 			s->monitor = NULL;
 			return;
@@ -377,9 +451,9 @@ static void helper_ended(struct service *s, unsigned i)
 {
 	int status = 0;
 
-	loop_unwatch(&s->loop, &s->helper_source[i]);
-	waitpid(s->backend[i].pid, &status, 0);
-	s->backend[i].pid = 0;
+	loop_unwatch(&s->loop, &s->helper_source[i * PORT_NICS]);
+	waitpid(backend_of(s, i, 0)->pid, &status, 0);
+	backend_of(s, i, 0)->pid = 0;
 	if (s->ending || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
 		return; /* it follows the datapath, whose end is told */
 	log_error("port %s: the process behind its backend ended (%s %d); the port has no network "
@@ -492,7 +566,7 @@ void service_close(struct service *s)
 	if (s->monitor)
 		qmp_client_destroy(s->monitor);
 	datapath_finish(&s->datapath);
-	for (unsigned i = 0; s->backend && i < s->options.count; i++)
+	for (unsigned i = 0; s->backend && i < s->options.count * PORT_NICS; i++)
 		opened_backend_close(&s->backend[i]);
 	free(s->backend);
 	free(s->helper_source);

@@ -11,6 +11,7 @@
 #include "control/place.h"
 #include "control/tidy.h"
 #include "host/open.h"
+#include "qemu/arguments.h"
 #include "qemu/process.h"
 #include "qemu/qmp_client.h"
 
@@ -24,6 +25,7 @@ struct service_options {
 	unsigned vcpus; /* 0 = unknown */
 	int cpu;	/* -1 = not pinned */
 	bool running;	/* the guest's CPUs run from the start */
+	bool go_on;	/* QEMU was started stopped for the links' sake: it is continued */
 	bool json;	/* events as JSON on stderr */
 };
 
@@ -36,7 +38,7 @@ struct service {
 	struct control control;
 	struct qmp_server *server;
 	struct commands commands;
-	struct opened_backend *backend; /* one for each port */
+	struct opened_backend *backend; /* PORT_NICS for each port; most use the first alone */
 	struct qemu_process qemu;
 	struct qmp_client *monitor; /* of QEMU; NULL = none */
 	uint64_t status_id;	    /* of the query-status under way */
@@ -57,6 +59,12 @@ int service_open(struct service *s, const struct service_options *options, struc
 
 /* The folder of the NICs' sockets, for QEMU's command line. */
 const char *service_socket_dir(const struct service *s);
+
+/* What QEMU inherits for its own cards: at most PORTS_MAX * PORT_NICS of them. Returns how many. */
+unsigned service_card_fds(struct service *s, struct qemu_card_fds *cards);
+
+/* QEMU has its copies of them. */
+void service_qemu_has_fds(struct service *s);
 
 /* QEMU runs: `monitor_fd` is our end of its monitor. Takes it, also on failure. */
 int service_watch_qemu(struct service *s, int monitor_fd, struct error *err);

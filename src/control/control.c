@@ -292,6 +292,8 @@ void control_datapath_gone(struct control *c)
 	log_error("%s; the guest goes on without network: start it again", c->datapath->why);
 	for (unsigned i = 0; i < c->ports; i++) {
 		struct control_port *p = &c->port[i];
+		if (!port_in_datapath(&p->spec))
+			continue;
 		str_copy(p->backend_reason, sizeof(p->backend_reason), c->datapath->why);
 		p->backend_up = false;
 		tell_backend(p);
@@ -303,7 +305,7 @@ void control_datapath_gone(struct control *c)
 
 void control_timer(struct control *c, unsigned kind, struct control_port *port)
 {
-	if (!c->datapath_gone)
+	if (!c->datapath_gone || !port_in_datapath(&port->spec))
 		control_port_timer(port, kind);
 }
 
@@ -318,6 +320,24 @@ void control_set_running(struct control *c, bool running)
 		datapath_send(c->datapath, MSG_GUEST_RUN, &run, sizeof(run));
 	for (unsigned i = 0; i < c->ports; i++)
 		control_port_guest_running(&c->port[i], running);
+}
+
+void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_on)
+{
+	c->monitor = monitor;
+	for (unsigned i = 0; monitor && i < c->ports; i++)
+		control_port_tell_qemu(&c->port[i]);
+	c->continuing = monitor && go_on;
+	if (c->continuing)
+		qmp_client_cont(monitor);
+}
+
+bool control_qemu_replied(struct control *c, uint64_t id, const char *error)
+{
+	for (unsigned i = 0; i < c->ports; i++)
+		if (control_port_qemu_replied(&c->port[i], id, error))
+			return true;
+	return false;
 }
 
 static void guest_was_reset(struct control *c, json_object *data)
@@ -350,7 +370,9 @@ void control_qemu_event(struct control *c, const char *name, json_object *data)
 		control_set_running(c, false);
 		break;
 	case EVENT_RESUME:
-		control_event(c, EVENT_RESUME, json_object_get(data));
+		if (!c->continuing)
+			control_event(c, EVENT_RESUME, json_object_get(data));
+		c->continuing = false;
 		control_set_running(c, true);
 		break;
 	default:

@@ -18,6 +18,7 @@
 #include "loop/loop.h"
 #include "nic/driver_status.h"
 #include "port/switch.h"
+#include "qemu/qmp_client.h"
 
 /* Everything that a control process waits for. */
 enum control_kind {
@@ -51,9 +52,11 @@ struct control_nic {
 	uint64_t bus_reset_ns; /* of the last bus reset; 0 = none */
 };
 
-/* A change of links that the datapath was told and has not confirmed. */
+/* A change of links that was asked for and is not confirmed. */
 struct port_step {
-	uint32_t seq;
+	uint32_t seq; /* the datapath's; 0 = it has confirmed, or has no part in it */
+	uint64_t link_id[PORT_NICS]; /* of QEMU's set_link; 0 likewise */
+	uint64_t cause_ns, duration_ns;
 	bool up[PORT_NICS];
 	int active; /* index, -1 = none */
 	enum switch_reason reason;
@@ -85,9 +88,11 @@ struct control_port {
 };
 
 struct control {
-	const char *name;	   /* of the guest; borrowed */
-	struct loop *loop;	   /* borrowed */
-	struct datapath *datapath; /* borrowed; NULL = none yet */
+	const char *name;	    /* of the guest; borrowed */
+	struct loop *loop;	    /* borrowed */
+	struct datapath *datapath;  /* borrowed; NULL = none yet */
+	struct qmp_client *monitor; /* QEMU's, borrowed; NULL = none */
+	bool continuing;	    /* we continue the guest that we started stopped: no news */
 	struct control_port *port;
 	unsigned ports;
 	bool running; /* the guest's CPUs run, as far as QEMU told */
@@ -122,6 +127,13 @@ void control_timer(struct control *c, unsigned kind, struct control_port *port);
 
 /* An event of QEMU. RESET, SHUTDOWN, STOP, RESUME matter; others are ignored. `data` is borrowed, may be NULL. */
 void control_qemu_event(struct control *c, const char *name, json_object *data);
+
+/* QEMU's monitor is there (borrowed), or gone (NULL). Its cards get their links; then, if `go_on`, a guest that we had QEMU start
+ * stopped goes on. */
+void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_on);
+
+/* QEMU answered a command; `error` NULL = with success. False when the command was not ours. */
+bool control_qemu_replied(struct control *c, uint64_t id, const char *error);
 
 /* The guest's CPUs run or not, as query-status told (no event). */
 void control_set_running(struct control *c, bool running);
@@ -171,6 +183,12 @@ void control_port_order(struct control_port *p, const bool up[PORT_NICS], struct
 /* It has happened: events. Old links go down first, then new ones up: the guest never has two. */
 void control_port_carry_out(struct control_port *p, const struct port_step *step,
 			    uint64_t duration_ns);
+
+/* QEMU answered; `error` NULL = it did as it was told. False when the id is none of this port's. */
+bool control_port_qemu_replied(struct control_port *p, uint64_t id, const char *error);
+
+/* Tells QEMU the links as they should be: it has just come. */
+void control_port_tell_qemu(struct control_port *p);
 
 /* The datapath confirmed the oldest step, or refused the one with this seq. */
 void control_port_links_applied(struct control_port *p, const struct msg_links_applied *applied);

@@ -337,4 +337,5 @@ void control_port_datapath_gone(struct control_port *p)
 	control_port_carry_out(p, &step, 0);
 	p->wanted_active = -1;
 	memset(p->wanted, 0, sizeof(p->wanted));
+	control_port_tell_qemu(p);
 }

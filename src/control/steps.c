@@ -1,4 +1,6 @@
-/* One step of a port: links and active NIC are asked of the datapath, and what it confirms becomes events. */
+/* One step of a port: links and the active NIC are asked of the datapath and, for cards on its side, of QEMU; what they confirm
+ * becomes events.
+ */
 #include <string.h>
 
 #include "control/control.h"
@@ -81,15 +83,44 @@ static struct port_step take_step(struct control_port *p, unsigned at)
 	return step;
 }
 
+static bool waits_for_qemu(const struct port_step *step)
+{
+	for (unsigned i = 0; i < PORT_NICS; i++)
+		if (step->link_id[i])
+			return true;
+	return false;
+}
+
+/* Steps happen in the order in which they were asked for, each when all whom it concerns have said so. */
+static void finish_steps(struct control_port *p)
+{
+	while (p->steps && !p->step[0].seq && !waits_for_qemu(&p->step[0])) {
+		struct port_step step = take_step(p, 0);
+
+		control_port_carry_out(p, &step, step.duration_ns);
+	}
+}
+
+static struct port_step *first_at_datapath(struct control_port *p)
+{
+	for (unsigned i = 0; i < p->steps; i++)
+		if (p->step[i].seq)
+			return &p->step[i];
+	return NULL;
+}
+
 void control_port_links_applied(struct control_port *p, const struct msg_links_applied *applied)
 {
-	if (p->steps == 0) {
+	struct port_step *step = first_at_datapath(p);
+
+	if (!step) {
 		log_warning("port %s: the datapath confirmed links that nobody asked for",
 			    p->spec.id);
 		return;
 	}
-	struct port_step step = take_step(p, 0);
-	control_port_carry_out(p, &step, applied->duration_ns);
+	step->seq = 0;
+	step->duration_ns = MAX(step->duration_ns, applied->duration_ns);
+	finish_steps(p);
 }
 
 void control_port_step_refused(struct control_port *p, uint32_t seq)
@@ -99,37 +130,86 @@ void control_port_step_refused(struct control_port *p, uint32_t seq)
 			continue;
 		take_step(p, i);
 		log_error("port %s: the datapath refused to set links", p->spec.id);
+		finish_steps(p);
 		return;
 	}
 }
 
-/* --- what is asked of the datapath ------------------------------------------------------------------------------ */
+bool control_port_qemu_replied(struct control_port *p, uint64_t id, const char *error)
+{
+	for (unsigned i = 0; i < p->steps; i++)
+		for (unsigned n = 0; n < PORT_NICS; n++) {
+			struct port_step *step = &p->step[i];
 
-/* Sends the wanted links as one step, if they differ from what was wanted before. `step` says active, reason and the rest. */
+			if (step->link_id[n] != id)
+				continue;
+			step->link_id[n] = 0;
+			if (step->cause_ns)
+				step->duration_ns = monotonic_ns() - step->cause_ns;
+			if (error)
+				log_error("%s: QEMU did not set its link: %s", p->spec.nic[n].id,
+					  error);
+			finish_steps(p);
+			return true;
+		}
+	return false;
+}
+
+/* --- what is asked ---------------------------------------------------------------------------------------------- */
+
+/* The links of QEMU's cards that go this way. */
+static void ask_qemu(struct control_port *p, struct port_step *step, bool up)
+{
+	for (unsigned i = 0; i < p->spec.nics; i++)
+		if (p->spec.nic[i].netdev != NETDEV_NONE && step->up[i] == up && p->wanted[i] != up)
+			step->link_id[i] =
+				qmp_client_set_link(p->control->monitor, p->spec.nic[i].id, up);
+}
+
+/* False when nobody is there to do it. */
+static bool ask_datapath(struct control_port *p, struct port_step *step)
+{
+	struct control *c = p->control;
+	struct msg_port_links links = { .active = (int8_t)step->active,
+					.cause_ns = step->cause_ns };
+
+	if (!port_in_datapath(&p->spec))
+		return true;
+	if (!c->datapath || c->datapath_gone)
+		return false;
+	str_copy(links.port, sizeof(links.port), p->spec.id);
+	for (unsigned i = 0; i < PORT_NICS; i++)
+		links.up[i] = step->up[i];
+	step->seq = datapath_send(c->datapath, MSG_PORT_LINKS, &links, sizeof(links));
+	return step->seq != 0;
+}
+
 void control_port_order(struct control_port *p, const bool up[PORT_NICS], struct port_step step,
 			uint64_t cause_ns)
 {
-	struct control *c = p->control;
-	struct msg_port_links links = { .active = (int8_t)step.active, .cause_ns = cause_ns };
-
 	if (step.active == p->wanted_active && memcmp(up, p->wanted, sizeof(p->wanted)) == 0)
 		return;
-	if (!c->datapath || c->datapath_gone)
+	memcpy(step.up, up, sizeof(step.up));
+	step.cause_ns = cause_ns;
+	if (!ask_datapath(p, &step))
 		return;
-	str_copy(links.port, sizeof(links.port), p->spec.id);
-	for (unsigned i = 0; i < PORT_NICS; i++) {
-		links.up[i] = up[i];
-		step.up[i] = up[i];
+	if (p->control->monitor) {
+		ask_qemu(p, &step, false);
+		ask_qemu(p, &step, true);
 	}
-	step.seq = datapath_send(c->datapath, MSG_PORT_LINKS, &links, sizeof(links));
-	if (!step.seq)
-		return;
 	memcpy(p->wanted, up, sizeof(p->wanted));
 	p->wanted_active = step.active;
-	if (p->steps ==
-	    PORT_STEPS) { /* a datapath that lags this far behind: do not wait for its times */
+	if (p->steps == PORT_STEPS) { /* who lags this far behind is not waited for */
 		struct port_step oldest = take_step(p, 0);
 		control_port_carry_out(p, &oldest, 0);
 	}
 	p->step[p->steps++] = step;
+	finish_steps(p);
+}
+
+void control_port_tell_qemu(struct control_port *p)
+{
+	for (unsigned i = 0; p->control->monitor && i < p->spec.nics; i++)
+		if (p->spec.nic[i].netdev != NETDEV_NONE)
+			qmp_client_set_link(p->control->monitor, p->spec.nic[i].id, p->wanted[i]);
 }

@@ -269,7 +269,7 @@ static bool memory_is_mapped(const struct port_spec *ports, unsigned count)
 
 static void add_stop(struct builder *b)
 {
-	if (b->line->stopped)
+	if (b->line->stopped || b->line->incoming)
 		return;
 	builder_begin(b, "start-stopped",
 		      "QEMU's links are set before the first instruction of the guest, which "

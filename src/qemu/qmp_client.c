@@ -326,6 +326,20 @@ uint64_t qmp_client_system_reset(struct qmp_client *c)
 	return qmp_client_send(c, "system_reset", NULL);
 }
 
+uint64_t qmp_client_set_link(struct qmp_client *c, const char *name, bool up)
+{
+	json_object *arguments = json_object_new_object();
+
+	json_object_object_add(arguments, "name", json_object_new_string(name));
+	json_object_object_add(arguments, "up", json_object_new_boolean(up));
+	return qmp_client_send(c, "set_link", arguments);
+}
+
+uint64_t qmp_client_cont(struct qmp_client *c)
+{
+	return qmp_client_send(c, "cont", NULL);
+}
+
 uint64_t qmp_client_quit(struct qmp_client *c)
 {
 	return qmp_client_send(c, "quit", NULL);

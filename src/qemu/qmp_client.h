@@ -55,6 +55,8 @@ uint64_t qmp_client_device_add(
 	json_object *device); /* takes it: an object of qemu_arguments.devices */
 uint64_t qmp_client_device_del(struct qmp_client *c, const char *id);
 uint64_t qmp_client_system_reset(struct qmp_client *c);
+uint64_t qmp_client_set_link(struct qmp_client *c, const char *name, bool up);
+uint64_t qmp_client_cont(struct qmp_client *c);
 uint64_t qmp_client_quit(struct qmp_client *c);
 uint64_t qmp_client_query_status(struct qmp_client *c);
 uint64_t qmp_client_query_cpus(struct qmp_client *c);
