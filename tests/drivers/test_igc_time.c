@@ -268,6 +268,55 @@ static void FIRST_counts_from_the_next_cycle(void **state)
 	assert_int_equal(d->m->wire[1].length, 61);
 }
 
+/* The backend has no room when they are due, and room again much later in the same cycle. */
+static void frames_that_were_due_do_not_wait_again_for_a_full_backend(void **state)
+{
+	struct igc_driver *d = *state;
+
+	start_schedule(d, LAUNCH);
+	d->m->wire_room = 0;
+	launch(d, 0, 50 * NS_PER_MS, FIRST);
+	launch(d, 1, 50 * NS_PER_MS, 0);
+	launch(d, 2, 700 * NS_PER_MS, 0);
+	igc_kick(d, 0);
+	machine_wait(d->m, 960 * NS_PER_MS);
+	assert_int_equal(igc_r(d, IGC_TDH), 0);
+	for (unsigned room = 0; room < 2; room++) { /* one after the other */
+		nic_kick(d->m->nic, 0);
+		machine_run(d->m);
+		assert_int_equal(d->m->frames, room);
+		machine_wait(d->m, 100 * NS_PER_MS);
+		d->m->wire_room = 1;
+	}
+	nic_kick(d->m->nic, 0);
+	machine_run(d->m);
+	assert_int_equal(d->m->frames, 2);
+	/* the third one has its own time, and is the last that was told to wait */
+	d->m->wire_room = 9;
+	machine_wait(d->m, 430 * NS_PER_MS);
+	assert_int_equal(d->m->frames, 2);
+	machine_wait(d->m, 20 * NS_PER_MS);
+	assert_int_equal(d->m->frames, 3);
+	assert_int_equal(d->m->wire[2].length, 62);
+}
+
+static void a_new_ring_has_no_frame_that_was_due(void **state)
+{
+	struct igc_driver *d = *state;
+
+	start_schedule(d, LAUNCH);
+	d->m->wire_room = 0;
+	launch(d, 0, 50 * NS_PER_MS, 0);
+	igc_kick(d, 0);
+	d->m->wire_room = 9;
+	igc_w(d, IGC_TXDCTL, 0);
+	igc_open(d);
+	start_schedule(d, LAUNCH);
+	launch(d, 0, 900 * NS_PER_MS, 0);
+	igc_kick(d, 0);
+	assert_int_equal(d->m->frames, 0);
+}
+
 static void other_queues_do_not_wait(void **state)
 {
 	struct igc_driver *d = *state;
@@ -388,6 +437,42 @@ static void a_frame_that_would_not_fit_waits_for_the_next_window(void **state)
 	assert_int_equal(d->m->frames, 2);
 }
 
+/* No register can say such a time, but a saved state can. */
+static void a_saved_clock_beyond_all_time_costs_none(void **state)
+{
+	struct igc_driver *d = *state;
+	struct igc_driver second = *d;
+	struct buffer out = { 0 };
+	struct error err = { 0 };
+	uint8_t mark[8], *at;
+
+	start_schedule(d, 0);
+	igc_w(d, IGC_TSAUXC, BIT(31)); /* stopped, so that the saved time is known */
+	igc_set_clock(d, 0x123456789abcull);
+	igc_w(d, IGC_STQT, 300 * 1000 * 1000);
+	igc_w(d, IGC_ENDQT, 300 * 1000 * 1000 + 5);
+	nic_save(d->m->nic, &out);
+	put_le64(mark, 0x123456789abcull);
+	at = memmem(out.data, out.length, mark, sizeof(mark));
+	assert_non_null(at);
+	put_le64(at, UINT64_MAX - 10 * NS_PER_MS);
+	second.m = machine_create("igc", -1, &err);
+	memcpy(second.m->ram, d->m->ram, RAM_SIZE);
+	assert_int_equal(nic_load(second.m->nic, out.data, out.length, &err), 0);
+	machine_set_bus(second.m, true);
+	igc_w(&second, IGC_TSAUXC, 0);
+	igc_post_frame(&second, 0, 0, frame_to(all, 60, 1), 60, 0, 0);
+	igc_kick(&second, 0);
+	unsigned wakes = 0;
+	while (second.m->frames == 0 && wakes++ < 9) {
+		uint64_t now = clock_now(&second.m->clock), due = second.m->nic->notes.deadline_ns;
+		machine_wait(second.m, due - now);
+	}
+	assert_int_equal(second.m->frames, 1); /* in the gate's window */
+	machine_destroy(second.m);
+	buffer_finish(&out);
+}
+
 /* However the schedule is set, nobody spins: the machine's timer is never nearer than a microsecond. */
 static void senseless_schedules_cost_no_time(void **state)
 {
@@ -435,6 +520,8 @@ int main(void)
 		T(a_frame_waits_for_its_launch_time),
 		T(a_launch_time_gone_by_is_now),
 		T(FIRST_counts_from_the_next_cycle),
+		T(frames_that_were_due_do_not_wait_again_for_a_full_backend),
+		T(a_new_ring_has_no_frame_that_was_due),
 		T(other_queues_do_not_wait),
 		T(a_base_in_the_future_counts_backwards),
 		T(a_moved_clock_moves_who_waits),
@@ -442,6 +529,7 @@ int main(void)
 		T(a_waiting_frame_is_saved_with_its_time),
 		T(a_closed_gate_opens_at_its_time),
 		T(a_frame_that_would_not_fit_waits_for_the_next_window),
+		T(a_saved_clock_beyond_all_time_costs_none),
 		T(senseless_schedules_cost_no_time),
 	};
 

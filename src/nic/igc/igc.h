@@ -85,10 +85,12 @@ struct igc_clock {
 	uint32_t wrapped_s; /* the second whose beginning was told (SYS_WRAP) */
 };
 
-/* The frame at the head of a queue that waits for its time. */
+/* Launch times of a queue: `released` frames at its head were due and found the backend full, the one behind them waits. */
 struct igc_launch {
 	uint64_t due_ns; /* time of the card's clock */
 	bool waits;
+	uint8_t released;
+	uint8_t seen; /* frames of this walk; not saved */
 };
 
 struct igc {
@@ -184,6 +186,10 @@ bool igc_tsn_on(const struct igc *c);
 /* True: nothing of this queue may leave now; the timer is set. */
 bool igc_gate_closed(struct igc *c, unsigned queue);
 bool igc_hold_frame(struct nic *nic, const struct intel_tx_frame *t);
+/* Around each walk of a queue: `taken` of the frames that were not held are gone. */
+void igc_launch_begin(struct igc *c, unsigned queue);
+void igc_launch_end(struct igc *c, unsigned queue, unsigned taken);
+void igc_launch_forget(struct igc *c, unsigned queue);
 void igc_tsn_changed(
 	struct igc *c); /* a register of the schedule or the clock: waiting queues look again */
 

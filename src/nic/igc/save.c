@@ -34,6 +34,7 @@ static void save_queues(const struct igc *c, struct buffer *out)
 		intel_tx_queue_save(&c->txq[q], out);
 		buffer_put_u8(out, c->launch[q].waits);
 		buffer_put_u64(out, c->launch[q].due_ns);
+		buffer_put_u8(out, c->launch[q].released);
 	}
 }
 
@@ -43,11 +44,14 @@ static bool load_queues(struct igc *c, struct reader *in)
 		intel_tx_queue_load(&c->txq[q], in);
 		c->launch[q].waits = reader_u8(in) & 1;
 		c->launch[q].due_ns = reader_u64(in);
+		uint8_t released = reader_u8(in);
+		c->launch[q].released = MIN(released, (uint8_t)FRAME_BATCH);
 	}
 	return true;
 }
 
-/* The registers of the clock were loaded before: they say how fast it runs. */
+/* The registers of the clock were loaded before: they say how fast it runs. It shows 32 bits of seconds; beyond that, sums of times
+ * would overflow, and a gate's timer would come every microsecond. */
 static void save_clock(const struct igc *c, struct buffer *out)
 {
 	buffer_put_u64(out, igc_clock_now(c));
@@ -56,7 +60,7 @@ static void save_clock(const struct igc *c, struct buffer *out)
 
 static bool load_clock(struct igc *c, struct reader *in)
 {
-	c->clock.base_ns = reader_u64(in);
+	c->clock.base_ns = reader_u64(in) % (NS_PER_S << 32);
 	c->clock.at_ns = nic_now(&c->nic);
 	c->clock.wrapped_s = reader_u32(in);
 	return true;

@@ -212,7 +212,7 @@ static void tx_ring_written(struct pci_device *dev, const struct reg *row, unsig
 	struct igc *c = igc_of_dev(dev);
 
 	(void)row, (void)value, (void)old;
-	c->launch[index].waits = false;
+	igc_launch_forget(c, index);
 	nic_kick(&c->nic, index);
 	igc_note(c);
 }

@@ -81,24 +81,55 @@ static uint64_t due_at(const struct igc *c, const struct intel_tx_frame *t)
 	return due - MIN(due, c->s.tsn.gtxoffset);
 }
 
+/* True while the launch time of a frame lies ahead. One that was due stays so, however long the backend has no room for it. */
+static bool not_yet(struct igc *c, struct igc_launch *l, const struct intel_tx_frame *t)
+{
+	if (l->seen++ < l->released)
+		return false;
+	if (!l->waits)
+		*l = (struct igc_launch){ .due_ns = due_at(c, t),
+					  .waits = true,
+					  .released = l->released,
+					  .seen = l->seen };
+	if (igc_clock_now(c) >= l->due_ns)
+		return false;
+	wait_until(c, l->due_ns);
+	return true;
+}
+
 bool igc_hold_frame(struct nic *nic, const struct intel_tx_frame *t)
 {
 	struct igc *c = igc_of(nic);
 	unsigned queue = t->frame->queue % IGC_QUEUES;
 	struct igc_launch *l = &c->launch[queue];
+	bool timed = c->s.tsn.txqctl[queue] & TXQCTL_LAUNCH;
 
-	if (c->s.tsn.txqctl[queue] & TXQCTL_LAUNCH) {
-		if (!l->waits)
-			*l = (struct igc_launch){ .due_ns = due_at(c, t), .waits = true };
-		if (igc_clock_now(c) < l->due_ns) {
-			wait_until(c, l->due_ns);
-			return true;
-		}
-	}
+	if (timed && not_yet(c, l, t))
+		return true;
 	if (igc_gate_closed(c, queue) || too_late(c, queue, t->frame))
 		return true;
-	l->waits = false;
+	if (timed && l->seen > l->released) {
+		l->released = l->seen;
+		l->waits = false;
+	}
 	return false;
+}
+
+void igc_launch_begin(struct igc *c, unsigned queue)
+{
+	c->launch[queue].seen = 0;
+}
+
+void igc_launch_end(struct igc *c, unsigned queue, unsigned taken)
+{
+	struct igc_launch *l = &c->launch[queue];
+
+	l->released -= (uint8_t)MIN(taken, l->released);
+}
+
+void igc_launch_forget(struct igc *c, unsigned queue)
+{
+	c->launch[queue] = (struct igc_launch){ 0 };
 }
 
 void igc_tsn_changed(struct igc *c)
@@ -106,7 +137,7 @@ void igc_tsn_changed(struct igc *c)
 	igc_time_plan(c);
 	for (unsigned q = 0; q < IGC_QUEUES; q++) {
 		if (!igc_tsn_on(c) || !(c->s.tsn.txqctl[q] & TXQCTL_LAUNCH))
-			c->launch[q].waits = false;
+			igc_launch_forget(c, q);
 		nic_kick(&c->nic, q);
 	}
 }

@@ -66,7 +66,9 @@ bool igc_transmit(struct nic *nic, unsigned queue)
 		.sent = igc_stamp_sent,
 	};
 
+	igc_launch_begin(c, queue);
 	intel_transmit(&tx, &result);
+	igc_launch_end(c, queue, result.frames);
 	if (nic->counters.bad_access != bad)
 		igc_check_ring(c, &q->ring);
 	if (result.frames)
