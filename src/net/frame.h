@@ -19,6 +19,7 @@
 #define FRAME_IOV_MAX 48u
 #define FRAME_HEAD    192u /* room for headers that a model rewrites (VLAN tag, segment headers) */
 #define FRAME_BATCH   64u
+#define BATCH_BYTES   (512u << 10) /* a model's batch ends with the frame that reaches this */
 
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4 /* kernel headers before 6.2 */
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5

@@ -104,6 +104,8 @@ struct nic {
 	struct nic_notes notes;
 	struct nic_counters counters;
 	struct driver_status status;
+	uint64_t
+		walked; /* bytes of all frames that transmit() has put together, sent or not: the owner ends its turn by it */
 	struct frame *batch; /* FRAME_BATCH frames of the worker's, for transmit; borrowed */
 };
 

@@ -195,14 +195,26 @@ static unsigned port_send(struct nic_sink *sink, struct nic *nic, struct frame *
 	return send_frames(p, frames, n);
 }
 
-static bool transmit_nic(struct port *p, struct nic *nic)
+static bool turn_over(const struct port *p, const struct nic *nic, uint64_t begin)
 {
-	uint32_t runnable = nic->notes.runnable;
+	return p->tx_budget == 0 || nic->walked - begin >= PORT_TURN_BYTES;
+}
+
+/* The queues behind the one that ended a turn come first in the next one. */
+static bool transmit_nic(struct port *p, unsigned index)
+{
+	struct nic *nic = p->nic[index];
+	uint32_t left = nic->notes.runnable;
+	uint64_t begin = nic->walked;
+	unsigned q = p->tx_first[index];
 	bool more = false;
 
 	nic->notes.runnable = 0;
-	for (unsigned q = 0; runnable; q++, runnable >>= 1) {
-		if (!(runnable & 1) || !nic->ops->transmit(nic, q))
+	for (; left && !turn_over(p, nic, begin); q = (q + 1) % 32) {
+		uint32_t bit = 1u << q;
+		bool runs = left & bit;
+		left &= ~bit;
+		if (!runs || !nic->ops->transmit(nic, q))
 			continue;
 		/* while the backend is blocked the ring stays as it is; port_unblock makes it runnable */
 		if (!p->tx_blocked) {
@@ -210,6 +222,8 @@ static bool transmit_nic(struct port *p, struct nic *nic)
 			more = true;
 		}
 	}
+	p->tx_first[index] = (uint8_t)q;
+	nic->notes.runnable |= left;
 	return more || nic->notes.runnable;
 }
 
@@ -226,7 +240,7 @@ bool port_transmit(struct port *p)
 	}
 	for (unsigned i = 0; i < p->nics; i++)
 		if (p->nic[i]->notes.runnable)
-			more |= transmit_nic(p, p->nic[i]);
+			more |= transmit_nic(p, i);
 	return more;
 }
 

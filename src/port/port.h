@@ -17,6 +17,9 @@
  * guest's register reads, wait for the end of the turn. */
 #define PORT_TURN_SEGMENTS 1024u
 
+/* What one turn takes from the rings of a NIC, before the batch that reaches it: sixteen queues may hold 64 MiB. */
+#define PORT_TURN_BYTES (1u << 20)
+
 /* Room of a worker for frames that software segmentation makes; used within one call. */
 struct port_scratch {
 	uint8_t *room;	     /* SCRATCH_SEGMENTS times FRAME_MAX bytes */
@@ -62,6 +65,7 @@ struct port {
 		*tx_rest; /* a copy of the frame of which some segments went out before that ... */
 	unsigned tx_rest_done;	      /* ... and how many of them; 0 = there is none */
 	unsigned tx_budget;	      /* segments that may still be made in this turn */
+	uint8_t tx_first[PORT_NICS];  /* the queue with which the next turn begins */
 	struct port_scratch *scratch; /* borrowed */
 
 	struct port_counters counters;
@@ -96,7 +100,7 @@ static inline bool port_wants_rx(const struct port *p)
 	return !p->stopped && !port_rx_waits(p);
 }
 
-/* One batch of each runnable queue of each NIC. True when some queue has more. */
+/* One batch of each runnable queue of each NIC, until the turn is over. True when some queue has more. */
 bool port_transmit(struct port *p);
 
 /* tx_blocked and the backend can be written (again): everything is runnable. */

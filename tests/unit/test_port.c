@@ -46,6 +46,7 @@ static bool fake_transmit(struct nic *nic, unsigned queue)
 		frame_set_linear(&frame, f->data, sizeof(f->data));
 		if (f->large)
 			frame = *f->large;
+		nic->walked += frame.length;
 		if (nic_send(nic, &frame, 1) == 0)
 			return false; /* as the models do: the owner comes back */
 		f->sent++;
@@ -404,6 +405,28 @@ static void a_queue_that_waits_goes_on_though_another_one_got_through(void **sta
 	assert_int_equal(fb.got, 13);
 }
 
+static void a_queue_without_end_leaves_turns_to_the_others(void **state)
+{
+	(void)state;
+	static uint8_t big[60000] = { 2 };
+	struct frame frame;
+
+	frame_set_linear(&frame, big, sizeof(big));
+	legacy->large = &frame;
+	links(true, false, 0);
+	legacy->posted = UINT32_MAX;
+	legacy->posted_second = 50;
+	nic_kick(&legacy->nic, 0);
+	nic_kick(&legacy->nic, 1);
+	for (unsigned i = 0; i < 30; i++) {
+		uint64_t before = port.counters.tx_bytes;
+		assert_true(port_transmit(&port));
+		assert_true(port.counters.tx_bytes - before <=
+			    PORT_TURN_BYTES + 4 * sizeof(big)); /* a batch is four frames here */
+	}
+	assert_int_equal(legacy->posted_second, 0);
+}
+
 static void segments_are_made_for_a_backend_that_cannot(void **state)
 {
 	(void)state;
@@ -634,6 +657,7 @@ int main(void)
 		T(a_stream_goes_as_one_frame_to_a_backend_that_takes_it),
 		T(a_joined_frame_goes_as_a_whole_or_stays_as_a_whole),
 		T(a_queue_that_waits_goes_on_though_another_one_got_through),
+		T(a_queue_without_end_leaves_turns_to_the_others),
 		T(segments_are_made_for_a_backend_that_cannot),
 		T(the_rest_of_a_large_frame_is_no_other_frame_s),
 		T(a_frame_of_eight_thousand_segments_takes_many_turns),

@@ -362,6 +362,7 @@ void intel_transmit(struct intel_tx *tx, struct intel_tx_result *result)
 {
 	struct walk w; /* large: only what is used is set */
 	enum gather end = GATHER_FRAME;
+	uint32_t bytes = 0;
 
 	*result = (struct intel_tx_result){ 0 };
 	w.tx = tx;
@@ -369,10 +370,12 @@ void intel_transmit(struct intel_tx *tx, struct intel_tx_result *result)
 	if (!intel_ring_open(tx->nic, tx->ring, INTEL_DESC_SIZE, &w.ring))
 		return;
 	w.at = w.ring.head;
-	while (w.jobs < FRAME_BATCH && end == GATHER_FRAME) {
+	while (w.jobs < FRAME_BATCH && bytes < BATCH_BYTES && end == GATHER_FRAME) {
 		end = gather(&w, &tx->nic->batch[w.jobs]);
+		bytes += tx->nic->batch[w.jobs].length;
 		w.jobs += end == GATHER_FRAME;
 	}
+	tx->nic->walked += bytes;
 	unsigned done = send_jobs(&w, result);
 	bool all = done == w.jobs;
 	if (all && end == GATHER_NOTHING)

@@ -258,9 +258,10 @@ static bool transmit_ring(struct rtl8139 *r, enum rtl8139_ring ring)
 	struct frame *frames = r->nic.batch;
 	enum gather end = GATHER_FRAME;
 	uint16_t causes = 0;
+	uint32_t bytes = 0;
 	unsigned n = 0;
 
-	while (n < FRAME_BATCH) {
+	while (n < FRAME_BATCH && bytes < BATCH_BYTES) {
 		struct descriptor first;
 		end = gather(&w, &frames[n], &w.job[n], &first);
 		if (end == GATHER_FRAME && needs_head(&first)) {
@@ -270,8 +271,9 @@ static bool transmit_ring(struct rtl8139 *r, enum rtl8139_ring ring)
 		}
 		if (end != GATHER_FRAME)
 			break;
-		n++;
+		bytes += frames[n++].length;
 	}
+	r->nic.walked += bytes;
 	unsigned taken = n ? hand_on(r, frames, n) : 0, descriptors = 0;
 	for (unsigned i = 0; i < taken; i++) {
 		give_back(&w, &w.job[i]);

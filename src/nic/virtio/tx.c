@@ -10,7 +10,8 @@ struct batch {
 		bool frame;
 	} chain[FRAME_BATCH];
 	unsigned chains, frames;
-	bool spilled; /* the one spill buffer is in use */
+	uint32_t bytes; /* of the frames */
+	bool spilled;	/* the one spill buffer is in use */
 };
 
 /* Takes `n` bytes from the front of the frame's pieces. */
@@ -63,7 +64,7 @@ static enum drop_reason make_frame(const struct virtio_net *v, const struct ring
 /* Pops up to a batch. False: the ring is broken (what was popped before it is fine). */
 static bool gather(struct virtio_net *v, struct ring *r, unsigned pair, struct batch *b)
 {
-	while (b->chains < FRAME_BATCH) {
+	while (b->chains < FRAME_BATCH && b->bytes < BATCH_BYTES) {
 		struct frame *f = &v->nic.batch[b->frames];
 		struct ring_chain c = {
 			.out = { .iov = f->iov, .max = FRAME_IOV_MAX },
@@ -85,6 +86,7 @@ static bool gather(struct virtio_net *v, struct ring *r, unsigned pair, struct b
 		b->chain[b->chains++].frame = bad == DROP_NONE;
 		if (bad == DROP_NONE) {
 			b->frames++;
+			b->bytes += f->length;
 			b->spilled |= c.spilled != 0;
 		}
 	}
@@ -115,6 +117,7 @@ bool virtio_transmit_pair(struct virtio_net *v, unsigned pair)
 		return false;
 	ring_kicks_off(r);
 	bool fine = gather(v, r, pair, &b);
+	v->nic.walked += b.bytes;
 	unsigned taken = b.frames ? nic_send(&v->nic, v->nic.batch, b.frames) : 0;
 	finish(r, &b, taken);
 	if (ring_publish(r))
