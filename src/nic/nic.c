@@ -23,6 +23,11 @@ void nic_command_changed(struct pci_device *dev)
 
 	mem_set_bus_master(&nic->mem, pci_bus_master(dev));
 	nic->notes.status_dirty = true;
+	if (!nic->mem.bus_master)
+		return;
+	/* what the guest posted meanwhile waits, and was told already */
+	nic->notes.runnable = UINT32_MAX;
+	nic->notes.rx_ready = true;
 }
 
 void nic_function_reset(struct pci_device *dev)

@@ -29,6 +29,20 @@ static void a_frame_goes_out_and_its_descriptor_comes_back(void **state)
 	assert_int_equal(d->m->nic->counters.tx_frames, 1);
 }
 
+static void what_was_posted_without_bus_mastering_goes_out_when_it_is_back(void **state)
+{
+	struct rtl_driver *d = open_cp(state, 0);
+
+	machine_set_bus(d->m, false);
+	rtl_queue_piece(d, RTL_TX_BUFFERS, 300, 0x30000000, 0);
+	pci_config_write(&d->m->nic->pci, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
+	rtl_kick(d);
+	assert_int_equal(d->m->frames, 0);
+	machine_set_bus(d->m, true);
+	machine_run(d->m);
+	assert_int_equal(d->m->frames, 1);
+}
+
 static void the_ring_wraps_at_its_end_mark(void **state)
 {
 	struct rtl_driver *d = open_cp(state, 0);
@@ -698,6 +712,7 @@ int main(void)
 #define CP(f) cmocka_unit_test_setup_teardown(f, setup_cplus, teardown)
 	const struct CMUnitTest tests[] = {
 		CP(a_frame_goes_out_and_its_descriptor_comes_back),
+		CP(what_was_posted_without_bus_mastering_goes_out_when_it_is_back),
 		CP(the_ring_wraps_at_its_end_mark),
 		CP(many_frames_go_out_in_one_call_and_one_interrupt),
 		CP(a_frame_may_lie_in_many_pieces_and_across_maps),

@@ -428,15 +428,6 @@ bool virtio_net_announce(struct nic *nic)
 
 /* ------------------------------------------------------------------------------------------------ PCI */
 
-static void command_changed(struct pci_device *dev)
-{
-	struct virtio_net *v = virtio_of(nic_of(dev));
-
-	nic_command_changed(dev);
-	if (v->nic.mem.bus_master)
-		kick_all(v);
-}
-
 #define WINDOW_DATA sizeof(struct virtio_pci_cap)
 
 /* What the configuration access capability points at: a legal access to the modern BAR, or nothing (4.1.4.9). */
@@ -484,7 +475,7 @@ static void config_written(struct pci_device *dev, uint32_t offset, unsigned siz
 }
 
 static const struct pci_hooks hooks = {
-	.command_changed = command_changed,
+	.command_changed = nic_command_changed,
 	.function_reset = nic_function_reset,
 	.config_read = config_read,
 	.config_written = config_written,
