@@ -43,19 +43,29 @@ static const struct port_spec ports[] = {
 
 /* --- the world's side -------------------------------------------------------------------------------------------- */
 
+/* The time of control and of its loop (the linker puts it in the place of the real one): a busy machine changes no story. */
+static uint64_t now_ns = NS_PER_S;
+uint64_t __wrap_monotonic_ns(void);
+uint64_t __wrap_monotonic_ns(void)
+{
+	return now_ns;
+}
+
 /* Lets control read what was reported, and its timers go off, for `ms`. */
 static void pass(struct world *w, int ms)
 {
-	uint64_t end = monotonic_ns() + (uint64_t)ms * NS_PER_MS;
 	struct loop_event e;
 	static struct message m;
 
-	do {
+	for (;;) {
 		while (datapath_receive(&w->datapath, &m) == 1)
 			control_report(&w->control, &m);
-		if (loop_next(&w->loop, &e, ms ? 1 : 0) == 1)
+		while (loop_next(&w->loop, &e, 0) == 1)
 			control_timer(&w->control, e.kind, e.owner);
-	} while (monotonic_ns() < end);
+		if (ms-- == 0)
+			return;
+		now_ns += NS_PER_MS;
+	}
 }
 
 static void report(struct world *w, enum message_type type, const void *body, size_t size)
@@ -338,9 +348,9 @@ static void the_legacy_nic_comes_up_after_the_delay(void **state)
 	expect_no_links(w);
 	assert_int_equal(control_port_state(&w->control.port[0]), PORT_WAITING);
 	expect_verdict(w, WHY_WAITING, "legacy");
-	pass(w, DELAY_MS / 2);
+	pass(w, DELAY_MS - 1);
 	expect_no_links(w);
-	pass(w, DELAY_MS);
+	pass(w, 1);
 	expect_links(w, true, false, 0);
 	expect_link(w, "net0-legacy", true);
 	expect_switch(w, "null", LEGACY_NIC, "legacy-timer");
@@ -354,7 +364,7 @@ static void legacy_never_comes_up_when_performant_is_ready_within_the_delay(void
 
 	legacy(w, DRIVER_READY);
 	expect_status(w);
-	pass(w, DELAY_MS / 3);
+	pass(w, DELAY_MS - 1);
 	performant_up(w);
 	pass(w, 2 * DELAY_MS);
 	expect_no_links(w);
@@ -480,9 +490,9 @@ static void a_bus_reset_of_one_nic_alone_is_a_loss(void **state)
 	performant_up(w);
 	status_of(w, "net0-performant", DRIVER_NONE, true);
 	expect_status(w);
-	pass(w, 50);
+	pass(w, 99);
 	expect_no_links(w);
-	pass(w, 80);
+	pass(w, 1);
 	expect_links(w, true, false, 0);
 	expect_link(w, "net0-performant", false);
 	expect_link(w, "net0-legacy", true);
