@@ -14,7 +14,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,17 +27,18 @@ static char dir[] = "/tmp/anynic-live-XXXXXX";
 static char out[65536], err[65536]; /* what the last program said */
 
 /* A program that answers as QEMU does when asked what it is; else it does what its -name says. */
-static const char fake_qemu[] = "#!/bin/sh\n"
-				"case $1 in\n"
-				"--version) echo 'QEMU emulator version 11.1.3'; exit;;\n"
-				"-device) echo 'vfio-user-pci options:'; exit;;\n"
-				"esac\n"
-				"case $2 in\n"
-				"seven) exit 7;;\n"
-				"killed) kill -KILL $$;;\n"
-				"term) trap 'exit 3' TERM; while :; do sleep 0.05; done;;\n"
-				"*) exec sleep 60;;\n"
-				"esac\n";
+static const char fake_qemu[] =
+	"#!/bin/sh\n"
+	"case $1 in\n"
+	"--version) echo 'QEMU emulator version 11.1.3'; exit;;\n"
+	"-device) echo 'vfio-user-pci options:'; exit;;\n"
+	"esac\n"
+	"case $2 in\n"
+	"seven) exit 7;;\n"
+	"killed) kill -KILL $$;;\n"
+	"term) trap 'exit 3' TERM; : > ${0%/*}/trapped; while :; do sleep 0.05; done;;\n"
+	"*) exec sleep 60;;\n"
+	"esac\n";
 
 /* Guests that really run on this machine are none of this test's: root's usual directory is covered, where that is allowed. */
 static void hide_other_guests(void)
@@ -163,6 +166,50 @@ static void wait_live(const char *name)
 	fail_msg("guest %s does not answer: %s", name, err);
 }
 
+/* Waits until QEMU has set its trap: its guest answers before that. */
+static void wait_trapped(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/trapped", dir);
+	for (int tries = 0; tries < 1000; tries++) {
+		if (unlink(path) == 0)
+			return;
+		usleep(10000);
+	}
+	fail_msg("QEMU does not start");
+}
+
+/* Runs the line again and again until it says so. */
+static void wait_says(const char *line, const char *says)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		if (run(line) == 0 && strstr(out, says))
+			return;
+		usleep(50000);
+	}
+	fail_msg("anynic %s never says '%s': %s%s", line, says, out, err);
+}
+
+/* Waits until this monitor hears of events: of those of a stream backend to which somebody comes and goes. */
+static void wait_hears(const char *monitor, const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/%s", dir, path);
+	for (int tries = 0; tries < 200; tries++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+		usleep(25000);
+		close(fd);
+		read_file(monitor, 1, out, sizeof(out));
+		if (out[0])
+			return;
+		usleep(25000);
+	}
+	fail_msg("the monitor hears nothing");
+}
+
 static pid_t serve(const char *name, const char *more)
 {
 	char line[256];
@@ -249,10 +296,10 @@ static void verbs_talk_to_a_live_guest(void **state)
 static void monitor_ends_with_the_event_that_it_waits_for(void **state)
 {
 	(void)state;
-	pid_t pid = serve("vm2", "--nic auto,backend=null");
+	pid_t pid = serve("vm2", "--nic auto,backend=stream,mode=server,path=@peer");
 	pid_t monitor = start("monitor vm2 -j --until PORT_LINK_SWITCHED --timeout 15", "monitor");
 
-	usleep(500000);
+	wait_hears("monitor", "peer");
 	expect("link net0/legacy up", 0, "");
 	assert_int_equal(end_of(monitor, "monitor"), 0);
 	assert_non_null(strstr(out, "{\"event\":\"NIC_LINK_CHANGED\",\"data\":{\"nic\":\"net0-"
@@ -260,7 +307,8 @@ static void monitor_ends_with_the_event_that_it_waits_for(void **state)
 	assert_non_null(strstr(out, "\"from\":null,\"to\":\"net0-legacy\",\"reason\":\"manual\""));
 	monitor = start("monitor vm2 --until RESET", "monitor");
 	pid_t plain = start("monitor vm2", "plain");
-	usleep(500000);
+	wait_hears("monitor", "peer");
+	wait_hears("plain", "peer");
 	kill(pid, SIGTERM);
 	assert_int_equal(end_of(pid, "vm2"), 0);
 	assert_int_equal(end_of(monitor, "monitor"), 1);
@@ -348,6 +396,7 @@ static void run_ends_with_the_exit_status_of_qemu(void **state)
 			 128 + SIGKILL);
 	pid_t pid = start("run --nic auto,backend=null -- @qemu-system-x86_64 -name term", "term");
 	wait_live("term");
+	wait_trapped();
 	kill(pid, SIGTERM);
 	assert_int_equal(end_of(pid, "term"), 3);
 	assert_false(exists("term.qmp"));
@@ -366,8 +415,7 @@ static void the_end_of_the_datapath_is_told_and_qemu_goes_on(void **state)
 	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
 	close(fd);
 	kill((pid_t)atoi(text), SIGKILL); /* the first child is the datapath */
-	usleep(500000);
-	expect("why vm7", 0, "net0: backend-down");
+	wait_says("why vm7", "net0: backend-down");
 	expect("why vm7", 0, "the datapath process died (signal 9");
 	expect("link vm7 net0 up", 1, "datapath");
 	kill(pid, SIGTERM);
@@ -387,6 +435,7 @@ static void a_signal_to_the_whole_group_ends_it_without_an_error(void **state)
 		start("run --name vm10 --nic auto,backend=user -- @qemu-system-x86_64 -name term",
 		      "vm10");
 	wait_live("vm10");
+	wait_trapped();
 	/* as timeout(1) does it: everybody gets the signal */
 	char path[64], text[128] = "";
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
