@@ -37,6 +37,9 @@ struct backend_ops {
 	void (*set_rx_offloads)(struct backend *b, uint32_t offloads);
 	/* backend_accept; NULL = never listens */
 	void (*accept)(struct backend *b);
+	/* The other side is there again, behind a new descriptor: what is left of the old one is closed, the new one is the backend's
+	 * and it is up. -EINVAL when it never needs one. NULL = what is lost stays lost. */
+	int (*renew)(struct backend *b, int fd);
 };
 
 struct backend {
@@ -59,6 +62,9 @@ extern const unsigned backend_count;
 
 struct backend *backend_create(const struct backend_spec *spec, struct error *err);
 void backend_destroy(struct backend *b); /* NULL is fine */
+
+/* Goes on with a new descriptor (ops->renew); takes all of them, also on failure. The owner does not watch the old ones any more. */
+int backend_renew(struct backend *b, const int *fds, unsigned nfds, struct error *err);
 
 /* listen_fd is readable. */
 void backend_accept(struct backend *b);

@@ -25,10 +25,10 @@ const struct backend_ops *backend_find(const char *name)
 	return NULL;
 }
 
-static void close_spec_fds(const struct backend_spec *spec)
+static void close_fds(const int *fds, unsigned nfds)
 {
-	for (unsigned i = 0; i < spec->nfds && i < QUEUES_MAX; i++) {
-		int fd = spec->fds[i];
+	for (unsigned i = 0; i < nfds && i < QUEUES_MAX; i++) {
+		int fd = fds[i];
 
 		fd_close(&fd);
 	}
@@ -48,7 +48,7 @@ struct backend *backend_create(const struct backend_spec *spec, struct error *er
 		else
 			error_set(err, -EINVAL, "backend %s: more than %d descriptors", spec->type,
 				  QUEUES_MAX);
-		close_spec_fds(spec);
+		close_fds(spec->fds, spec->nfds);
 		free(b);
 		return NULL;
 	}
@@ -69,6 +69,21 @@ void backend_destroy(struct backend *b)
 		return;
 	b->ops->finish(b);
 	free(b);
+}
+
+int backend_renew(struct backend *b, const int *fds, unsigned nfds, struct error *err)
+{
+	int rc = -ENOTSUP;
+
+	if (b->ops->renew && nfds == 1) {
+		rc = fd_set_nonblock(fds[0], true);
+		if (rc == 0)
+			rc = b->ops->renew(b, fds[0]);
+		if (rc == 0)
+			return 0;
+	}
+	close_fds(fds, nfds);
+	return error_set(err, rc, "backend %s cannot go on with a new descriptor", b->ops->name);
 }
 
 void backend_accept(struct backend *b)

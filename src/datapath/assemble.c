@@ -181,6 +181,13 @@ void hosted_port_detach(struct hosted_port *hp)
 		loop_timer_cancel(loop, &hp->nic[i].timer);
 		loop_timer_cancel(loop, &hp->nic[i].report_timer);
 	}
+	hosted_port_unwatch_backend(hp);
+}
+
+void hosted_port_unwatch_backend(struct hosted_port *hp)
+{
+	struct loop *loop = &hp->worker->loop;
+
 	for (unsigned i = 0; i < QUEUES_MAX; i++)
 		loop_unwatch(loop, &hp->backend_source[i]);
 	loop_unwatch(loop, &hp->backend_listen);

@@ -74,6 +74,8 @@ struct worker_command {
 	enum message_type type;
 	uint32_t seq;
 	struct hosted_port *port; /* MSG_PORT_ADD */
+	int fds[QUEUES_MAX];	  /* MSG_BACKEND_RENEW */
+	unsigned nfds;
 	union {
 		struct msg_port_name name;
 		struct msg_port_links links;
@@ -112,6 +114,7 @@ void hosted_port_destroy(struct hosted_port *hp); /* after hosted_port_detach, o
 void hosted_port_detach(struct hosted_port *hp);
 void hosted_port_watch_backend(struct hosted_port *hp);
 void hosted_nic_watch_remote(struct hosted_nic *hn);
+void hosted_port_unwatch_backend(struct hosted_port *hp);
 
 /* report.c: what a worker tells control */
 void report_status(struct hosted_nic *hn);

@@ -116,6 +116,30 @@ static int forward_to(struct worker *w, const struct message *m, atomic_uint *le
 	return 1;
 }
 
+/* 1: the worker answers, and has the descriptors. */
+static int renew_backend(struct datapath *d, struct message *m, const char *port, struct error *err)
+{
+	int at = find_port(d, port);
+	struct worker_command *c = at < 0 ? NULL : calloc(1, sizeof(*c));
+
+	if (at < 0)
+		return error_set(err, -ENOENT, "no port %s here", port);
+	if (!c)
+		return -ENOMEM;
+	if (m->nfds > QUEUES_MAX) {
+		free(c);
+		return error_set(err, -EPROTO, "too many descriptors for port %s", port);
+	}
+	c->type = m->type;
+	c->seq = m->seq;
+	str_copy(c->name.port, sizeof(c->name.port), port);
+	memcpy(c->fds, m->fds, m->nfds * sizeof(int));
+	c->nfds = m->nfds;
+	m->nfds = 0;
+	worker_send(&d->worker[d->ports[at].worker], c);
+	return 1;
+}
+
 /* 1: the worker answers. */
 static int forward(struct datapath *d, const struct message *m, const char *port, struct error *err)
 {
@@ -197,6 +221,9 @@ static int handle(struct datapath *d, struct message *m, struct error *err)
 	case MSG_PORT_REMOVE:
 		name = message_body(m, sizeof(*name));
 		return name ? forward(d, m, name->port, err) : -EPROTO;
+	case MSG_BACKEND_RENEW:
+		name = message_body(m, sizeof(*name));
+		return name ? renew_backend(d, m, name->port, err) : -EPROTO;
 	case MSG_PORT_LINKS:
 		links = message_body(m, sizeof(*links));
 		return links ? forward(d, m, links->port, err) : -EPROTO;

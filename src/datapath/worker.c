@@ -162,6 +162,23 @@ static int remove_port(struct worker *w, const char *id, struct error *err)
 	return 0;
 }
 
+/* Also told when it never was down for us: control may have seen its end first. */
+static int renew_backend(struct worker *w, const struct worker_command *c, struct error *err)
+{
+	struct hosted_port *hp = *find_port(w, c->name.port);
+
+	if (!hp) {
+		for (unsigned i = 0; i < c->nfds; i++)
+			close(c->fds[i]);
+		return error_set(err, -ENOENT, "no port %s here", c->name.port);
+	}
+	hosted_port_unwatch_backend(hp);
+	int rc = backend_renew(hp->port.backend, c->fds, c->nfds, err);
+	report_backend(hp);
+	settle_port(hp);
+	return rc;
+}
+
 static int set_links(struct worker *w, const struct msg_port_links *links, struct error *err)
 {
 	struct hosted_port *hp = *find_port(w, links->port);
@@ -208,6 +225,9 @@ static void run_command(struct worker *w, struct worker_command *c)
 		break;
 	case MSG_PORT_REMOVE:
 		rc = remove_port(w, c->name.port, &err);
+		break;
+	case MSG_BACKEND_RENEW:
+		rc = renew_backend(w, c, &err);
 		break;
 	case MSG_PORT_LINKS:
 		rc = set_links(w, &c->links, &err);

@@ -17,10 +17,11 @@ enum message_type {
 	MSG_START,    /* start workers, lock down; nothing of a guest before this */
 	MSG_PORT_ADD, /* fds: backend's, then per NIC: listening socket, then its ROM if rom[i] */
 	MSG_PORT_REMOVE,
-	MSG_PORT_LINKS,	  /* one step: links of all NICs and the active one */
-	MSG_GUEST_RUN,	  /* the guest was stopped or goes on */
-	MSG_COUNTERS_GET, /* answered by MSG_COUNTERS per port (same seq), then MSG_REPLY */
-	MSG_NIC_SAVE,	  /* reserved for the migration issue */
+	MSG_BACKEND_RENEW, /* fds: in place of those that the port's backend has lost */
+	MSG_PORT_LINKS,	   /* one step: links of all NICs and the active one */
+	MSG_GUEST_RUN,	   /* the guest was stopped or goes on */
+	MSG_COUNTERS_GET,  /* answered by MSG_COUNTERS per port (same seq), then MSG_REPLY */
+	MSG_NIC_SAVE,	   /* reserved for the migration issue */
 	MSG_QUIT,
 	/* datapath -> control */
 	MSG_REPLY,

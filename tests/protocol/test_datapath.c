@@ -251,6 +251,56 @@ static void ports_come_and_go_after_the_lock_down(void **state)
 	assert_int_equal(call(p, MSG_COUNTERS_GET, NULL, 0, NULL, 0), 0);
 }
 
+static void expect_backend(struct process *p, bool up)
+{
+	static struct message m;
+
+	expect(p, MSG_BACKEND_STATUS, &m);
+	const struct msg_backend_status *status = message_body(&m, sizeof(*status));
+	assert_non_null(status);
+	assert_int_equal(status->up, up);
+}
+
+static void a_backend_that_was_lost_goes_on_with_a_new_socket(void **state)
+{
+	struct process *p = *state;
+	struct msg_port_name name = { .port = "s" }, loop = { .port = "a" },
+			     nobody = { .port = "x" };
+	int pair[2], spare[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(add_port_on(p, "s", pair[0]), 0);
+	assert_int_equal(add_port(p, "a"), 0);
+	start(p);
+	for (unsigned i = 0; i < 3; i++) {
+		close(pair[0]);
+		if (i < 2) { /* the last time control knows before the datapath */
+			close(pair[1]);
+			expect_backend(p, false);
+		}
+		int old = i < 2 ? -1 : pair[1];
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+		assert_int_equal(call(p, MSG_BACKEND_RENEW, &name, sizeof(name), &pair[0], 1), 0);
+		if (old >= 0) {
+			char byte;
+			assert_int_equal(recv(old, &byte, 1, 0), 0); /* the old one is closed */
+			close(old);
+		}
+	}
+	/* what cannot be: told, and the descriptors do not stay open */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, spare), 0);
+	assert_int_equal(call(p, MSG_BACKEND_RENEW, &loop, sizeof(loop), spare, 1), -ENOTSUP);
+	assert_int_equal(call(p, MSG_BACKEND_RENEW, &nobody, sizeof(nobody), spare, 1), -ENOENT);
+	assert_int_equal(call(p, MSG_BACKEND_RENEW, &name, 3, spare, 1), -EPROTO);
+	close(spare[0]);
+	char byte;
+	assert_int_equal(recv(spare[1], &byte, 1, 0), 0);
+	close(spare[1]);
+	close(pair[0]);
+	close(pair[1]);
+	expect_backend(p, false);
+}
+
 static void wrong_messages_get_an_error_and_change_nothing(void **state)
 {
 	struct process *p = *state;
@@ -501,6 +551,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(ports_come_and_go_after_the_lock_down),
+		T(a_backend_that_was_lost_goes_on_with_a_new_socket),
 		T(wrong_messages_get_an_error_and_change_nothing),
 		T(a_flood_of_status_changes_stops_nobody),
 		T(frames_inside_a_backend_follow_those_that_a_switch_let_go),

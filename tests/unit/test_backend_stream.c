@@ -3,6 +3,7 @@
 #include <sys/un.h>
 
 #include "backend/stream/stream.h"
+#include "base/fd.h"
 
 static struct rx_room rx;
 
@@ -207,6 +208,66 @@ static void a_client_stays_down_when_its_peer_leaves(void **state)
 	}
 }
 
+/* Half a frame of each direction stays with the old connection. */
+static void a_client_goes_on_with_a_new_connection(void **state)
+{
+	static uint8_t big[60000], wire[FRAME_MAX + 4];
+	uint8_t data[100];
+	struct frame f;
+	int peer, pair[2];
+
+	(void)state;
+	struct backend *b = client_pair(&peer);
+	make_frame(&f, big, 7, sizeof(big));
+	while (!b->blocked)
+		b->ops->send(b, &f, 1);
+	put_on_wire(wire, 1, 100);
+	write_all(peer, wire, 50);
+	for (unsigned round = 0; round < 3; round++) {
+		bool lost = round != 1; /* in the second round it has not noticed */
+		if (lost)
+			close(peer);
+		assert_int_equal(b->ops->receive(b, 0, rx_frames(&rx), 8), 0);
+		assert_int_equal(b->up, !lost);
+		int old = lost ? -1 : peer;
+		assert_int_equal(
+			socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
+			0);
+		assert_int_equal(backend_renew(b, pair, 1, NULL), 0);
+		peer = pair[1];
+		if (old >= 0)
+			assert_true(fd_is(old, POLLHUP));
+		fd_close(&old);
+		assert_true(b->up && b->fds_changed && !b->blocked);
+		assert_int_equal(b->reason[0], '\0');
+		make_frame(&f, data, round, sizeof(data));
+		assert_int_equal(b->ops->send(b, &f, 1), 1);
+		assert_int_equal(recv(peer, wire, sizeof(wire), 0), 104);
+		assert_int_equal(get_be32(wire), 100);
+		write_all(peer, wire, put_on_wire(wire, round, 90));
+		assert_int_equal(b->ops->receive(b, 0, rx_frames(&rx), 8), 1);
+		assert_frame(&rx.frames[0], round, 90);
+	}
+	close(peer);
+	backend_destroy(b);
+}
+
+static void what_has_no_use_for_a_new_descriptor_closes_it(void **state)
+{
+	struct backend_spec spec = spec_of("null", -1);
+	struct backend *b = must_create(&spec);
+	struct error err = { 0 };
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(backend_renew(b, pair, 2, &err), -ENOTSUP);
+	assert_int_equal(fcntl(pair[0], F_GETFD), -1);
+	assert_int_equal(fcntl(pair[1], F_GETFD), -1);
+	assert_non_null(strstr(err.text, "null"));
+	backend_destroy(b);
+}
+
 static int connect_to(const struct sockaddr_un *at)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -305,6 +366,8 @@ int main(void)
 		cmocka_unit_test(runts_are_thrown_away_and_the_stream_goes_on),
 		cmocka_unit_test(the_longest_frame_passes_and_one_byte_more_disconnects),
 		cmocka_unit_test(a_client_stays_down_when_its_peer_leaves),
+		cmocka_unit_test(a_client_goes_on_with_a_new_connection),
+		cmocka_unit_test(what_has_no_use_for_a_new_descriptor_closes_it),
 		cmocka_unit_test(a_server_serves_one_peer_after_the_other),
 		cmocka_unit_test(random_pieces_of_a_stream_give_every_frame_once),
 	};

@@ -49,7 +49,7 @@ static void start_connection(struct stream *s, int sock)
 	s->base.fds = 1;
 	s->base.listen_fd = -1; /* one peer at a time; the next one waits in the socket's queue */
 	s->base.fds_changed = true;
-	s->base.more = false;
+	s->base.more = s->base.blocked = false;
 	backend_set_up(&s->base);
 }
 
@@ -109,6 +109,18 @@ static void stream_accept(struct backend *b)
 		return; /* it left before we looked */
 	fd_close(&s->sock);
 	start_connection(s, sock);
+}
+
+/* The other side is there again, and control has connected to it. */
+static int stream_renew(struct backend *b, int fd)
+{
+	struct stream *s = stream_of(b);
+
+	if (s->listener >= 0)
+		return -EINVAL;
+	fd_close(&s->sock);
+	start_connection(s, fd);
+	return 0;
 }
 
 /* Sends what is left of the frame before. True when nothing is left. */
@@ -283,4 +295,5 @@ const struct backend_ops stream_backend = {
 	.receive = stream_receive,
 	.offloads = stream_offloads,
 	.accept = stream_accept,
+	.renew = stream_renew,
 };

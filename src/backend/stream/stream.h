@@ -1,7 +1,7 @@
 /* stream.h - QEMU's `-netdev stream` protocol over a UNIX socket: each frame is a 32-bit big-endian length, then its bytes.
  *
- * A client gets a connected socket from control; when the other side leaves, it stays down until control gives the port a
- * new backend. A server gets a listening socket, serves one peer at a time and takes the next one when that leaves.
+ * A client gets a connected socket from control; when the other side leaves, it stays down until control has connected again
+ * (renew). A server gets a listening socket, serves one peer at a time and takes the next one when that leaves.
  */
 #ifndef ANYNIC_BACKEND_STREAM_STREAM_H
 #define ANYNIC_BACKEND_STREAM_STREAM_H

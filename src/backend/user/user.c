@@ -46,6 +46,20 @@ static int user_init(struct backend *b, const struct backend_spec *spec, struct 
 	return 0;
 }
 
+/* A new anynic-user stands behind the new socket. */
+static int user_renew(struct backend *b, int fd)
+{
+	struct user *u = user_of(b);
+
+	fd_close(&u->sock);
+	u->sock = b->fd[0] = fd;
+	b->fds = 1;
+	b->fds_changed = true;
+	b->blocked = false;
+	backend_set_up(b);
+	return 0;
+}
+
 static void lose_helper(struct user *u)
 {
 	if (u->base.fd[0] < 0)
@@ -150,4 +164,5 @@ const struct backend_ops user_backend = {
 	.send = user_send,
 	.receive = user_receive,
 	.offloads = user_offloads,
+	.renew = user_renew,
 };
