@@ -11,6 +11,7 @@
 #include "cli/verbs.h"
 #include "control/place.h"
 #include "control/spec_json.h"
+#include "host/vhost.h"
 #include "qemu/arguments.h"
 
 #define JSON_FLAGS (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)
@@ -61,13 +62,13 @@ static void add_given(json_object *o, const char *key, const char *text)
 		add_text(o, key, text);
 }
 
-static json_object *backend_as_json(const struct backend_spec *b)
+static json_object *backend_as_json(const struct backend_spec *b, const struct vhost_choice *driver)
 {
 	json_object *o = json_object_new_object();
 
 	add_text(o, "type", b->type);
-	/* vhost is refused in this version, so that both other wishes mean the same; a status never says `default` */
-	add_text(o, "driver", backend_driver_names[DRIVER_QEMU]);
+	add_text(o, "driver", name_of(backend_driver_names, BACKEND_DRIVER_COUNT, driver->driver));
+	add_text(o, "reason", driver->why);
 	add_given(o, "ifname", b->ifname);
 	add_given(o, "br", b->br);
 	add_given(o, "dev", b->dev);
@@ -92,7 +93,7 @@ static json_object *backend_as_json(const struct backend_spec *b)
 	return o;
 }
 
-static json_object *port_as_json(const struct port_spec *port)
+static json_object *port_as_json(const struct port_spec *port, const struct vhost_choice *driver)
 {
 	json_object *o = json_object_new_object(), *nics = json_object_new_array();
 	char mac[MAC_TEXT];
@@ -109,7 +110,7 @@ static json_object *port_as_json(const struct port_spec *port)
 		add_number(o, "legacy-delay", port->legacy_delay_ms);
 		add_text(o, "hold", hold);
 	}
-	json_object_object_add(o, "backend", backend_as_json(&port->backend));
+	json_object_object_add(o, "backend", backend_as_json(&port->backend, driver));
 	for (unsigned i = 0; i < port->nics; i++)
 		json_object_array_add(nics, nic_as_json(&port->nic[i]));
 	json_object_object_add(o, "nics", nics);
@@ -130,7 +131,8 @@ static json_object *program_as_json(const struct guest *g)
 	return o;
 }
 
-static void print_json(const struct guest *g, const struct qemu_arguments *a)
+static void print_json(const struct guest *g, const struct qemu_arguments *a,
+		       const struct vhost_choice *driver)
 {
 	json_object *o = json_object_new_object(), *ports = json_object_new_array(),
 		    *command = json_object_new_array();
@@ -138,7 +140,7 @@ static void print_json(const struct guest *g, const struct qemu_arguments *a)
 	add_text(o, "name", g->name);
 	json_object_object_add(o, "qemu", g->has_program ? program_as_json(g) : NULL);
 	for (unsigned i = 0; i < g->ports; i++)
-		json_object_array_add(ports, port_as_json(&g->port[i]));
+		json_object_array_add(ports, port_as_json(&g->port[i], &driver[i]));
 	json_object_object_add(o, "ports", ports);
 	json_object_object_add(o, "netdevs", json_object_get(a->netdevs));
 	json_object_object_add(o, "devices", json_object_get(a->devices));
@@ -171,7 +173,8 @@ static void print_word(const char *word)
 	putchar('\'');
 }
 
-static void print_port(const struct port_spec *port, const char *place_why)
+static void print_port(const struct port_spec *port, const char *place_why,
+		       const struct vhost_choice *driver)
 {
 	char mac[MAC_TEXT];
 
@@ -193,6 +196,8 @@ static void print_port(const struct port_spec *port, const char *place_why)
 	}
 	if (place_why[0])
 		printf("  %s\n", place_why);
+	printf("  driver %s: %s\n",
+	       name_of(backend_driver_names, BACKEND_DRIVER_COUNT, driver->driver), driver->why);
 }
 
 static void print_actions(const struct qemu_arguments *a)
@@ -206,7 +211,8 @@ static void print_actions(const struct qemu_arguments *a)
 	}
 }
 
-static void print_text(const struct guest *g, const struct qemu_arguments *a)
+static void print_text(const struct guest *g, const struct qemu_arguments *a,
+		       const struct vhost_choice *driver)
 {
 	printf("guest %s", g->name);
 	if (g->has_program)
@@ -214,7 +220,7 @@ static void print_text(const struct guest *g, const struct qemu_arguments *a)
 		       g->program.path);
 	putchar('\n');
 	for (unsigned i = 0; i < g->ports; i++)
-		print_port(&g->port[i], g->place_why[i]);
+		print_port(&g->port[i], g->place_why[i], &driver[i]);
 	puts("what is done for them");
 	print_actions(a);
 	puts("QEMU's command line");
@@ -229,16 +235,22 @@ static void print_text(const struct guest *g, const struct qemu_arguments *a)
 	putchar('\n');
 }
 
-static int check_assume(const char *text)
+#define ASSUME_VHOST 1
+
+static int read_assume(const char *text, unsigned *assume)
 {
-	static const char *const words[] = { "kvm", "vhost", "vfio" };
+	static const char *const words[] = { "kvm", [ASSUME_VHOST] = "vhost", "vfio" };
 	char copy[64], *save, *word;
 
 	if (!str_copy(copy, sizeof(copy), text))
 		return -EINVAL;
-	for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save))
-		if (name_find(words, ARRAY_SIZE(words), word) < 0)
+	for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+		int found = name_find(words, ARRAY_SIZE(words), word);
+
+		if (found < 0)
 			return -EINVAL;
+		*assume |= BIT(found);
+	}
 	return 0;
 }
 
@@ -254,7 +266,8 @@ enum plan_option {
 };
 
 /* 0, or an exit code that was explained. */
-static int read_options(int argc, char **argv, struct guest_request *r, bool *json)
+static int read_options(int argc, char **argv, struct guest_request *r, unsigned *assume,
+			bool *json)
 {
 	static const struct option longs[] = {
 		{ "name", required_argument, NULL, OPT_NAME },
@@ -295,7 +308,7 @@ static int read_options(int argc, char **argv, struct guest_request *r, bool *js
 			r->place = optarg;
 			break;
 		case OPT_ASSUME:
-			if (check_assume(optarg) < 0)
+			if (read_assume(optarg, assume) < 0)
 				return fail_usage(
 					"plan",
 					"--assume %s is not legal; it takes kvm, vhost, vfio",
@@ -318,16 +331,41 @@ static int read_options(int argc, char **argv, struct guest_request *r, bool *js
 	return 0;
 }
 
+/* The descriptors that QEMU's own cards would get: as many as there would be, none of them open. */
+static unsigned planned_fds(const struct guest *g, const struct vhost_choice *driver,
+			    struct qemu_card_fds *cards)
+{
+	unsigned count = 0;
+
+	for (unsigned p = 0; p < g->ports; p++)
+		for (unsigned i = 0; !port_in_datapath(&g->port[p]) && i < g->port[p].nics; i++) {
+			const struct nic_spec *nic = &g->port[p].nic[i];
+			struct qemu_card_fds *card = &cards[count++];
+			bool vhost = driver[p].driver == DRIVER_VHOST &&
+				     strcmp(nic->model, "virtio-net") == 0;
+
+			str_copy(card->nic, sizeof(card->nic), nic->id);
+			card->taps = MAX(1u, nic->queues);
+			card->vhosts = vhost ? card->taps : 0;
+			memset(card->tap, 0xff, sizeof(card->tap));
+			memset(card->vhost, 0xff, sizeof(card->vhost));
+		}
+	return count;
+}
+
 int verb_plan(int argc, char **argv)
 {
+	static struct vhost_choice driver[PORTS_MAX];
+	static struct qemu_card_fds cards[PORTS_MAX * PORT_NICS];
 	struct guest_request request = { 0 };
 	struct qemu_arguments arguments;
 	struct error err = { 0 };
 	struct guest guest;
 	char sockets[PLACE_PATH];
+	unsigned assume = 0;
 	bool json = false;
 
-	int code = read_options(argc, argv, &request, &json);
+	int code = read_options(argc, argv, &request, &assume, &json);
 	if (code)
 		return code;
 	int rc = guest_prepare(&guest, &request, &err);
@@ -338,9 +376,13 @@ int verb_plan(int argc, char **argv)
 							    : "qemu-system-x86_64");
 		rc = qemu_line_parse(&guest.line, shortest, 1, &err);
 	}
+	for (unsigned i = 0; rc == 0 && i < guest.ports; i++)
+		rc = host_vhost_plan(&guest.port[i], assume & BIT(ASSUME_VHOST), &driver[i], &err);
 	place_nics_path(sockets, sizeof(sockets), guest.name);
 	struct qemu_setup setup = { .program = guest.has_program ? &guest.program : NULL,
 				    .socket_dir = sockets,
+				    .card_fds = cards,
+				    .cards = planned_fds(&guest, driver, cards),
 				    .qmp_fd = -1 };
 	if (rc == 0)
 		rc = qemu_arguments_build(&arguments, &guest.line, guest.port, guest.ports, &setup,
@@ -348,9 +390,9 @@ int verb_plan(int argc, char **argv)
 	if (rc != 0)
 		return fail(&err);
 	if (json)
-		print_json(&guest, &arguments);
+		print_json(&guest, &arguments, driver);
 	else
-		print_text(&guest, &arguments);
+		print_text(&guest, &arguments, driver);
 	qemu_arguments_finish(&arguments);
 	return EXIT_OK;
 }

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "cli/event_line.h"
 #include "host/helper.h"
+#include "host/vhost.h"
 #include "qemu/arguments.h"
 
 #define END_GRACE_NS	 (10 * NS_PER_S) /* from quit or a signal to SIGKILL */
@@ -91,6 +92,26 @@ static unsigned backends_of(const struct port_spec *p)
 	return port_in_datapath(p) ? 1 : p->nics;
 }
 
+/* Whether the kernel serves the card's rings: asked for the virtio card alone, said for the port. */
+static int choose_driver(struct service *s, unsigned port, unsigned nic, struct error *err)
+{
+	const struct port_spec *p = &s->options.ports[port];
+	struct control_port *told = &s->control.port[port];
+	struct opened_backend *b = backend_of(s, port, nic);
+	struct vhost_choice choice;
+
+	if (!port_in_datapath(p) && strcmp(p->nic[nic].model, "virtio-net") != 0 && p->nics > 1)
+		return 0;
+	int rc = host_vhost_open(p, b->nfds, b->vhost, &b->vhosts, &choice, err);
+	if (rc < 0) {
+		error_prefix(err, "port %s", p->id);
+		return rc;
+	}
+	told->driver = choice.driver;
+	str_copy(told->driver_why, sizeof(told->driver_why), choice.why);
+	return 0;
+}
+
 static int open_backend(struct service *s, unsigned port, unsigned nic, struct error *err)
 {
 	const struct port_spec *p = &s->options.ports[port];
@@ -112,8 +133,9 @@ static int open_backend(struct service *s, unsigned port, unsigned nic, struct e
 	/* what the kernel chose, or a descriptor brought along */
 	str_copy(s->control.port[port].spec.backend.ifname,
 		 sizeof(s->control.port[port].spec.backend.ifname), b->ifname);
-	if (b->pidfd < 0)
-		return 0;
+	rc = choose_driver(s, port, nic, err);
+	if (rc < 0 || b->pidfd < 0)
+		return rc;
 	*helper =
 		(struct loop_source){ .fd = b->pidfd, .kind = KIND_HELPER_PROCESS, .index = port };
 	loop_watch(&s->loop, helper, EPOLLIN);
@@ -352,9 +374,10 @@ unsigned service_card_fds(struct service *s, struct qemu_card_fds *cards)
 			struct qemu_card_fds *card = &cards[count++];
 			const struct opened_backend *b = backend_of(s, i, n);
 
-			*card = (struct qemu_card_fds){ .taps = b->nfds };
+			*card = (struct qemu_card_fds){ .taps = b->nfds, .vhosts = b->vhosts };
 			str_copy(card->nic, sizeof(card->nic), p->nic[n].id);
 			memcpy(card->tap, b->fds, sizeof(card->tap));
+			memcpy(card->vhost, b->vhost, sizeof(card->vhost));
 		}
 	}
 	return count;

@@ -54,8 +54,10 @@ static void print_counters(json_object *port)
 {
 	json_object *counters = member_of(port, "counters");
 
-	if (!counters)
+	if (!counters) {
+		puts("    counters: none, QEMU or the kernel moves the frames");
 		return;
+	}
 	print_numbers("counters", counters);
 	print_numbers("drops", member_of(counters, "drops"));
 	json_object_object_foreach(member_of(counters, "nics"), nic, numbers)
@@ -70,11 +72,12 @@ static void print_port(json_object *port, json_object *drivers, bool stats)
 	json_object *nics = member_of(port, "nics");
 	bool up = json_object_get_boolean(member_of(backend, "up"));
 
-	printf("  %s  %s  state %s  active %s  backend %s%s%s %s%s%s  mac %s\n",
+	printf("  %s  %s  state %s  active %s  backend %s%s%s %s%s%s%s  mac %s\n",
 	       text_of(port, "port"), text_of(port, "policy"), text_of(port, "state"),
 	       or_dash(text_of(port, "active")), text_of(backend, "type"),
 	       text_of(backend, "ifname")[0] ? " " : "", text_of(backend, "ifname"),
 	       up ? "up" : "down", up ? "" : ": ", up ? "" : text_of(backend, "reason"),
+	       strcmp(text_of(backend, "driver"), "vhost") == 0 ? " (vhost)" : "",
 	       text_of(port, "mac"));
 	printf("    %-18s %-11s %-11s %-7s %-12s %-8s %-4s  %s\n", "NIC", "ROLE", "MODEL", "PLACE",
 	       "DRIVER", "PHASE", "LINK", "EVIDENCE");

@@ -195,13 +195,10 @@ static bool has_model(const struct port_spec *port, const char *model)
 
 static int check_driver(const struct port_spec *port, struct error *err)
 {
-	if (port->backend.driver != DRIVER_VHOST)
+	if (port->backend.driver != DRIVER_VHOST || has_model(port, "virtio-net"))
 		return 0;
-	if (!has_model(port, "virtio-net"))
-		return error_set(
-			err, -EINVAL,
-			"driver=vhost needs a virtio-net card; use driver=qemu or default");
-	return error_set(err, -ENOTSUP, "driver=vhost is not in this version; use driver=default");
+	return error_set(err, -EINVAL,
+			 "driver=vhost needs a virtio-net card; use driver=qemu or default");
 }
 
 static int check_backend(const struct port_spec *port, const struct known *known, struct error *err)

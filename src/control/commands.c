@@ -189,10 +189,9 @@ static json_object *port_backend(const struct control_port *p)
 	json_object *object = json_object_new_object();
 
 	add_text(object, "type", b->type);
-	/* the one in use: so far every backend is served in user space */
-	add_text(object, "driver", backend_driver_names[DRIVER_QEMU]);
+	add_text(object, "driver", name_of(backend_driver_names, BACKEND_DRIVER_COUNT, p->driver));
 	json_object_object_add(object, "up", json_object_new_boolean(p->backend_up));
-	add_text(object, "reason", p->backend_reason);
+	add_text(object, "reason", p->backend_up ? p->driver_why : p->backend_reason);
 	if (b->ifname[0])
 		add_text(object, "ifname", b->ifname);
 	if (b->path[0])
@@ -270,7 +269,9 @@ static json_object *port_whole(const struct control_port *p)
 	add_number(object, "legacy-delay", p->spec.legacy_delay_ms);
 	json_object_object_add(object, "backend", port_backend(p));
 	json_object_object_add(object, "nics", port_nics(p));
-	json_object_object_add(object, "counters", port_counters(p));
+	/* null: QEMU, or the kernel, moves the frames, and we do not see them */
+	json_object_object_add(object, "counters",
+			       port_in_datapath(&p->spec) ? port_counters(p) : NULL);
 	return object;
 }
 

@@ -83,6 +83,8 @@ struct control_port {
 	uint64_t legacy_left_ns; /* of the legacy timer, while the guest is stopped */
 	bool backend_up;
 	char backend_reason[120];
+	enum backend_driver driver; /* in use, never DRIVER_DEFAULT */
+	char driver_why[160];
 	struct msg_counters counters;
 	uint64_t switches; /* PORT_LINK_SWITCHED told so far */
 };

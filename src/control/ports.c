@@ -111,9 +111,12 @@ static void feed(struct control_port *p, enum switch_event event, uint64_t cause
 
 void control_port_init(struct control_port *p, struct control *c, const struct port_spec *spec)
 {
-	*p = (struct control_port){
-		.control = c, .spec = *spec, .active = -1, .wanted_active = -1, .backend_up = true
-	};
+	*p = (struct control_port){ .control = c,
+				    .spec = *spec,
+				    .active = -1,
+				    .wanted_active = -1,
+				    .backend_up = true,
+				    .driver = DRIVER_QEMU };
 	p->legacy_timer = (struct loop_timer){ .kind = KIND_LEGACY_TIMER, .owner = p };
 	p->hold_timer = (struct loop_timer){ .kind = KIND_HOLD_TIMER, .owner = p };
 	p->lost_timer = (struct loop_timer){ .kind = KIND_LOST_TIMER, .owner = p };

@@ -116,6 +116,9 @@ void opened_backend_close_fds(struct opened_backend *o)
 	for (unsigned i = 0; i < o->nfds; i++)
 		fd_close(&o->fds[i]);
 	o->nfds = 0;
+	for (unsigned i = 0; i < o->vhosts; i++)
+		fd_close(&o->vhost[i]);
+	o->vhosts = 0;
 }
 
 void opened_backend_close(struct opened_backend *o)

@@ -31,6 +31,8 @@ struct opened_backend {
 	char reason[160];    /* what a person must know of the choice; empty = nothing */
 	int fds[QUEUES_MAX];
 	unsigned nfds;
+	int vhost[QUEUES_MAX]; /* of the kernel's vhost-net, for as many queues; see host/vhost.h */
+	unsigned vhosts;
 	pid_t pid; /* the process behind it; 0 = none. The caller reaps it when pidfd is readable. */
 	int pidfd;	  /* -1 = none */
 	char ifname[16];  /* tap: the interface in use */

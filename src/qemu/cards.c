@@ -175,7 +175,7 @@ static const struct qemu_card_fds *find_fds(const struct qemu_setup *setup, cons
 
 static void add_tap(struct builder *b, const struct nic_spec *nic, json_object *netdev)
 {
-	static const struct qemu_card_fds planned = { .tap = { -1 }, .taps = 1 };
+	static const struct qemu_card_fds planned = { .tap = { -1 }, .taps = 1 }; /* any number */
 	const struct qemu_card_fds *fds = find_fds(b->setup, nic->id);
 
 	if (!fds)

@@ -78,12 +78,6 @@ static int place_in_qemu(struct port_spec *port, const struct qemu_program *prog
 {
 	enum nic_netdev netdev = netdev_of(port);
 
-	if (netdev == NETDEV_STREAM && port->backend.driver == DRIVER_VHOST)
-		return error_set(err, -ENOTSUP,
-				 "driver=vhost with place=qemu needs a tap for each card, which "
-				 "backend=%s has not; use "
-				 "backend=bridge, or driver=default",
-				 port->backend.type);
 	if (netdev == NETDEV_STREAM && !at_least(program, STREAM_MAJOR, STREAM_MINOR))
 		return error_set(err, -ENOTSUP,
 				 "place=qemu with backend=%s needs QEMU %d.%d or newer (-netdev "

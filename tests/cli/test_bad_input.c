@@ -220,8 +220,10 @@ static void what_a_later_version_brings_is_missing_not_wrong(void **state)
 		{ "plan --place qemu --nic rtl8139,rev=0x10 " Q, 2, "rev= cannot be had", "" },
 		{ "plan --nic auto,transport=vhost-user " Q, 4,
 		  "transport=vhost-user is not in this version", "vfio-user" },
-		{ "plan --nic auto,driver=vhost " Q, 4, "driver=vhost is not in this version",
-		  "driver=default" },
+		{ "plan --nic auto,driver=vhost " Q, 4, "driver=vhost cannot be had",
+		  "the backend has none" },
+		{ "plan --assume vhost --nic auto,backend=tap,place=qemu,driver=vhost " Q, 4,
+		  "driver=vhost cannot be had", "backend=bridge gives each its own" },
 	};
 
 	check(cases, ARRAY_SIZE(cases));

@@ -34,7 +34,6 @@ static const struct case_row rows[] = {
 	{ "rtl8139,place=qemu,backend=tap", &qemu_7_1, 0, PLACE_QEMU, NETDEV_TAP, "" },
 	{ "auto,place=qemu,backend=tap", &qemu_11, 0, PLACE_QEMU, NETDEV_STREAM, "" },
 	{ "auto,place=qemu,backend=bridge,br=b", &qemu_7_1, 0, PLACE_QEMU, NETDEV_TAP, "" },
-	{ "auto,place=qemu,backend=user,driver=vhost", &qemu_11, -ENOTSUP, 0, 0, "a tap for each" },
 	{ "virtio-net,place=qemu,backend=user", &qemu_11, 0, PLACE_QEMU, NETDEV_STREAM, "" },
 };
 

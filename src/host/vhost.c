@@ -1,0 +1,149 @@
+#include "host/vhost.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vhost.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define VHOST_NODE "/dev/vhost-net"
+
+static const struct nic_spec *virtio_card(const struct port_spec *port)
+{
+	for (unsigned i = 0; i < port->nics; i++)
+		if (strcmp(port->nic[i].model, "virtio-net") == 0)
+			return &port->nic[i];
+	return NULL;
+}
+
+/* Why the kernel cannot serve this port whatever the host has; NULL = it could. */
+static const char *obstacle(const struct port_spec *port)
+{
+	static const char *const taps[] = { "tap", "bridge", "direct", "auto" };
+	const struct nic_spec *card = virtio_card(port);
+
+	if (!card)
+		return "vhost serves virtio cards, and the port has none";
+	if (name_find(taps, ARRAY_SIZE(taps), port->backend.type) < 0)
+		return "vhost serves taps, and the backend has none";
+	switch (card->netdev) {
+	case NETDEV_TAP:
+		return NULL;
+	case NETDEV_STREAM:
+		return "QEMU's card shares the tap with another one; backend=bridge gives each its "
+		       "own";
+	case NETDEV_VHOST_USER:
+		return "transport=vhost-user has its rings in anynic";
+	default:
+		return "the card's rings are in anynic";
+	}
+}
+
+/* 0 with vhost, 1 without, or the error of a wish that cannot come true. */
+static int settle(const struct port_spec *port, struct vhost_choice *out, int missing,
+		  struct error *err, const char *fmt, ...) PRINTF(5, 6);
+
+static int settle(const struct port_spec *port, struct vhost_choice *out, int missing,
+		  struct error *err, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(out->why, sizeof(out->why), fmt, args);
+	va_end(args);
+	out->driver = missing ? DRIVER_QEMU : DRIVER_VHOST;
+	if (!missing)
+		return 0;
+	if (port->backend.driver != DRIVER_VHOST)
+		return 1;
+	return error_set(
+		err, missing,
+		"driver=vhost cannot be had: %s; use driver=default, which takes it where it works",
+		out->why);
+}
+
+static int node_missing(const struct port_spec *port, struct vhost_choice *out, int code,
+			struct error *err)
+{
+	switch (code) {
+	case -ENOENT:
+	case -ENODEV:
+	case -ENXIO:
+		return settle(port, out, -ENOTSUP, err,
+			      VHOST_NODE " is not there (modprobe vhost_net brings it)");
+	case -EACCES:
+	case -EPERM:
+		return settle(port, out, -ENOTSUP, err,
+			      VHOST_NODE " may not be opened by this user (group kvm, mostly)");
+	default:
+		return settle(port, out, -ENOTSUP, err, VHOST_NODE ": %s", strerror(-code));
+	}
+}
+
+/* Before anything is opened: 0 = go on, else as settle. */
+static int settle_wish(const struct port_spec *port, struct vhost_choice *out, struct error *err)
+{
+	const char *why = obstacle(port);
+
+	if (port->backend.driver == DRIVER_QEMU)
+		return settle(port, out, -ENOTSUP, err,
+			      "driver=qemu: the rings stay in user space");
+	return why ? settle(port, out, -ENOTSUP, err, "%s", why) : 0;
+}
+
+int host_vhost_plan(const struct port_spec *port, bool assume, struct vhost_choice *out,
+		    struct error *err)
+{
+	int rc = settle_wish(port, out, err);
+
+	if (rc == 0 && !assume && access(VHOST_NODE, R_OK | W_OK) < 0)
+		rc = node_missing(port, out, -errno, err);
+	if (rc == 0)
+		settle(port, out, 0, err, assume ? "vhost-net is assumed" : VHOST_NODE " is there");
+	return rc < 0 ? rc : 0;
+}
+
+/* A node that is none, or a kernel without the module behind it, is found out here and not by QEMU. */
+static int open_node(void)
+{
+	uint64_t features;
+	int fd = open(VHOST_NODE, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, VHOST_GET_FEATURES, &features) == 0)
+		return fd;
+	int code = -errno;
+	close(fd);
+	return code;
+}
+
+int host_vhost_open(const struct port_spec *port, unsigned queues, int fds[QUEUES_MAX],
+		    unsigned *nfds, struct vhost_choice *out, struct error *err)
+{
+	unsigned wanted = MAX(1u, virtio_card(port) ? virtio_card(port)->queues : 1u);
+	int rc = settle_wish(port, out, err);
+
+	*nfds = 0;
+	if (rc == 0 && queues < wanted)
+		rc = settle(port, out, -ENOTSUP, err, "the tap has %u of %u queues", queues,
+			    wanted);
+	while (rc == 0 && *nfds < queues) {
+		int fd = open_node();
+
+		if (fd < 0)
+			rc = node_missing(port, out, fd, err);
+		else
+			fds[(*nfds)++] = fd;
+	}
+	if (rc == 0)
+		return settle(port, out, 0, err, VHOST_NODE " was opened");
+	while (*nfds)
+		fd_close(&fds[--*nfds]);
+	return rc < 0 ? rc : 0;
+}
