@@ -1,5 +1,5 @@
-/* card_probe.c - what a scenario asks of a card from inside the guest: the RSS hash of received frames, the card's clock, and its
- * time stamps. Linked statically; each command prints `key=value` words and exits 0 when it could do its work.
+/* card_probe.c - what a scenario asks of a card from inside the guest: the RSS hash of received frames, the card's clock, its
+ * time stamps, and frames that leave at their time. Linked statically; each command prints `key=value` words and exits 0 when it could do its work.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -286,6 +286,146 @@ static int stamps(char **argv)
 	return 0;
 }
 
+/* --- frames at their time --- */
+
+#define TIMED_PROTOCOL 0x88b5 /* for local experiments (IEEE 802) */
+#define TIMED_MAX      1024
+#define TIMED_MAGIC    "time"
+
+struct timed {
+	int64_t launch, stamp; /* 0: none */
+};
+
+/* Frames of priority `priority`, stamped when they leave. */
+static int timed_socket(const char *interface, int priority, bool launch)
+{
+	struct sock_txtime txtime = { .clockid = CLOCK_TAI };
+	int fd = socket(AF_PACKET, SOCK_DGRAM, 0);
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)) < 0 ||
+	    (launch && setsockopt(fd, SOL_SOCKET, SO_TXTIME, &txtime, sizeof(txtime)) < 0) ||
+	    stamps_on(fd, interface, HWTSTAMP_FILTER_NONE) < 0)
+		return -1;
+	return fd;
+}
+
+/* To everybody; `launch` 0: as soon as it can go. */
+static bool send_timed(int fd, const char *interface, uint32_t number, uint64_t launch)
+{
+	struct sockaddr_ll there = { .sll_family = AF_PACKET,
+				     .sll_protocol = htons(TIMED_PROTOCOL),
+				     .sll_ifindex = (int)if_nametoindex(interface),
+				     .sll_halen = ETH_ALEN };
+	char control[CMSG_SPACE(sizeof(launch))] = { 0 };
+	uint8_t data[46] = TIMED_MAGIC;
+	uint32_t big = htonl(number);
+	struct iovec v = { .iov_base = data, .iov_len = sizeof(data) };
+	struct msghdr m = {
+		.msg_name = &there, .msg_namelen = sizeof(there), .msg_iov = &v, .msg_iovlen = 1
+	};
+
+	memset(there.sll_addr, 0xff, ETH_ALEN);
+	memcpy(data + 4, &big, sizeof(big));
+	if (launch) {
+		m.msg_control = control;
+		m.msg_controllen = sizeof(control);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_TXTIME;
+		c->cmsg_len = CMSG_LEN(sizeof(launch));
+		memcpy(CMSG_DATA(c), &launch, sizeof(launch));
+	}
+	return sendmsg(fd, &m, 0) == (ssize_t)sizeof(data);
+}
+
+/* Takes the stamps that are there; with `wait` those that come within its milliseconds. */
+static void take_stamps(int fd, struct timed *list, unsigned count, int wait)
+{
+	char data[512], control[512];
+	struct pollfd p = { .fd = fd };
+
+	while (poll(&p, 1, wait) > 0) {
+		struct iovec v = { .iov_base = data, .iov_len = sizeof(data) };
+		struct msghdr m = { .msg_iov = &v,
+				    .msg_iovlen = 1,
+				    .msg_control = control,
+				    .msg_controllen = sizeof(control) };
+		ssize_t n = recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT);
+		const char *found = n > 0 ? memmem(data, (size_t)n, TIMED_MAGIC, 4) : NULL;
+		uint32_t number;
+
+		if (n < 0)
+			return;
+		if (!found || found + 8 > data + n)
+			continue;
+		memcpy(&number, found + 4, sizeof(number));
+		number = ntohl(number);
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+			struct timespec t[3];
+
+			if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_TIMESTAMPING ||
+			    number >= count)
+				continue;
+			memcpy(t, CMSG_DATA(c), sizeof(t));
+			list[number].stamp = t[2].tv_sec * NS_PER_S + t[2].tv_nsec;
+		}
+	}
+}
+
+static void print_timed(const struct timed *list, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		printf("%u=%lld,%lld\n", i, (long long)list[i].launch, (long long)list[i].stamp);
+}
+
+/* INTERFACE PRIORITY FIRST-MS GAP-US COUNT: hands over COUNT frames at once, with launch times from so much behind a full second on. Prints
+ * for each its launch time and its stamp. */
+static int launch(char **argv)
+{
+	static struct timed list[TIMED_MAX];
+	unsigned count = (unsigned)atoi(argv[4]);
+	int fd = timed_socket(argv[0], atoi(argv[1]), true);
+	int64_t at = (read_clock(CLOCK_TAI) / NS_PER_S + 2) * NS_PER_S + atoll(argv[2]) * 1000000;
+
+	if (fd < 0 || count > TIMED_MAX)
+		return fail("launch");
+	for (unsigned i = 0; i < count; i++) {
+		list[i].launch = at + (int64_t)i * atoll(argv[3]) * 1000;
+		if (!send_timed(fd, argv[0], i, (uint64_t)list[i].launch))
+			return fail("sendmsg");
+	}
+	usleep((useconds_t)((at - read_clock(CLOCK_TAI)) / 1000));
+	take_stamps(fd, list, count, 500);
+	print_timed(list, count);
+	return 0;
+}
+
+/* INTERFACE PRIORITIES GAP-US COUNT: sends frames in even steps, of each priority below PRIORITIES in turn. Prints the stamps of those that
+ * got one: the card has few registers for them. */
+static int paced(char **argv)
+{
+	static struct timed list[TIMED_MAX];
+	unsigned priorities = (unsigned)atoi(argv[1]), count = (unsigned)atoi(argv[3]);
+	struct timespec gap = { .tv_nsec = atol(argv[2]) * 1000 };
+	int fd[8];
+
+	if (priorities < 1 || priorities > 8 || count > TIMED_MAX)
+		return fail("paced");
+	for (unsigned i = 0; i < priorities; i++)
+		if ((fd[i] = timed_socket(argv[0], (int)i, false)) < 0)
+			return fail("socket");
+	for (unsigned i = 0; i < count; i++) {
+		if (!send_timed(fd[i % priorities], argv[0], i, 0))
+			return fail("sendmsg");
+		nanosleep(&gap, NULL);
+		take_stamps(fd[i % priorities], list, count, 0);
+	}
+	for (unsigned i = 0; i < priorities; i++)
+		take_stamps(fd[i], list, count, 1000);
+	print_timed(list, count);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int arguments;
@@ -293,6 +433,7 @@ static const struct {
 } commands[] = {
 	{ "rx-hash", 4, rx_hash },   { "phc-get", 1, phc_get },	  { "phc-set", 2, phc_set },
 	{ "phc-step", 2, phc_step }, { "phc-rate", 3, phc_rate }, { "stamps", 5, stamps },
+	{ "launch", 5, launch },     { "paced", 4, paced },
 };
 
 int main(int argc, char **argv)
