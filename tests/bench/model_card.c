@@ -108,6 +108,15 @@ const struct card_model card_models[] = {
 };
 const unsigned card_model_count = ARRAY_SIZE(card_models);
 
+bool card_wanted(const char *name, char **names)
+{
+	if (!*names)
+		return true;
+	while (*names && strcmp(*names, name) != 0)
+		names++;
+	return *names;
+}
+
 static uint8_t *descriptor(const struct card *c, uint32_t ring, unsigned index)
 {
 	return c->bus->ram + ring + (size_t)16 * (index % c->model->ring);

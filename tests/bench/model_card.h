@@ -39,6 +39,9 @@ struct card_model {
 extern const struct card_model card_models[];
 extern const unsigned card_model_count;
 
+/* True when `names`, which NULL ends, has this one or is empty. */
+bool card_wanted(const char *name, char **names);
+
 struct card {
 	const struct card_model *model;
 	struct bus *bus;

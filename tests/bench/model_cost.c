@@ -310,15 +310,6 @@ static void measure_model(const struct card_model *model, const char *datapath, 
 	}
 }
 
-static bool wanted(const char *name, char **names)
-{
-	if (!*names)
-		return true;
-	while (*names && strcmp(*names, name) != 0)
-		names++;
-	return *names;
-}
-
 int main(int argc, char **argv)
 {
 	unsigned rounds = argc > 3 ? (unsigned)atoi(argv[3]) : 5;
@@ -332,7 +323,7 @@ int main(int argc, char **argv)
 		return TEST_SKIPPED;
 	prctl(PR_SET_TIMERSLACK, 1ul);
 	for (unsigned i = 0; i < card_model_count; i++)
-		if (wanted(card_models[i].name, argv + MIN(argc, 5)))
+		if (card_wanted(card_models[i].name, argv + MIN(argc, 5)))
 			measure_model(&card_models[i], argv[1], argv[2], rounds, repeats);
 	return 0;
 }

@@ -126,15 +126,6 @@ static void measure_memory(const struct card_model *model, const char *datapath)
 	bus_stop(&first);
 }
 
-static bool wanted(const char *name, char **names)
-{
-	if (!*names)
-		return true;
-	while (*names && strcmp(*names, name) != 0)
-		names++;
-	return *names;
-}
-
 int main(int argc, char **argv)
 {
 	struct error err = { 0 };
@@ -148,7 +139,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (unsigned i = 0; i < card_model_count; i++)
-		if (wanted(card_models[i].name, argv + 2) && measure_state(&card_models[i]))
+		if (card_wanted(card_models[i].name, argv + 2) && measure_state(&card_models[i]))
 			measure_memory(&card_models[i], argv[1]);
 	if (too_much)
 		fprintf(stderr, "model_size: a saved state fails or has more than %u bytes\n",

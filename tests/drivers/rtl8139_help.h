@@ -52,6 +52,16 @@ static inline int teardown(void **state)
 	return 0;
 }
 
+/* The card in C+ mode, with nothing pending. */
+static inline struct rtl_driver *open_cp(void **state, uint16_t cpcr)
+{
+	struct rtl_driver *d = *state;
+
+	rtl_open_cplus(d, cpcr, IMR_CP);
+	machine_interrupts(d->m);
+	return d;
+}
+
 static inline uint64_t dropped(struct rtl_driver *d, enum drop_reason reason)
 {
 	return d->m->nic->counters.drop[reason];

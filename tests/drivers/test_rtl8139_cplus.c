@@ -3,15 +3,6 @@
 
 static uint8_t got[16384];
 
-static struct rtl_driver *open_cp(void **state, uint16_t cpcr)
-{
-	struct rtl_driver *d = *state;
-
-	rtl_open_cplus(d, cpcr, IMR_CP);
-	machine_interrupts(d->m);
-	return d;
-}
-
 /* --- transmit --- */
 
 static void a_frame_goes_out_and_its_descriptor_comes_back(void **state)

@@ -3,15 +3,6 @@
 
 static uint8_t got[16384];
 
-static struct rtl_driver *open_cp(void **state, uint16_t cpcr)
-{
-	struct rtl_driver *d = *state;
-
-	rtl_open_cplus(d, cpcr, IMR_CP);
-	machine_interrupts(d->m);
-	return d;
-}
-
 /* CVE-2015-5165: IP and TCP lengths that are smaller than their headers made a huge payload of what lay behind. */
 static void cve_2015_5165_lengths_that_lie_leak_nothing(void **state)
 {

@@ -266,6 +266,16 @@ static void performant_up(struct world *w)
 	expect_no_event(w);
 }
 
+static void legacy_up(struct world *w)
+{
+	legacy(w, DRIVER_READY);
+	pass(w, DELAY_MS);
+	expect_links(w, true, false, 0);
+	expect_status(w);
+	expect_link(w, "net0-legacy", true);
+	expect_switch(w, "null", LEGACY_NIC, "legacy-timer");
+}
+
 static void expect_verdict(struct world *w, enum why_verdict verdict, const char *words)
 {
 	struct why why;
@@ -375,13 +385,7 @@ static void a_direct_move_is_one_step_and_one_event(void **state)
 {
 	struct world *w = *state;
 
-	legacy(w, DRIVER_READY);
-	pass(w, DELAY_MS + 10);
-	expect_links(w, true, false, 0);
-	expect_status(w);
-	expect_link(w, "net0-legacy", true);
-	expect_switch(w, "null", LEGACY_NIC, "legacy-timer");
-
+	legacy_up(w);
 	performant(w, DRIVER_READY);
 	expect_status(w);
 	expect_no_event(w); /* nothing is told before the datapath confirmed */
@@ -462,12 +466,7 @@ static void a_cleared_command_register_before_the_reset_belongs_to_it(void **sta
 {
 	struct world *w = *state;
 
-	legacy(w, DRIVER_READY);
-	pass(w, DELAY_MS + 10);
-	expect_links(w, true, false, 0);
-	expect_status(w);
-	expect_link(w, "net0-legacy", true);
-	expect_switch(w, "null", LEGACY_NIC, "legacy-timer");
+	legacy_up(w);
 	status_of(w, "net0-legacy", DRIVER_NONE, false);
 	expect_no_links(w);
 	status_of(w, "net0-legacy", DRIVER_NONE, true);
