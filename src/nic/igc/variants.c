@@ -69,6 +69,8 @@ static const char *const does[] = {
 	"link of 10, 100, 1000 and 2500 Mbit/s, negotiated from what the driver advertises",
 	"4+4 queues, advanced and legacy descriptors (iPXE), header split, checksums with SCTP, "
 	"TSO, VLAN tags, jumbo frames to 9728 bytes",
+	"a queue without buffers holds up the others, as with the chip's one packet buffer, unless "
+	"SRRCTL.Drop_En says that its frames are dropped (RQDPC, MPC); Linux leaves it off",
 	"MSI-X with 5 vectors (EICR, IVAR, EITR, EIAC, EIAM), MSI, INTx; FLR, AER, DSN",
 	"RSS; filters to a queue: EtherType, TCP SYN, port and protocol, 32 flex filters, VLAN "
 	"priority, MAC address (also of the source)",
