@@ -565,6 +565,38 @@ static void chosen_frames_wake_and_are_kept_for_the_driver(void **state)
 	assert_int_equal(e_read(d, 0x5810), 0);
 }
 
+/* Behind the headers that other filters look at, and no further than the card receives. */
+static void a_magic_packet_may_lie_anywhere_in_a_frame(void **state)
+{
+	static const struct {
+		unsigned length, at;
+		bool wakes;
+	} cases[] = {
+		{ 1518, 300, true },
+		{ 1518, 1518 - 102, true },
+		{ 1518, 1518 - 101, false },
+		{ 4000, 1450, false }, /* longer than RCTL allows */
+	};
+	struct e_driver *d = *state;
+	uint8_t frame[4200];
+
+	for (unsigned c = 0; c < ARRAY_SIZE(cases); c++) {
+		e_write(d, 0x5808, 0x2);
+		fall_asleep(d);
+		memset(frame, 0x5a, sizeof(frame));
+		memcpy(frame, frame_to(all, 60, 1), 60);
+		memset(frame + cases[c].at, 0xff, 6);
+		for (unsigned i = 0; i < 16; i++)
+			memcpy(frame + cases[c].at + 6 + 6 * i, card_mac, 6);
+		machine_say(d->m, frame, cases[c].length);
+		assert_int_equal(woken(d), cases[c].wakes);
+		pci_config_write(&d->m->nic->pci, 0xe0, 2, 0x8000);
+		machine_set_bus(d->m, true);
+		e_write(d, 0x5800, e_read(d, 0x5800) | 4); /* PME status, by writing 1 */
+		e_write(d, 0x5810, 0xffffffff);
+	}
+}
+
 static void a_flexible_filter_and_the_link_wake_too(void **state)
 {
 	struct e_driver *d = *state;
@@ -615,6 +647,7 @@ int main(void)
 		T(the_driver_can_send_a_pause_frame),
 		T(frames_are_counted_where_the_manual_says),
 		T(chosen_frames_wake_and_are_kept_for_the_driver),
+		T(a_magic_packet_may_lie_anywhere_in_a_frame),
 		T(a_flexible_filter_and_the_link_wake_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

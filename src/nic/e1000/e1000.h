@@ -131,6 +131,15 @@ void e1000_rx_tail(struct e1000 *e); /* RDT was written */
 void e1000_rx_changed(
 	struct e1000 *e); /* reception was switched on or off: what waits is to be offered again */
 
+/* Longest frame, with FCS (manual 13.4.22) */
+#define E1000_STANDARD_MAX 1522u
+#define E1000_LONG_MAX	   16384u /* with RCTL.LPE */
+
+static inline uint32_t e1000_frame_max(const struct e1000 *e)
+{
+	return e->s.rctl & RCTL_LPE ? E1000_LONG_MAX : E1000_STANDARD_MAX;
+}
+
 /* wake.c */
 void e1000_wake_frames(struct e1000 *e, const struct frame *frames, unsigned n);
 void e1000_wake_link(struct e1000 *e);

@@ -4,9 +4,6 @@
 #include "base/bytes.h"
 #include "nic/e1000/e1000.h"
 
-#define STANDARD_MAX 1522u  /* with FCS; longer ones need RCTL.LPE (manual 13.4.22) */
-#define LONG_MAX     16384u /* the same with LPE */
-
 static uint32_t buffer_size(uint32_t rctl)
 {
 	uint32_t code = rctl >> RCTL_BSIZE_SHIFT & 3;
@@ -41,7 +38,7 @@ static enum drop_reason filter(struct e1000 *e, const struct intel_rx_info *info
 	uint32_t wire = MAX(info->length, FRAME_MIN) + FCS_SIZE, rctl = e->s.rctl;
 	unsigned exact;
 
-	if (wire > (rctl & RCTL_LPE ? LONG_MAX : STANDARD_MAX)) {
+	if (wire > e1000_frame_max(e)) {
 		intel_stats_add(&e->s.stats, STAT_ROC, 1);
 		return DROP_OVERSIZE;
 	}

@@ -37,7 +37,7 @@ static void wake(struct e1000 *e, uint32_t why)
 static bool is_magic(const struct e1000 *e, const struct intel_rx_info *info)
 {
 	static const uint8_t sync[MAGIC_SYNC] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-	uint8_t pattern[MAGIC_SYNC + MAGIC_TIMES * MAC_LEN];
+	uint8_t pattern[MAGIC_SYNC + MAGIC_TIMES * MAC_LEN], frame[E1000_LONG_MAX];
 	uint8_t *p = pattern + MAGIC_SYNC;
 
 	memcpy(pattern, sync, sizeof(sync));
@@ -45,7 +45,9 @@ static bool is_magic(const struct e1000 *e, const struct intel_rx_info *info)
 		put_le32(p, e->s.filter.ra[0].low);
 		put_le16(p + 4, (uint16_t)e->s.filter.ra[0].high);
 	}
-	return memmem(info->head, info->have, pattern, sizeof(pattern)) != NULL;
+	/* it may lie anywhere in what the card would receive */
+	size_t length = frame_copy_out(info->frame, 0, frame, e1000_frame_max(e) - FCS_SIZE);
+	return memmem(frame, length, pattern, sizeof(pattern)) != NULL;
 }
 
 static bool our_ipv4(const struct e1000 *e, const uint8_t *address)
