@@ -119,7 +119,9 @@ static int open_backend(struct service *s, unsigned port, unsigned nic, struct e
 	struct loop_source *helper = &s->helper_source[port * PORT_NICS + nic];
 	struct backend_request request = { .spec = &p->backend,
 					   .guest = s->options.name,
-					   .port = p->id };
+					   /* cards of QEMU's have a tap each */
+					   .port = port_in_datapath(p) ? p->id : p->nic[nic].id,
+					   .undo = &s->undo };
 
 	memcpy(request.mac, p->mac, MAC_LEN);
 	for (unsigned n = 0; n < p->nics; n++)
@@ -130,9 +132,7 @@ static int open_backend(struct service *s, unsigned port, unsigned nic, struct e
 		error_prefix(err, "port %s", p->id);
 		return rc;
 	}
-	/* what the kernel chose, or a descriptor brought along */
-	str_copy(s->control.port[port].spec.backend.ifname,
-		 sizeof(s->control.port[port].spec.backend.ifname), b->ifname);
+	control_host_opened(&s->control.port[port], nic, b);
 	rc = choose_driver(s, port, nic, err);
 	if (rc < 0 || b->pidfd < 0)
 		return rc;
@@ -322,6 +322,10 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 	if (rc == 0)
 		rc = place_claim(&s->place, o->name, o->qmp, err);
 	if (rc == 0)
+		rc = tidy_start(&s->tidy, &s->place, err);
+	if (rc == 0)
+		rc = undo_open(&s->undo, s->place.undo, err);
+	if (rc == 0)
 		rc = make_socket_folder(s, err);
 	if (rc == 0)
 		rc = control_init(&s->control, o->name, &s->loop, &s->datapath, o->ports, o->count,
@@ -330,8 +334,6 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 		rc = open_backends(s, err);
 	if (rc == 0 && uses_datapath(s))
 		rc = hand_over_ports(s, err);
-	if (rc == 0)
-		rc = tidy_start(&s->tidy, &s->place, err);
 	if (rc < 0) {
 		static struct message m; /* what the datapath had to say about it */
 		while (datapath_receive(&s->datapath, &m) == 1)
@@ -341,6 +343,7 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 	watch_datapath(s);
 	control_set_running(&s->control, o->running);
 	control_start(&s->control);
+	control_host_start(&s->control, &s->host);
 	s->server = qmp_server_create(s->place.listen_fd, &s->loop, KIND_QMP_LISTEN,
 				      KIND_QMP_CLIENT, err);
 	s->place.listen_fd = -1;
@@ -521,6 +524,9 @@ static void handle(struct service *s, const struct loop_event *e)
 	case KIND_HELPER_PROCESS:
 		helper_ended(s, e->index);
 		break;
+	case KIND_NETLINK:
+		control_host_read(&s->control, &s->host);
+		break;
 	case KIND_SIGNAL:
 		take_signal(s);
 		break;
@@ -593,6 +599,8 @@ void service_close(struct service *s)
 		opened_backend_close(&s->backend[i]);
 	free(s->backend);
 	free(s->helper_source);
+	undo_close(&s->undo);
+	control_host_stop(&s->host);
 	commands_finish(&s->commands);
 	qmp_server_destroy(s->server);
 	control_finish(&s->control);

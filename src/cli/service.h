@@ -8,6 +8,7 @@
 
 #include "control/commands.h"
 #include "control/control.h"
+#include "control/host_watch.h"
 #include "control/place.h"
 #include "control/tidy.h"
 #include "host/open.h"
@@ -33,6 +34,8 @@ struct service {
 	struct service_options options;
 	struct place place;
 	struct tidy tidy;
+	struct undo undo; /* journal of what our backends leave if we are killed */
+	struct host_watch host;
 	struct loop loop;
 	struct datapath datapath;
 	struct control control;

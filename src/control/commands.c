@@ -187,13 +187,23 @@ static json_object *port_backend(const struct control_port *p)
 {
 	const struct backend_spec *b = &p->spec.backend;
 	json_object *object = json_object_new_object();
+	char good[400];
 
+	/* what is to know of a backend that works: which driver it has and why, and what it cannot do */
+	snprintf(good, sizeof(good), "%s%s%s", p->driver_why,
+		 p->driver_why[0] && p->host[0].chosen[0] ? "; " : "", p->host[0].chosen);
 	add_text(object, "type", b->type);
 	add_text(object, "driver", name_of(backend_driver_names, BACKEND_DRIVER_COUNT, p->driver));
 	json_object_object_add(object, "up", json_object_new_boolean(p->backend_up));
-	add_text(object, "reason", p->backend_up ? p->driver_why : p->backend_reason);
+	add_text(object, "reason", p->backend_up ? good : p->backend_reason);
 	if (b->ifname[0])
 		add_text(object, "ifname", b->ifname);
+	if (b->br[0])
+		add_text(object, "br", b->br);
+	if (b->dev[0])
+		add_text(object, "dev", b->dev);
+	if (b->mode[0])
+		add_text(object, "mode", b->mode);
 	if (b->path[0])
 		add_text(object, "path", b->path);
 	return object;

@@ -198,17 +198,40 @@ static void tell_backend(struct control_port *p)
 	control_event(p->control, EVENT_BACKEND_STATUS_CHANGED, data);
 }
 
+bool control_backend_judge(struct control_port *p)
+{
+	const struct port_host *host = NULL;
+	const char *reason = "";
+	bool was = p->backend_up;
+
+	for (unsigned i = 0; i < PORT_NICS && !host; i++)
+		if (p->host[i].down)
+			host = &p->host[i];
+	/* without a datapath nothing of the host matters; else its links say more exactly what is wrong */
+	if (p->path.down && (p->control->datapath_gone || !host))
+		reason = p->path.reason;
+	else if (host)
+		reason = host->reason;
+	bool up = !p->path.down && !host;
+
+	p->backend_up = up;
+	str_copy(p->backend_reason, sizeof(p->backend_reason), reason);
+	if (up != was)
+		tell_backend(p);
+	return up != was;
+}
+
 static void backend_status(struct control *c, const struct msg_backend_status *m)
 {
 	char id[ID_MAX];
 
 	TAKE_TEXT(id, m->port);
 	struct control_port *p = control_find_port(c, id);
-	if (!p || p->backend_up == (m->up != 0))
+	if (!p || p->path.down == (m->up == 0))
 		return;
-	p->backend_up = m->up != 0;
-	TAKE_TEXT(p->backend_reason, m->reason);
-	tell_backend(p);
+	p->path.down = m->up == 0;
+	TAKE_TEXT(p->path.reason, m->reason);
+	control_backend_judge(p);
 }
 
 static void links_applied(struct control *c, const struct msg_links_applied *m)
@@ -294,9 +317,10 @@ void control_datapath_gone(struct control *c)
 		struct control_port *p = &c->port[i];
 		if (!port_in_datapath(&p->spec))
 			continue;
-		str_copy(p->backend_reason, sizeof(p->backend_reason), c->datapath->why);
-		p->backend_up = false;
-		tell_backend(p);
+		str_copy(p->path.reason, sizeof(p->path.reason), c->datapath->why);
+		p->path.down = true;
+		if (!control_backend_judge(p)) /* down already: now for another reason */
+			tell_backend(p);
 		control_port_datapath_gone(p);
 	}
 }

@@ -29,6 +29,7 @@ enum control_kind {
 	KIND_QEMU_MONITOR,
 	KIND_QEMU_PROCESS,
 	KIND_HELPER_PROCESS, /* anynic-user and the like */
+	KIND_NETLINK,	     /* the host's links: host_watch.h */
 	KIND_SIGNAL,
 	KIND_LEGACY_TIMER, /* owner = struct control_port */
 	KIND_HOLD_TIMER,   /* owner = struct control_port */
@@ -67,6 +68,23 @@ struct port_step {
 
 #define PORT_STEPS 16
 
+struct port_path {
+	bool down;
+	char reason[160];
+};
+
+/* The interface of the host behind a backend: a tap, also one on a bridge, or a macvtap. */
+struct port_host {
+	char ifname[16];
+	unsigned ifindex; /* 0 = there is none to watch */
+	unsigned
+		below; /* the Linux bridge that it is in, or the device that it sits on; 0 = none */
+	bool down;
+	bool dirty; /* something about it may have changed */
+	char reason[160];
+	char chosen[160]; /* what a person must know of it while all is well */
+};
+
 struct control_port {
 	struct control *control;
 	struct port_spec spec;
@@ -82,7 +100,10 @@ struct control_port {
 	bool reset_known; /* all its NICs were reset: the RESET event that follows is no news */
 	uint64_t legacy_left_ns; /* of the legacy timer, while the guest is stopped */
 	bool backend_up;
-	char backend_reason[120];
+	char backend_reason[160];
+	struct port_path path; /* what the datapath says of the backend */
+	/* what the host's links say of it: one, or one for each of QEMU's cards */
+	struct port_host host[PORT_NICS];
 	enum backend_driver driver; /* in use, never DRIVER_DEFAULT */
 	char driver_why[160];
 	struct msg_counters counters;
@@ -123,6 +144,9 @@ void control_nic_report(struct control *c, const struct nic_report *report);
 
 /* A VMM has the card, or lost it; `problem` says why it cannot use it, "" = it can. Of QEMU's own cards too. */
 void control_nic_attached(struct control *c, const char *nic, bool attached, const char *problem);
+
+/* The backend is up when the datapath and the host say so. When that changed it queues the event and returns true. */
+bool control_backend_judge(struct control_port *p);
 
 /* A timer of a port went off. */
 void control_timer(struct control *c, unsigned kind, struct control_port *port);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "host/undo.h"
 
 #define LISTEN_BACKLOG 16
 #define DIRECTORIES    3
@@ -150,9 +151,9 @@ int place_listen(const char *path, struct error *err)
 /* Takes the lock file. It may vanish under us when its owner just ended, and for a moment it belongs to whoever tidies up after one that
  * was killed: then once more.
  */
-static int lock_name(struct place *p, struct error *err)
+static int lock_name(struct place *p, int most, struct error *err)
 {
-	for (int tries = 0; tries < LOCK_TRIES; tries++) {
+	for (int tries = 0; tries < most; tries++) {
 		struct stat held, named;
 		int fd = open(p->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
@@ -161,7 +162,7 @@ static int lock_name(struct place *p, struct error *err)
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 			int rc = errno == EWOULDBLOCK ? -EEXIST : -errno;
 			close(fd);
-			if (rc == -EEXIST && tries < LOCK_TRIES - 1) {
+			if (rc == -EEXIST && tries < most - 1) {
 				usleep(LOCK_RETRY_US);
 				continue;
 			}
@@ -211,22 +212,66 @@ void place_nics_path(char *to, size_t size, const char *name)
 	snprintf(to, size, "%.400s/%s.nics", dir[0], name);
 }
 
+static void set_files(struct place *p, const char *dir, const char *name)
+{
+	str_copy(p->dir, sizeof(p->dir), dir);
+	str_copy(p->name, sizeof(p->name), name);
+	snprintf(p->lock, sizeof(p->lock), "%.400s/%s.lock", dir, p->name);
+	snprintf(p->undo, sizeof(p->undo), "%.400s/%s.undo", dir, p->name);
+	snprintf(p->nics, sizeof(p->nics), "%.400s/%s.nics", dir, p->name);
+}
+
+/* A journal whose owner is dead: nobody has the lock. */
+static void sweep_one(const char *dir, const char *name)
+{
+	struct place dead = { .lock_fd = -1, .listen_fd = -1 };
+	char standard[PLACE_PATH + PLACE_NAME];
+
+	set_files(&dead, dir, name);
+	if (lock_name(&dead, 1, NULL) < 0)
+		return;
+	snprintf(standard, sizeof(standard), "%.400s/%s.qmp", dir, name);
+	unlink(standard);
+	place_release(&dead);
+}
+
+static void sweep(const char *path)
+{
+	DIR *dir = opendir(path);
+
+	if (!dir)
+		return;
+	for (struct dirent *d = readdir(dir); d; d = readdir(dir)) {
+		char name[PLACE_NAME];
+		size_t length = strlen(d->d_name);
+
+		if (length <= 5 || length - 5 >= sizeof(name) ||
+		    strcmp(d->d_name + length - 5, ".undo") != 0)
+			continue;
+		memcpy(name, d->d_name, length - 5);
+		name[length - 5] = '\0';
+		sweep_one(path, name);
+	}
+	closedir(dir);
+}
+
 int place_claim(struct place *p, const char *name, const char *qmp, struct error *err)
 {
 	char dir[DIRECTORIES][PLACE_PATH];
 
 	*p = (struct place){ .lock_fd = -1, .listen_fd = -1 };
-	directories(dir);
-	str_copy(p->dir, sizeof(p->dir), dir[0]);
-	str_copy(p->name, sizeof(p->name), name);
+	unsigned count = directories(dir);
+
+	set_files(p, dir[0], name);
 	int rc = make_directory(p->dir, err);
 	if (rc < 0)
 		return rc;
-	snprintf(p->lock, sizeof(p->lock), "%.400s/%s.lock", p->dir, p->name);
-	place_nics_path(p->nics, sizeof(p->nics), name);
-	rc = lock_name(p, err);
+	rc = lock_name(p, LOCK_TRIES, err);
 	if (rc < 0)
 		goto fail;
+	undo_run(p->undo);
+	for (unsigned i = 0; i < count; i++)
+		sweep(dir[i]);
 	remove_sockets(p->nics);
 	if (mkdir(p->nics, 0700) < 0 && errno != EEXIST) {
 		rc = error_set(err, -errno, "cannot make %s: %s", p->nics, strerror(errno));
@@ -250,6 +295,7 @@ void place_release(struct place *p)
 		if (p->link[0])
 			unlink(p->link);
 		remove_sockets(p->nics);
+		undo_run(p->undo);
 		unlink(p->lock);
 		close(p->lock_fd);
 	}
@@ -264,7 +310,7 @@ void place_tidy(const struct place *dead)
 	struct sockaddr_un address;
 
 	p.lock_fd = p.listen_fd = -1;
-	if (lock_name(&p, NULL) < 0)
+	if (lock_name(&p, LOCK_TRIES, NULL) < 0)
 		return;
 	if (p.link[0]) { /* elsewhere anybody may have made a new one */
 		if (set_address(&address, p.qmp, NULL) == 0)

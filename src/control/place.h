@@ -2,6 +2,7 @@
  *
  *     DIR/NAME.qmp    the control socket, or a link to it when --qmp moved it
  *     DIR/NAME.nics/  one socket for each hosted NIC, ID.sock
+ *     DIR/NAME.undo   what a killed anynic would leave on the host (host/undo.h)
  *     DIR/NAME.lock   held (flock) as long as the guest is live; who holds it may replace what is stale
  *
  * DIR is $XDG_RUNTIME_DIR/anynic; without that /run/anynic for root, else /tmp/anynic-UID. Its mode is 0700, the sockets' 0600.
@@ -20,13 +21,14 @@ struct place {
 	char name[PLACE_NAME];
 	char qmp[SOCKET_PATH];
 	char nics[PLACE_PATH];
+	char undo[PLACE_PATH];
 	char lock[PLACE_PATH];
 	char link[PLACE_PATH]; /* DIR/NAME.qmp when `qmp` is elsewhere; else empty */
 	int lock_fd;
 	int listen_fd; /* the control socket; whoever takes it sets it to -1 */
 };
 
-/* Makes the name live. `qmp` (--qmp) may be NULL. -EEXIST when the name is live already. */
+/* Makes the name live, and puts in order what killed guests left on the host, whatever their names. `qmp` (--qmp) may be NULL. -EEXIST when the name is live already. */
 int place_claim(struct place *p, const char *name, const char *qmp, struct error *err);
 void place_release(struct place *p); /* removes what was made; accepts a zeroed or half-made one */
 

@@ -139,7 +139,16 @@ static enum why_verdict waiting(const struct control_port *p, struct why *why)
 
 static enum why_verdict backend_down(const struct control_port *p, struct why *why)
 {
-	say(why, "backend %s is down: %s", p->spec.backend.type, p->backend_reason);
+	static const char next[] = "; next: ";
+	const char *advice = strstr(p->backend_reason, next);
+	int length =
+		(int)(advice ? (size_t)(advice - p->backend_reason) : strlen(p->backend_reason));
+
+	say(why, "backend %s is down: %.*s", p->spec.backend.type, length, p->backend_reason);
+	if (advice) {
+		advise(why, "%s", advice + strlen(next));
+		return WHY_BACKEND_DOWN;
+	}
 	if (p->control->datapath_gone)
 		advise(why, "stop the guest and start it again; what `anynic run` wrote says what "
 			    "happened");

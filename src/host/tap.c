@@ -160,6 +160,20 @@ static void warn_if_down(int sock, struct ifreq *ifr)
 			    ifr->ifr_name, ifr->ifr_name);
 }
 
+/* The interface of this name here, if it is that of the descriptor: one that was handed over may be of another namespace. */
+static unsigned index_here(int fd, const char *name)
+{
+	struct ifreq own = { 0 }, named = { 0 };
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	str_copy(named.ifr_name, sizeof(named.ifr_name), name);
+	bool same = ioctl(fd, SIOCGIFHWADDR, &own) == 0 &&
+		    ioctl(sock, SIOCGIFHWADDR, &named) == 0 &&
+		    memcmp(own.ifr_hwaddr.sa_data, named.ifr_hwaddr.sa_data, MAC_LEN) == 0;
+	close(sock);
+	return same ? if_nametoindex(name) : 0;
+}
+
 static int configure(struct opened_backend *out, uint16_t mtu, struct error *err)
 {
 	struct ifreq ifr = { 0 };
@@ -178,6 +192,7 @@ static int configure(struct opened_backend *out, uint16_t mtu, struct error *err
 	if (rc == 0 && ioctl(sock, SIOCGIFMTU, &ifr) == 0 && ifr.ifr_mtu <= UINT16_MAX)
 		out->mtu = (uint16_t)ifr.ifr_mtu;
 	close(sock);
+	out->ifindex = index_here(out->fds[0], out->ifname);
 	return rc;
 }
 

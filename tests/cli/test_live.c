@@ -402,19 +402,39 @@ static void run_ends_with_the_exit_status_of_qemu(void **state)
 	assert_false(exists("term.qmp"));
 }
 
+static bool read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	return n > 0;
+}
+
+static pid_t child_of(pid_t pid, const char *name)
+{
+	char path[64], list[256], comm[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	assert_true(read_text(path, list, sizeof(list)));
+	for (char *word = strtok(list, " \n"); word; word = strtok(NULL, " \n")) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", word);
+		if (read_text(path, comm, sizeof(comm)) && strncmp(comm, name, strlen(name)) == 0)
+			return (pid_t)atoi(word);
+	}
+	fail_msg("%d has no child %s", (int)pid, name);
+	return 0;
+}
+
 static void the_end_of_the_datapath_is_told_and_qemu_goes_on(void **state)
 {
-	char path[64], text[64] = "";
-
 	(void)state;
 	pid_t pid = start("run --name vm7 --json --nic auto,backend=null -- @qemu-system-x86_64",
 			  "vm7");
 	wait_live("vm7");
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
-	close(fd);
-	kill((pid_t)atoi(text), SIGKILL); /* the first child is the datapath */
+	kill(child_of(pid, "anynic-datapath"), SIGKILL);
 	wait_says("why vm7", "net0: backend-down");
 	expect("why vm7", 0, "the datapath process died (signal 9");
 	expect("link vm7 net0 up", 1, "datapath");

@@ -140,6 +140,9 @@ static int tap_init(struct backend *b, const struct backend_spec *spec, struct e
 
 static void note_error(struct tap *t, int code)
 {
+	if (code ==
+	    -ENOLINK) /* a macvtap that was deleted; a tap's descriptor tells when it is read */
+		backend_set_down(&t->base, "%s is gone", t->name);
 	if (code == -EIO)
 		backend_set_down(&t->base, "%s is down; next: ip link set %s up", t->name, t->name);
 }

@@ -1,0 +1,294 @@
+"""host_links.py SCENARIO: backends that are links of the host, on the real program in a network namespace: what `serve` makes, what it
+notices, what it tells, and what is left when it was killed. No guest is needed: a port's backend is there before its guest."""
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import lab as machine
+from harness import main
+from qmp import Qmp
+
+MAC = "52:54:00:0a:0b:0c"
+HOST_SIDE = "fe:54:00:0a:0b:0c"
+
+
+def exists(link):
+    return subprocess.run(["ip", "link", "show", link], capture_output=True, check=False).returncode == 0
+
+
+def field(link, word):
+    """The word after `word` in what ip tells of a link."""
+    words = subprocess.run(["ip", "-d", "link", "show", link], capture_output=True, text=True, check=True).stdout.split()
+    return words[words.index(word) + 1] if word in words else None
+
+
+def wire():
+    """wire0 is the host's device, wire1 the other end of its cable."""
+    machine.ip("link", "add", "wire0", "type", "veth", "peer", "name", "wire1")
+    for name in ("wire0", "wire1"):
+        machine.ip("link", "set", name, "up")
+
+
+def bridge(name="br0"):
+    machine.ip("link", "add", name, "type", "bridge")
+    machine.ip("link", "set", name, "up")
+
+
+class Service:
+    """`anynic serve` with one port, until stop() or kill()."""
+
+    def __init__(self, lab, backend, name="one", nic="virtio-net"):
+        self.lab, self.name = lab, name
+        self.log = pathlib.Path(lab.folder) / f"{name}.log"
+        words = [machine.anynic(), "serve", "-v", "--name", name, "--nic", f"{nic},{backend},mac={MAC}",
+                 "--socket", f"{lab.folder}/{name}.sock", "--qmp", f"{lab.folder}/{name}.control"]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            self.qmp = Qmp(f"{lab.folder}/{name}.control", 20)
+        except OSError as error:
+            self.process.kill()
+            self.process.wait()
+            raise RuntimeError(self.log.read_text()) from error
+
+    def port(self):
+        (found,) = self.qmp.command("query-ports")
+        return found
+
+    def backend(self):
+        return self.port()["backend"]
+
+    def why(self):
+        (found,) = self.qmp.command("query-why")
+        return found
+
+    def expect(self, since, up, reason, text):
+        """The event, and the same in status and why."""
+        event = self.qmp.wait("BACKEND_STATUS_CHANGED", 10, since, port="net0", up=up)
+        self.lab.check(reason in event["data"]["reason"], f"{text}: {event['data']['reason'] or 'up again'}")
+        self.lab.equal(self.backend()["up"], up, "status says so too")
+        if not up:
+            why = self.why()
+            self.lab.equal(why["verdict"], "backend-down", "and why")
+            self.lab.check(why["next-step"], f"with a next step: {why['next-step']}")
+
+    def children(self):
+        """By name: the datapath, tidy."""
+        pids = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return {pathlib.Path(f"/proc/{pid}/comm").read_text().strip(): int(pid) for pid in pids}
+
+    def stop(self):
+        self.qmp.close()
+        self.process.terminate()
+        self.process.wait(20)
+        self.lab.equal(self.process.returncode, 0, f"{self.name} ended in order")
+
+    def kill(self, tidy):
+        """As the kernel's out-of-memory killer would; with `tidy`, the process that would tidy up goes first."""
+        children = self.children()
+        if tidy:
+            os.kill(children["anynic-tidy"], signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+        self.qmp.close()
+        await_(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for name, pid in children.items()
+                               if name != "anynic-tidy"), "its processes end")
+
+
+def await_(holds, text, seconds=10):
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            raise RuntimeError(f"not in {seconds} s: {text}")
+        time.sleep(0.02)
+
+
+def fails(lab, backend, code, *says):
+    done = subprocess.run([machine.anynic(), "serve", "--nic", f"virtio-net,{backend}", "--socket", f"{lab.folder}/x.sock"],
+                          capture_output=True, text=True, timeout=30, check=False)
+    lab.equal(done.returncode, code, f"{backend}: {done.stderr.strip()}")
+    for text in says:
+        lab.check(text in done.stderr, f"which says: {text}")
+
+
+def bridge_port(lab):
+    bridge()
+    machine.ip("link", "set", "br0", "mtu", "1400")
+    one = Service(lab, "backend=bridge,br=br0")
+    backend = one.backend()
+    tap = backend["ifname"]
+    lab.equal((backend["type"], backend["br"], backend["up"]), ("bridge", "br0", True), "status names the bridge")
+    lab.equal((field(tap, "master"), field(tap, "mtu"), field(tap, "link/ether")), ("br0", "1400", HOST_SIDE),
+              "a tap with the bridge's MTU and a MAC that no bridge takes for its own")
+    lab.equal(field(tap, "alias"), "anynic", "its alias says whose it is")
+    one.stop()
+    lab.equal(exists(tap), False, "the tap has gone")
+    two = Service(lab, "backend=bridge,br=br0,ifname=mine")
+    lab.equal(two.backend()["ifname"], "mine", "ifname= names the tap")
+    two.kill(tidy=True)
+    await_(lambda: not exists("mine"), "a killed one leaves no tap")
+    lab.say("ok: a killed one leaves no tap")
+
+
+def bridge_changes(lab):
+    bridge()
+    one = Service(lab, "backend=bridge,br=br0")
+    tap, qmp = one.backend()["ifname"], one.qmp
+    at = qmp.mark()
+    machine.ip("link", "set", tap, "down")
+    one.expect(at, False, f"{tap} is down", "the tap is set down")
+    at = qmp.mark()
+    machine.ip("link", "set", tap, "up")
+    one.expect(at, True, "", "the tap is set up")
+    at = qmp.mark()
+    machine.ip("link", "del", "br0")
+    one.expect(at, False, "bridge br0 is gone", "the bridge is deleted")
+    at = qmp.mark()
+    bridge()
+    one.expect(at, True, "", "a bridge of that name is made")
+    lab.equal(field(tap, "master"), "br0", "the tap has joined it by itself")
+    at = qmp.mark()
+    machine.ip("link", "set", tap, "nomaster")
+    one.expect(at, False, "taken out of bridge br0", "somebody takes the tap out")
+    at = qmp.mark()
+    machine.ip("link", "set", tap, "master", "br0")
+    one.expect(at, True, "", "somebody puts it back")
+    at = qmp.mark()
+    machine.ip("link", "set", "br0", "down")
+    one.expect(at, False, "bridge br0 is down", "the bridge is set down")
+    at = qmp.mark()
+    machine.ip("link", "set", "br0", "up")
+    one.expect(at, True, "", "the bridge is set up")
+    for i in range(50):  # a busy host: news of others change nothing
+        machine.ip("link", "add", f"busy{i}", "type", "bridge")
+    at = qmp.mark()
+    machine.ip("link", "del", tap)
+    one.expect(at, False, f"{tap} is gone", "the tap is deleted")
+    one.stop()
+
+
+def a_bridge_that_is_down(lab):
+    """It was so before the port came."""
+    machine.ip("link", "add", "br0", "type", "bridge")
+    one = Service(lab, "backend=bridge,br=br0")
+    lab.equal(one.backend()["up"], False, "the port says from the start that frames get nowhere")
+    lab.check("bridge br0 is down" in one.backend()["reason"], one.backend()["reason"])
+    one.stop()
+
+
+def tap_changes(lab):
+    machine.make_tap("tap0", None)
+    one = Service(lab, "backend=tap,ifname=tap0")
+    at = one.qmp.mark()
+    machine.ip("link", "set", "tap0", "down")
+    one.expect(at, False, "tap0 is down", "a tap that was there before is set down")
+    at = one.qmp.mark()
+    machine.ip("link", "set", "tap0", "up")
+    one.expect(at, True, "", "and up")
+    one.stop()
+
+
+def direct_port(lab):
+    wire()
+    one = Service(lab, "backend=direct,dev=wire0,mode=bridge")
+    backend, qmp = one.backend(), one.qmp
+    link = backend["ifname"]
+    lab.equal((backend["type"], backend["dev"], backend["mode"]), ("direct", "wire0", "bridge"), "status names the device")
+    lab.check("host cannot reach the guest" in backend["reason"], f"and its limit: {backend['reason']}")
+    lab.equal((field(link, "mode"), field(link, "link/ether")), ("DEFAULT", MAC), "a macvtap with the port's MAC")
+    lab.equal(field(link, "macvtap"), "mode", "of the mode")
+    at = qmp.mark()
+    machine.ip("link", "set", "wire1", "down")
+    one.expect(at, False, "wire0 has no carrier", "the other end goes")
+    at = qmp.mark()
+    machine.ip("link", "set", "wire1", "up")
+    one.expect(at, True, "", "the other end comes")
+    at = qmp.mark()
+    machine.ip("link", "set", "wire0", "down")
+    one.expect(at, False, "wire0 is down", "the device is set down")
+    at = qmp.mark()
+    machine.ip("link", "set", "wire0", "up")
+    one.expect(at, True, "", "the device is set up")
+    at = qmp.mark()
+    machine.ip("link", "del", "wire0")
+    one.expect(at, False, "wire0 is gone", "the device is unplugged")
+    one.stop()
+
+
+def passthrough(lab):
+    wire()
+    own = field("wire0", "link/ether")
+    one = Service(lab, "backend=direct,dev=wire0,mode=passthrough")
+    link = one.backend()["ifname"]
+    lab.equal(field("wire0", "link/ether"), MAC, "the device has the port's MAC")
+    fails(lab, "backend=direct,dev=wire0", 1, "wire0 is taken whole", "of anynic one/net0")
+    one.stop()
+    lab.equal((field("wire0", "link/ether"), exists(link)), (own, False), "at the end it has its own again")
+
+    one = Service(lab, "backend=direct,dev=wire0,mode=passthrough")
+    one.kill(tidy=False)
+    await_(lambda: not exists(link) and field("wire0", "link/ether") == own, "tidied up")
+    lab.say("ok: killed: anynic-tidy gives the device back")
+
+    one = Service(lab, "backend=direct,dev=wire0,mode=passthrough")
+    one.kill(tidy=True)
+    lab.equal((field("wire0", "link/ether"), exists(link)), (MAC, True), "killed with tidy: everything is left")
+    two = Service(lab, "backend=null", name="two")
+    lab.equal((field("wire0", "link/ether"), exists(link)), (own, False), "the next start of any guest puts it in order")
+    lab.check("had left" in two.log.read_text(), "and says so")
+    left = sorted(p.name for p in (pathlib.Path(lab.folder) / "anynic").iterdir() if p.name.startswith("one"))
+    lab.equal(left, [], "no file of the dead guest is left")
+    two.stop()
+
+
+def killed_and_taken_over(lab):
+    """What a dead guest left is not touched once somebody else has made it theirs; a living one's neither."""
+    wire()
+    one = Service(lab, "backend=direct,dev=wire0")
+    link = one.backend()["ifname"]
+    two = Service(lab, "backend=null", name="two")
+    lab.equal(exists(link), True, "a start beside a living guest leaves its macvtap alone")
+    two.stop()
+    one.kill(tidy=True)
+    machine.ip("link", "set", link, "alias", "adopted")
+    two = Service(lab, "backend=null", name="two")
+    lab.equal(exists(link), True, "a macvtap that somebody adopted stays")
+    two.stop()
+
+
+def bad_words(lab):
+    wire()
+    bridge("br7")
+    fails(lab, "backend=bridge", 2, "needs br=", "br7")
+    fails(lab, "backend=bridge,br=br0", 3, "port net0: there is no bridge br0", "bridges: br7", "ip link add br0 type bridge")
+    fails(lab, "backend=bridge,br=wire0", 1, "wire0 is no bridge", "backend=direct,dev=wire0")
+    fails(lab, "backend=bridge,br=br7,ifname=wire1", 1, "there is such an interface already")
+    fails(lab, "backend=bridge,br=../br7", 2, "br=../br7 is not legal")
+    fails(lab, "backend=bridge,br=br7,ifname=sixteen_letters_", 2, "at most 15")
+    fails(lab, "backend=direct,dev=nobody", 3, "there is no network device nobody")
+    fails(lab, "backend=direct,dev=../x", 2, "dev=../x is not legal")
+    fails(lab, "backend=direct,dev=sixteen_letters_", 2, "at most 15")
+    fails(lab, "backend=direct,dev=wire0,mode=hub", 2, "vepa, bridge, private, passthrough")
+    fails(lab, "backend=direct,dev=lo", 2, "no Ethernet device")
+    machine.ip("link", "set", "wire0", "master", "br7")
+    fails(lab, "backend=direct,dev=wire0", 1, "belongs to bridge br7", "backend=bridge,br=br7")
+    lab.equal((exists("wire0"), exists("wire1"), field("wire0", "master")), (True, True, "br7"), "nothing was harmed")
+
+
+SCENARIOS = [bridge_port, bridge_changes, a_bridge_that_is_down, tap_changes, direct_port, passthrough, killed_and_taken_over,
+             bad_words]
+
+
+def scenario(lab, which):
+    if os.geteuid() != 0:
+        raise machine.Skip("bridges and macvtaps are made by root only")
+    {s.__name__: s for s in SCENARIOS}[which](lab)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("one of " + " ".join(s.__name__ for s in SCENARIOS))
+    main(scenario)
