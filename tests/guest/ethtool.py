@@ -135,14 +135,51 @@ def moderation(bench, facts):
         bench.guest.sh(f"await 5 answers {HOST}")
 
 
+def answer_ms(raw, seconds):
+    """How long the guest takes to answer an ARP request; with `seconds`, while the wire keeps asking it to pause."""
+    own = bytes.fromhex(FOREIGN)
+    pause_frame = bytes.fromhex("0180c2000001" + FOREIGN + "88080001ffff") + bytes(42)
+    request = (b"\xff" * 6 + own + bytes.fromhex("0806" "0001080006040001") + own + socket.inet_aton(HOST) + bytes(6) +
+               socket.inet_aton(GUEST) + bytes(18))
+    start = time.monotonic()
+    sent, asked = 0, False
+    raw.settimeout(0.003)
+    while time.monotonic() < start + 5:
+        if time.monotonic() < start + seconds:
+            raw.send(pause_frame)
+            sent += 1
+        if not asked:
+            raw.send(request)
+            asked = True
+        try:
+            frame = raw.recv(2048)
+        except TimeoutError:
+            continue
+        if frame[:6] == own and frame[12:14] == b"\x08\x06" and frame[21] == 2:
+            return 1000 * (time.monotonic() - start), sent
+    return 5000.0, sent
+
+
 def pause(bench, facts):
     if not facts.pause:
         return
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+    raw.bind(("tap0", 0x0806))
     for state in ("off", "on"):
         bench.tool("-A", "autoneg", "off", "rx", state, "tx", state)
         bench.settle()
         text = bench.tool("-a")
         bench.lab.equal((bench.field(text, "RX"), bench.field(text, "TX")), (state, state), f"-A: flow control {state}")
+        if bench.guest.peer:
+            continue  # QEMU's cards obey nobody
+        before = bench.counters()["rx_flow_control_xoff"]
+        tries = [answer_ms(raw, 0.3) for _ in range(3)]
+        took = (max if state == "on" else min)(tries)[0]
+        sent = sum(n for _, n in tries)
+        bench.lab.check((took > 200) == (state == "on"),
+                        f"-A {state}: asked to pause for 300 ms, the guest answered after {took:.0f} ms")
+        time.sleep(2.5)  # e1000's driver looks at its counters every two seconds
+        bench.lab.equal(bench.counters()["rx_flow_control_xoff"] - before, sent, f"-A {state}: and counted {sent} pause frames")
     bench.tool("-A", "autoneg", "on")
     bench.settle()
 
