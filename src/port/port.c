@@ -223,7 +223,8 @@ static bool transmit_nic(struct port *p, unsigned index)
 		}
 	}
 	p->tx_first[index] = (uint8_t)q;
-	nic->notes.runnable |= left;
+	if (!p->tx_blocked)
+		nic->notes.runnable |= left;
 	return more || nic->notes.runnable;
 }
 
@@ -236,6 +237,9 @@ bool port_transmit(struct port *p)
 	p->tx_budget = PORT_TURN_SEGMENTS;
 	if (!flush_rest(p)) {
 		p->tx_blocked = true;
+		for (unsigned i = 0; i < p->nics; i++)
+			p->nic[i]->notes.runnable =
+				0; /* or the worker would look for work without end */
 		return false;
 	}
 	for (unsigned i = 0; i < p->nics; i++)

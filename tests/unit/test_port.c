@@ -487,6 +487,28 @@ static void the_rest_of_a_large_frame_is_no_other_frame_s(void **state)
 	assert_int_equal(fb.got, 4 * 46);
 }
 
+/* Or the worker would go round without a sleep until the backend has room. */
+static void a_kick_while_a_rest_waits_is_no_work(void **state)
+{
+	(void)state;
+	static uint8_t big[60000];
+	struct frame f;
+
+	links(true, false, 0);
+	frame_set_linear(&f, big, make_tcp(big, 45500));
+	f.hdr = tcp_header();
+	fb.room = 20;
+	assert_int_equal(nic_send(&legacy->nic, &f, 1), 1);
+	legacy->posted = 3;
+	nic_kick(&legacy->nic, 0);
+	assert_false(port_transmit(&port));
+	assert_int_equal(legacy->nic.notes.runnable, 0);
+	fb.room = 1000;
+	turn();
+	turn();
+	assert_int_equal(legacy->posted, 0);
+}
+
 static void a_frame_of_eight_thousand_segments_takes_many_turns(void **state)
 {
 	(void)state;
@@ -660,6 +682,7 @@ int main(void)
 		T(a_queue_without_end_leaves_turns_to_the_others),
 		T(segments_are_made_for_a_backend_that_cannot),
 		T(the_rest_of_a_large_frame_is_no_other_frame_s),
+		T(a_kick_while_a_rest_waits_is_no_work),
 		T(a_frame_of_eight_thousand_segments_takes_many_turns),
 		T(a_pause_does_not_outlive_a_stop),
 		T(posted_large_frames_go_out_before_the_move_too),
