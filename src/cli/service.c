@@ -268,6 +268,8 @@ static void read_datapath(struct service *s)
 	static struct message m;
 	int rc = 0;
 
+	if (!uses_datapath(s))
+		return;
 	/* a process that never stops talking does not keep us from QMP clients, QEMU and signals */
 	for (unsigned n = 0; n < MESSAGES_AT_ONCE || datapath_has_kept(&s->datapath); n++) {
 		rc = datapath_receive(&s->datapath, &m);
