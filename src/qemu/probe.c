@@ -1,0 +1,258 @@
+#include "qemu/probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "qemu/monitor_text.h"
+#include "qemu/qmp_client.h"
+
+#define PROBE_NS (15 * NS_PER_S) /* a cold start on a busy machine takes a few */
+#define CARD_ID	 "anynic-probe"
+#define CARD_QOM "/machine/peripheral/" CARD_ID "/virtio-backend"
+
+const char *const qemu_signal_names[] = {
+	[SIGNAL_TREE] = "info mtree -o",
+	[SIGNAL_MEMORY] = "xp",
+	[SIGNAL_RING] = "x-query-virtio-queue-status",
+	[SIGNAL_FILTER] = "query-rx-filter",
+};
+NAMES_MATCH(qemu_signal_names, QEMU_SIGNAL_COUNT);
+
+/* Text of the human monitor and query-rx-filter are as old as anything that we run; commands with x- carry no promise, so they count for the
+ * versions that were tried. */
+void qemu_assume_signals(struct qemu_signals *signals, unsigned major, unsigned minor)
+{
+	bool seen = (major == 7 && minor == 2) || (major == 11 && minor == 1);
+
+	*signals = (struct qemu_signals){ .can = { [SIGNAL_TREE] = true,
+						   [SIGNAL_MEMORY] = true,
+						   [SIGNAL_RING] = seen,
+						   [SIGNAL_FILTER] = true } };
+}
+
+/* --- the throw-away QEMU ----------------------------------------------------------------------------------------- */
+
+struct trial {
+	pid_t pid;
+	struct qmp_client *client;
+	uint64_t end_ns;
+};
+
+static void run_child(const char *program, const char *machine, int sock)
+{
+	char chardev[48];
+	const char *argv[24] = { program };
+	unsigned n = 1;
+	sigset_t none;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (machine[0]) {
+		argv[n++] = "-machine";
+		argv[n++] = machine;
+	}
+	snprintf(chardev, sizeof(chardev), "socket,id=monitor,fd=%d", sock);
+	/* the first accelerator that is there: no instruction is carried out */
+	const char *const rest[] = { "-accel",
+				     "tcg",
+				     "-accel",
+				     "kvm",
+				     "-S",
+				     "-nodefaults",
+				     "-no-user-config",
+				     "-display",
+				     "none",
+				     "-chardev",
+				     chardev,
+				     "-mon",
+				     "chardev=monitor,mode=control",
+				     "-device",
+				     "virtio-net-pci,id=" CARD_ID ",romfile=" };
+	for (unsigned i = 0; i < ARRAY_SIZE(rest); i++)
+		argv[n++] = rest[i];
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	dup2(null, 0);
+	dup2(null, 1);
+	dup2(null, 2);
+	fd_set_cloexec(sock, false);
+	execvp(program, (char *const *)argv);
+	_exit(127);
+}
+
+static void end_trial(struct trial *t)
+{
+	qmp_client_destroy(t->client);
+	t->client = NULL;
+	if (t->pid > 0) {
+		kill(t->pid, SIGKILL);
+		while (waitpid(t->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	t->pid = 0;
+}
+
+/* The next item of the kind, or of the id. 0, -ETIMEDOUT, -EPIPE when QEMU is gone. */
+static int wait_for(struct trial *t, enum qmp_item_kind kind, uint64_t id, struct qmp_item *item)
+{
+	for (;;) {
+		while (qmp_client_next(t->client, item)) {
+			if (item->kind == QMP_ITEM_CLOSED)
+				return -EPIPE;
+			if (kind == QMP_ITEM_READY ? item->kind == kind
+						   : (item->kind == QMP_ITEM_REPLY ||
+						      item->kind == QMP_ITEM_ERROR) &&
+							     item->id == id)
+				return 0;
+		}
+		uint64_t now = monotonic_ns();
+		struct pollfd p = { .fd = qmp_client_fd(t->client), .events = POLLIN };
+		if (now >= t->end_ns)
+			return -ETIMEDOUT;
+		poll(&p, 1, (int)((t->end_ns - now) / NS_PER_MS) + 1);
+		qmp_client_read(t->client);
+	}
+}
+
+static int begin_trial(struct trial *t, const char *program, const char *machine, struct error *err)
+{
+	struct qmp_item item;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_set(err, -errno, "cannot make a socket pair: %s", strerror(errno));
+	t->pid = fork();
+	if (t->pid == 0)
+		run_child(program, machine, pair[1]);
+	int rc = t->pid < 0 ? -errno : 0;
+	close(pair[1]);
+	t->client = qmp_client_create(pair[0], err);
+	if (rc == 0 && !t->client)
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = wait_for(t, QMP_ITEM_READY, 0, &item);
+	if (rc == 0)
+		return 0;
+	end_trial(t);
+	return error_set(err, rc, "a QEMU to try commands on did not start: %s -machine %s: %s",
+			 program, machine[0] ? machine : "(default)", strerror(-rc));
+}
+
+/* --- what is tried ----------------------------------------------------------------------------------------------- */
+
+static json_object *text_argument(const char *key, const char *value)
+{
+	json_object *o = json_object_new_object();
+
+	json_object_object_add(o, key, json_object_new_string(value));
+	return o;
+}
+
+/* Sends one command. The reply's data, borrowed until the next one; NULL = refused, or *rc. */
+static json_object *ask(struct trial *t, const char *command, json_object *arguments, int *rc)
+{
+	struct qmp_item item;
+	uint64_t id = qmp_client_send(t->client, command, arguments);
+
+	*rc = id ? wait_for(t, QMP_ITEM_REPLY, id, &item) : -EPIPE;
+	return *rc == 0 && item.kind == QMP_ITEM_REPLY ? item.data : NULL;
+}
+
+static const char *ask_human(struct trial *t, const char *line, int *rc)
+{
+	json_object *o = ask(t, "human-monitor-command", text_argument("command-line", line), rc);
+
+	return json_object_is_type(o, json_type_string) ? json_object_get_string(o) : "";
+}
+
+static bool try_tree(struct trial *t, int *rc)
+{
+	const char *text = ask_human(t, "info mtree -o", rc);
+	struct mtree_region r;
+
+	while (mtree_next(&text, &r))
+		if (span_is(r.owner, CARD_ID) && span_is(r.name, "bus master container"))
+			return true;
+	return false;
+}
+
+static bool try_memory(struct trial *t, int *rc)
+{
+	static const char *const lines[] = { "xp /1wx 0x0", "xp /1hx 0x0", "xp /1bx 0x0" };
+	uint64_t value;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lines); i++) {
+		const char *text = ask_human(t, lines[i], rc);
+		/* what lies at 0 is the machine's business: nothing, on some */
+		if (*rc < 0 ||
+		    (!xp_parse(text, 0, &value, 1) && !strstr(text, "Cannot access memory")))
+			return false;
+	}
+	return true;
+}
+
+static bool try_ring(struct trial *t, int *rc)
+{
+	json_object *arguments = text_argument("path", CARD_QOM), *ring, *avail;
+
+	json_object_object_add(arguments, "queue", json_object_new_int(0));
+	json_object *o = ask(t, "x-query-virtio-queue-status", arguments, rc);
+	return json_object_object_get_ex(o, "vring-desc", &ring) &&
+	       json_object_is_type(ring, json_type_int) &&
+	       json_object_object_get_ex(o, "vring-avail", &avail) &&
+	       json_object_is_type(avail, json_type_int);
+}
+
+static bool try_filter(struct trial *t, int *rc)
+{
+	json_object *o = ask(t, "query-rx-filter", text_argument("name", CARD_ID), rc);
+
+	return json_object_is_type(o, json_type_array) && json_object_array_length(o) == 1;
+}
+
+static bool (*const trials[])(struct trial *t, int *rc) = {
+	[SIGNAL_TREE] = try_tree,
+	[SIGNAL_MEMORY] = try_memory,
+	[SIGNAL_RING] = try_ring,
+	[SIGNAL_FILTER] = try_filter,
+};
+NAMES_MATCH(trials, QEMU_SIGNAL_COUNT);
+
+int qemu_probe_signals(struct qemu_signals *signals, const char *program, const char *machine,
+		       unsigned major, unsigned minor, struct error *err)
+{
+	struct trial t = { .end_ns = monotonic_ns() + PROBE_NS };
+	int rc = 0;
+
+	qemu_assume_signals(signals, major, minor); /* for what cannot be tried */
+	for (unsigned i = 0; rc == 0 && i < QEMU_SIGNAL_COUNT; i++) {
+		int died = 0;
+
+		if (!t.client)
+			rc = begin_trial(&t, program, machine, err);
+		if (rc < 0)
+			break;
+		signals->can[i] = trials[i](&t, &died);
+		if (died == 0)
+			continue;
+		signals->can[i] = false;
+		log_warning("%s %s at `%s`, which is not used then", program,
+			    died == -ETIMEDOUT ? "hangs" : "dies", qemu_signal_names[i]);
+		end_trial(&t);
+	}
+	end_trial(&t);
+	signals->tried = rc == 0;
+	return rc;
+}
