@@ -332,6 +332,38 @@ static void with_vectors_no_delay_timer_holds_a_frame_back(void **state)
 	assert_int_equal(machine_vector(m, 2), 1);
 }
 
+static void with_vectors_sent_frames_are_told_together_and_in_time(void **state)
+{
+	struct buffer saved = { 0 };
+	struct error err;
+
+	(void)state;
+	e1k_open(&d, E1K_EXTENDED, 0);
+	e1k_use_vectors(&d);
+	e1k_w32(&d, EITR + 4 * 2, 200); /* 51.2 us */
+	e1k_w32(&d, IMS, RXQ0 | TXQ0);
+	e1k_send(&d, 0, frame_to(all, 60, 1), 60, E1K_IDE, 0);
+	assert_int_equal(e1k_r32(&d, ICS) & TXQ0, TXQ0); /* the cause is there at once */
+	machine_wait(m, 204 * US);
+	assert_int_equal(machine_vector(m, 2), 0);
+	machine_wait(m, 1 * US);
+	assert_int_equal(machine_vector(m, 2), 1);
+	/* without IDE the driver wants to know at once, as far as EITR lets it */
+	machine_wait(m, 100 * US);
+	e1k_w32(&d, IMS, TXQ0);
+	e1k_send(&d, 0, frame_to(all, 60, 1), 60, 0, 0);
+	assert_int_equal(machine_vector(m, 2), 1);
+	machine_wait(m, 100 * US);
+	e1k_w32(&d, IMS, TXQ0);
+	e1k_send(&d, 0, frame_to(all, 60, 1), 60, E1K_IDE, 0);
+	assert_int_equal(machine_vector(m, 2), 0);
+	assert_int_equal(nic_save(m->nic, &saved), 0);
+	if (nic_load(m->nic, saved.data, saved.length, &err) < 0)
+		fail_msg("%s", err.text);
+	buffer_finish(&saved);
+	assert_int_equal(machine_vector(m, 2), 1);
+}
+
 static void eitr_keeps_two_messages_apart(void **state)
 {
 	(void)state;
@@ -558,6 +590,7 @@ int main(void)
 		STORY(a_cause_that_stays_is_told_once),
 		STORY(one_message_serves_all_causes_without_vectors),
 		STORY(with_vectors_no_delay_timer_holds_a_frame_back),
+		STORY(with_vectors_sent_frames_are_told_together_and_in_time),
 		STORY(eitr_keeps_two_messages_apart),
 		STORY(itr_keeps_two_interrupts_of_the_line_apart),
 		STORY(received_frames_wait_for_company_as_rdtr_and_radv_say),

@@ -516,6 +516,43 @@ static void eitr_bundles_interrupts_but_not_urgent_ones(void **state)
 	assert_int_equal(machine_vector(m, 0), 1);
 }
 
+static void sent_frames_are_told_together_and_in_time_over_save_and_load(void **state)
+{
+	struct buffer saved = { 0 };
+	struct error err;
+
+	(void)state;
+	igb_open(&d, 1, IGB_ONE_BUFFER);
+	igb_use_vectors(&d);
+	igb_w32(&d, EITR + 4 * 8, 50 << 2);
+	make_udp(100, 1, 2);
+	igb_send(&d, 0, packet, 100, 0, 0);
+	igb_send(&d, 0, packet, 100, 0, 0);
+	assert_true(igb_sent(&d, 0, 0) && igb_sent(&d, 0, 1)); /* the descriptors do not wait */
+	assert_int_equal(machine_vector(m, 8), 0);
+	machine_wait(m, 200000);
+	assert_int_equal(machine_vector(m, 8), 1);
+	machine_wait(m, 50000); /* the interval is over */
+	/* half of a ring of eight */
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(machine_vector(m, 8), 0);
+		igb_send(&d, 0, packet, 100, 0, 0);
+	}
+	assert_int_equal(machine_vector(m, 8), 1);
+
+	igb_send(&d, 0, packet, 100, 0, 0);
+	assert_int_equal(machine_vector(m, 8), 0);
+	assert_int_equal(nic_save(m->nic, &saved), 0);
+	if (nic_load(m->nic, saved.data, saved.length, &err) < 0)
+		fail_msg("%s", err.text);
+	buffer_finish(&saved);
+	assert_int_equal(machine_vector(m, 8), 1);
+	igb_send(&d, 0, packet, 100, 0, 0);
+	igb_w32(&d, 0, BIT(26)); /* CTRL.RST */
+	machine_wait(m, 1000000);
+	assert_int_equal(machine_vector(m, 8), 0);
+}
+
 static void one_line_serves_a_driver_without_vectors(void **state)
 {
 	(void)state;
@@ -910,6 +947,7 @@ int main(void)
 		TEST(with_drop_enable_a_frame_waits_a_moment_and_is_dropped),
 		TEST(each_queue_has_its_vectors),
 		TEST(eitr_bundles_interrupts_but_not_urgent_ones),
+		TEST(sent_frames_are_told_together_and_in_time_over_save_and_load),
 		TEST(one_line_serves_a_driver_without_vectors),
 		TEST(one_message_serves_a_driver_with_msi),
 		TEST(statistics_count_and_clear),

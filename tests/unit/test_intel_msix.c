@@ -270,6 +270,144 @@ static void a_low_latency_cause_does_not_wait(void **state)
 	assert_int_equal(rang(fd[2]), 2);
 }
 
+/* --- "sent" waits for company --- */
+
+/* Queue 0: receives on vector 2, sends on vector 3, or both on vector 2. */
+static void use_interval(bool shared, uint32_t us)
+{
+	wr(IVAR, 0x80 | 2 | (0x80u | (shared ? 2 : 3)) << 8);
+	wr(EIAC, BIT(2) | BIT(3));
+	wr(EIMS, BIT(2) | BIT(3));
+	wr(EITR + 4 * 2, us << 2);
+	wr(EITR + 4 * 3, us << 2);
+}
+
+static void give_back(uint32_t part)
+{
+	const struct intel_causes c = { .tx = 1, .given = part };
+
+	intel_irq_raise(&nic, &s.irq, &c);
+}
+
+static void sent_alone_waits_four_intervals_and_its_cause_is_seen_at_once(void **state)
+{
+	(void)state;
+	use_interval(false, 50);
+	raise_tx(1);
+	raise_tx(1);
+	assert_int_equal(rang(fd[3]), 0);
+	assert_int_equal(rd(EICS), BIT(3));
+	assert_int_equal(nic.notes.deadline_ns, NS_PER_S + 200000);
+	run_timer(199999);
+	assert_int_equal(rang(fd[3]), 0);
+	run_timer(1);
+	assert_int_equal(rang(fd[3]), 1);
+	assert_int_equal(nic.notes.deadline_ns, 0);
+	/* the next one waits anew */
+	raise_tx(1);
+	assert_int_equal(rang(fd[3]), 0);
+	run_timer(200000);
+	assert_int_equal(rang(fd[3]), 1);
+}
+
+static void sent_alone_never_waits_longer_than_its_bound(void **state)
+{
+	(void)state;
+	use_interval(false, 100);
+	raise_tx(1);
+	run_timer(249999);
+	assert_int_equal(rang(fd[3]), 0);
+	run_timer(1);
+	assert_int_equal(rang(fd[3]), 1);
+}
+
+static void a_driver_without_an_interval_is_told_at_once_what_was_sent(void **state)
+{
+	(void)state;
+	use_interval(false, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		raise_tx(1);
+		assert_int_equal(rang(fd[3]), 1);
+	}
+	assert_int_equal(nic.notes.deadline_ns, 0);
+}
+
+static void a_received_frame_takes_what_was_sent_along_on_its_vector(void **state)
+{
+	(void)state;
+	use_interval(true, 50);
+	raise_tx(1);
+	assert_int_equal(rang(fd[2]), 0);
+	raise_rx(1);
+	assert_int_equal(rang(fd[2]), 1);
+	run_timer(300000);
+	assert_int_equal(rang(fd[2]), 0);
+}
+
+static void a_received_frame_does_not_wait_for_a_frame_that_is_sent_behind_it(void **state)
+{
+	(void)state;
+	use_interval(true, 50);
+	raise_rx(1);
+	assert_int_equal(rang(fd[2]), 1);
+	raise_rx(1); /* the interval holds it back, and nothing else does */
+	raise_tx(1);
+	assert_int_equal(rang(fd[2]), 0);
+	run_timer(50000);
+	assert_int_equal(rang(fd[2]), 1);
+}
+
+static void half_a_ring_to_take_back_does_not_wait(void **state)
+{
+	(void)state;
+	use_interval(false, 50);
+	give_back(INTEL_RING_WHOLE / 4);
+	assert_int_equal(rang(fd[3]), 0);
+	give_back(INTEL_RING_WHOLE / 4);
+	assert_int_equal(rang(fd[3]), 1);
+	give_back(INTEL_RING_WHOLE / 4);
+	assert_int_equal(rang(fd[3]), 0);
+}
+
+static void software_that_rings_a_vector_does_not_wait_for_company(void **state)
+{
+	(void)state;
+	use_interval(false, 50);
+	raise_tx(1);
+	wr(EICS, BIT(3));
+	assert_int_equal(rang(fd[3]), 1);
+}
+
+static void what_waits_for_company_is_told_after_load_and_forgotten_by_a_reset(void **state)
+{
+	(void)state;
+	use_interval(false, 50);
+	raise_tx(1);
+	intel_irq_loaded(&nic, &s.irq);
+	assert_int_equal(rang(fd[3]), 1);
+	raise_tx(1);
+	intel_irq_reset(&nic, &s.irq, IRQ_82576);
+	wr(GPIE, GPIE_MULTIPLE);
+	wr(EIMS, 0x1ffffff);
+	run_timer(300000);
+	for (unsigned i = 0; i < 25; i++)
+		assert_int_equal(rang(fd[i]), 0);
+	assert_int_equal(nic.notes.deadline_ns, 0);
+}
+
+static void a_mask_that_opens_late_lets_out_what_waited_long_enough(void **state)
+{
+	(void)state;
+	use_interval(false, 50);
+	wr(EIMC, BIT(3));
+	raise_tx(1);
+	run_timer(500000);
+	assert_int_equal(rang(fd[3]), 0);
+	wr(EIMS, BIT(3));
+	run_timer(200000);
+	assert_int_equal(rang(fd[3]), 1);
+}
+
 static void software_can_ring_every_vector(void **state)
 {
 	(void)state;
@@ -384,6 +522,30 @@ static void the_line_waits_for_the_interval_too(void **state)
 	assert_true(nic.pci.intx_level);
 }
 
+static void the_line_waits_for_company_of_what_was_sent(void **state)
+{
+	(void)state;
+	wr(EITR, 50 << 2);
+	wr(IMS, INT_TXDW | INT_RXT0);
+	raise_tx(1);
+	assert_false(nic.pci.intx_level);
+	run_timer(200000);
+	assert_true(nic.pci.intx_level);
+	assert_int_equal(rd(ICR), INT_TXDW | INT_ASSERTED);
+	run_timer(100000);
+	raise_tx(1);
+	assert_false(nic.pci.intx_level);
+	raise_rx(1);
+	assert_true(nic.pci.intx_level);
+	rd(ICR);
+	run_timer(100000);
+	/* a driver that asks sooner sees it, and none comes later */
+	raise_tx(1);
+	assert_int_equal(rd(ICR), INT_TXDW | INT_ASSERTED);
+	run_timer(300000);
+	assert_false(nic.pci.intx_level);
+}
+
 /* --- virtual function --- */
 
 static void a_virtual_function_has_pairs_of_queues_and_a_mailbox(void **state)
@@ -419,6 +581,15 @@ int main(void)
 		MSIX(other_causes_ring_the_misc_vector_until_icr_is_read),
 		MSIX(an_interval_holds_interrupts_back_and_the_timer_sends_one),
 		MSIX(a_low_latency_cause_does_not_wait),
+		MSIX(sent_alone_waits_four_intervals_and_its_cause_is_seen_at_once),
+		MSIX(sent_alone_never_waits_longer_than_its_bound),
+		MSIX(a_driver_without_an_interval_is_told_at_once_what_was_sent),
+		MSIX(a_received_frame_takes_what_was_sent_along_on_its_vector),
+		MSIX(a_received_frame_does_not_wait_for_a_frame_that_is_sent_behind_it),
+		MSIX(half_a_ring_to_take_back_does_not_wait),
+		MSIX(software_that_rings_a_vector_does_not_wait_for_company),
+		MSIX(what_waits_for_company_is_told_after_load_and_forgotten_by_a_reset),
+		MSIX(a_mask_that_opens_late_lets_out_what_waited_long_enough),
 		MSIX(software_can_ring_every_vector),
 		MSIX(an_ivar_that_names_no_vector_rings_nothing),
 		MSIX(without_multiple_vectors_the_first_one_rings_for_all),
@@ -427,6 +598,7 @@ int main(void)
 		INTX(icr_keeps_its_causes_when_read_without_an_interrupt),
 		INTX(every_cause_that_software_sets_is_seen_when_its_mask_is_open),
 		INTX(the_line_waits_for_the_interval_too),
+		INTX(the_line_waits_for_company_of_what_was_sent),
 		VF(a_virtual_function_has_pairs_of_queues_and_a_mailbox),
 	};
 

@@ -63,6 +63,8 @@ struct e1000e {
 	uint32_t
 		told; /* causes for which an interrupt went out, and which are still there and unmasked */
 	struct intel_throttle throttle[E1000E_VECTORS + 1]; /* of the vectors; the last: ITR */
+	struct intel_company company[E1000E_VECTORS];
+	uint32_t pressing;   /* "sent" of queues for which it waits for no company */
 	uint64_t irq_due_ns; /* one of them holds an interrupt back */
 	struct e1000e_delay rx_delay, tx_delay;
 	bool looping;	/* frames come from our own transmitter */
@@ -96,7 +98,8 @@ void e1000e_note(struct e1000e *e);		       /* for the driver status */
 /* irq.c */
 void e1000e_raise(struct e1000e *e, uint32_t causes);
 void e1000e_raise_received(struct e1000e *e, uint32_t queues, uint32_t more);
-void e1000e_raise_sent(struct e1000e *e, unsigned queue, uint32_t more, bool at_once);
+void e1000e_raise_sent(struct e1000e *e, unsigned queue, uint32_t more,
+		       const struct intel_tx_result *result);
 void e1000e_evaluate(struct e1000e *e); /* cause, mask or mode moved */
 void e1000e_flush_delay(struct e1000e *e, struct e1000e_delay *d);
 void e1000e_irq_timer(struct e1000e *e);

@@ -3,7 +3,8 @@
  * With MSI-X five causes have a vector each (IVAR): two receive queues, two transmit queues, and all the rest ("other"). A message
  * clears its causes (EIAC) and closes their mask (EIAME, IAM), so that a driver needs no register read. Else there is one interrupt,
  * by MSI or the line, and reading ICR clears and masks (IAME).
- * ITR and EITR keep messages apart; RDTR, RADV, TIDV and TADV hold causes back, but not with MSI-X: there EITR does that work.
+ * ITR and EITR keep messages apart; RDTR, RADV, TIDV and TADV hold causes back, but not with MSI-X: there EITR does that work, and a
+ * message that says "sent" and nothing else waits a few of its intervals for company (nic/intel/moderation.h).
  */
 #include <string.h>
 
@@ -41,11 +42,26 @@ static uint32_t causes_of(const struct e1000e *e, unsigned vector)
 	return causes;
 }
 
+/* "Sent", of a descriptor that allows a delay, and no other cause: it may wait for more. */
+static bool waits_for_company(struct e1000e *e, unsigned v, uint32_t causes)
+{
+	struct intel_company *c = &e->company[v];
+	uint64_t interval = (uint64_t)(e->s.eitr[v] & 0xffff) * ITR_UNIT_NS;
+
+	if ((causes & ~(INT_TXQ0 | INT_TXQ1)) || (causes & e->pressing) ||
+	    intel_company_pass(c, nic_now(&e->nic), interval))
+		return false;
+	e->irq_due_ns = intel_earlier(e->irq_due_ns, c->due_ns);
+	return true;
+}
+
 static void send_vector(struct e1000e *e, unsigned vector, uint32_t causes)
 {
 	pci_msix_raise(&e->nic.pci, vector);
 	intel_stats_add(&e->s.stats, STAT_IAC, 1);
 	e->told |= causes;
+	e->pressing &= ~causes;
+	e->company[vector] = (struct intel_company){ 0 };
 	e->s.icr &= ~(causes & e->s.eiac);
 	if (e->s.ctrl_ext & CTRL_EXT_EIAME)
 		e->s.ims &= ~(causes & e->s.iam);
@@ -58,10 +74,11 @@ static void send_vectors(struct e1000e *e)
 	if (other & ~e->told)
 		e->s.icr |= INT_OTHER;
 	e->told = (e->told & e->s.icr & e->s.ims) | other;
+	e->pressing &= e->s.icr;
 	uint32_t fresh = e->s.icr & e->s.ims & INT_VECTORED & ~e->told;
 	for (unsigned v = 0; fresh && v < E1000E_VECTORS; v++) {
 		uint32_t causes = fresh & causes_of(e, v);
-		if (causes && pass(e, v, e->s.eitr[v]))
+		if (causes && !waits_for_company(e, v, causes) && pass(e, v, e->s.eitr[v]))
 			send_vector(e, v, causes);
 	}
 	e->told &= e->s.icr & e->s.ims;
@@ -102,6 +119,7 @@ void e1000e_evaluate(struct e1000e *e)
 void e1000e_raise(struct e1000e *e, uint32_t causes)
 {
 	e->s.icr |= causes & INT_ALL;
+	e->pressing |= causes & (INT_TXQ0 | INT_TXQ1);
 	e1000e_evaluate(e);
 }
 
@@ -143,11 +161,28 @@ void e1000e_raise_received(struct e1000e *e, uint32_t queues, uint32_t more)
 	hold(e, &e->rx_delay, causes, e->s.rdtr, e->s.radv);
 }
 
-void e1000e_raise_sent(struct e1000e *e, unsigned queue, uint32_t more, bool at_once)
+/* With vectors. */
+static void raise_with_company(struct e1000e *e, unsigned queue, uint32_t causes, uint32_t given)
+{
+	unsigned entry = e->s.ivar >> (IVAR_STEP * (2 + queue)) & 15;
+	unsigned vector = entry & ~IVAR_ON;
+
+	if ((entry & IVAR_ON) && vector < E1000E_VECTORS)
+		intel_company_add(&e->company[vector], given);
+	e->s.icr |= causes;
+	e1000e_evaluate(e);
+}
+
+void e1000e_raise_sent(struct e1000e *e, unsigned queue, uint32_t more,
+		       const struct intel_tx_result *result)
 {
 	uint32_t causes = INT_TXDW | INT_TXQ0 << queue;
 
-	if (at_once || vectored(e) || !(e->s.tidv & 0xffff)) {
+	if (vectored(e) && !result->at_once) {
+		raise_with_company(e, queue, causes | more, result->given);
+		return;
+	}
+	if (result->at_once || !(e->s.tidv & 0xffff)) {
 		e1000e_raise(e, causes | more);
 		return;
 	}
@@ -173,7 +208,9 @@ void e1000e_irq_timer(struct e1000e *e)
 void e1000e_irq_reset(struct e1000e *e)
 {
 	e->told = 0;
+	e->pressing = 0;
 	memset(e->throttle, 0, sizeof(e->throttle));
+	memset(e->company, 0, sizeof(e->company));
 	e->rx_delay = e->tx_delay = (struct e1000e_delay){ 0 };
 	e1000e_evaluate(e);
 }

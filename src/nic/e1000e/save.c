@@ -133,6 +133,7 @@ int e1000e_load(struct nic *nic, const void *data, size_t len, struct error *err
 	nic->notes.rx_ready = true;
 	e->told = 0;
 	e1000e_arm(e);
+	e->pressing = e->s.icr; /* what waited for company has waited long enough */
 	e1000e_evaluate(e);
 	return 0;
 }

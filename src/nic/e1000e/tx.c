@@ -81,7 +81,7 @@ bool e1000e_transmit(struct nic *nic, unsigned queue)
 		e1000e_check_ring(e, tx.ring);
 	uint32_t more = result.empty ? INT_TXQE : 0;
 	if (result.report)
-		e1000e_raise_sent(e, queue, more, result.at_once);
+		e1000e_raise_sent(e, queue, more, &result);
 	else if (more)
 		e1000e_raise(e, more);
 	return result.more;

@@ -88,7 +88,7 @@ bool igb_transmit(struct nic *nic, unsigned queue)
 		intel_driver_served(nic, &g->driver, g->s.rctl & RCTL_EN);
 	}
 	if (result.report) {
-		const struct intel_causes c = { .tx = BIT(queue) };
+		const struct intel_causes c = { .tx = BIT(queue), .given = result.given };
 		intel_irq_raise(nic, &g->s.irq, &c);
 	}
 	return result.more;

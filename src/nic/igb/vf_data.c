@@ -108,7 +108,8 @@ bool igbvf_transmit(struct nic *nic, unsigned queue)
 	if (nic->counters.bad_access != bad)
 		check_ring(v, &q->ring);
 	if (result.report)
-		intel_irq_raise(nic, &v->s.irq, &(struct intel_causes){ .tx = BIT(queue) });
+		intel_irq_raise(nic, &v->s.irq,
+				&(struct intel_causes){ .tx = BIT(queue), .given = result.given });
 	if (result.frames)
 		intel_driver_served(nic, &v->driver, igbvf_queue_on(v, &v->s.rx[0].ring));
 	return result.more;

@@ -74,7 +74,7 @@ bool igc_transmit(struct nic *nic, unsigned queue)
 	if (result.frames)
 		intel_driver_served(nic, &c->driver, igc_rx_on(c));
 	if (result.report) {
-		const struct intel_causes causes = { .tx = BIT(queue) };
+		const struct intel_causes causes = { .tx = BIT(queue), .given = result.given };
 		intel_irq_raise(nic, &c->s.irq, &causes);
 	}
 	return result.more;

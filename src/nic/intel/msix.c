@@ -68,17 +68,26 @@ static uint32_t bit_of_other(const struct intel_irq *irq)
 
 /* --- from bits to interrupts --- */
 
-static bool pass(struct nic *nic, struct intel_irq *irq, unsigned vector, bool at_once)
+/* `bit`: of EICR. */
+static bool pass(struct nic *nic, struct intel_irq *irq, unsigned vector, uint32_t bit,
+		 bool at_once)
 {
 	uint64_t interval = (irq->eitr[vector] >> 2 & 0x1fff) * (uint64_t)ITR_UNIT_NS;
 	struct intel_throttle *t = &irq->throttle[vector];
+	struct intel_company *c = &irq->company[vector];
+	uint64_t now = nic_now(nic);
 
-	if (intel_throttle_pass(t, nic_now(nic), interval))
-		return true;
-	if (at_once)
-		return true;
-	nic_set_timer(nic, intel_earlier(nic->notes.deadline_ns, t->next_ns));
-	return false;
+	if (!(irq->pressing & bit) && !intel_company_pass(c, now, interval)) {
+		nic_set_timer(nic, intel_earlier(nic->notes.deadline_ns, c->due_ns));
+		return false;
+	}
+	if (!intel_throttle_pass(t, now, interval) && !at_once) {
+		nic_set_timer(nic, intel_earlier(nic->notes.deadline_ns, t->next_ns));
+		return false;
+	}
+	irq->pressing &= ~bit;
+	*c = (struct intel_company){ 0 };
+	return true;
 }
 
 static void count_sent(struct intel_irq *irq)
@@ -104,14 +113,17 @@ static void send_vectors(struct nic *nic, struct intel_irq *irq, uint32_t at_onc
 {
 	uint32_t other = irq->icr & irq->ims;
 
-	if (other & ~irq->told)
+	if (other & ~irq->told) {
 		irq->eicr |= bit_of_other(irq);
+		irq->pressing |= bit_of_other(irq);
+	}
 	irq->told = other;
 	irq->ext_told &= irq->eicr & irq->eims;
+	irq->pressing &= irq->eicr;
 	uint32_t fresh = irq->eicr & irq->eims & ~irq->ext_told & (BIT(facts_of(irq)->vectors) - 1);
 	for (; fresh; fresh &= fresh - 1) {
 		unsigned vector = (unsigned)__builtin_ctz(fresh);
-		if (pass(nic, irq, vector, at_once & BIT(vector)))
+		if (pass(nic, irq, vector, BIT(vector), at_once & BIT(vector)))
 			send_vector(nic, irq, vector);
 	}
 	pci_intx_set(&nic->pci, false);
@@ -126,6 +138,7 @@ static void send_single(struct nic *nic, struct intel_irq *irq, bool at_once)
 	irq->told &= icr;
 	irq->ext_told &= ext;
 	if (!icr && !ext) {
+		irq->pressing = 0;
 		pci_intx_set(&nic->pci, false);
 		return;
 	}
@@ -133,7 +146,7 @@ static void send_single(struct nic *nic, struct intel_irq *irq, bool at_once)
 		return;
 	/* a line that is up says all that there is to say */
 	bool up = nic->pci.intx_level && pci_irq_mode(&nic->pci) == IRQ_INTX;
-	if (!up && !pass(nic, irq, 0, at_once))
+	if (!up && !pass(nic, irq, 0, EICR_OTHER, at_once))
 		return;
 	irq->told = icr;
 	irq->ext_told = ext;
@@ -152,14 +165,25 @@ static void evaluate(struct nic *nic, struct intel_irq *irq, uint32_t at_once)
 		send_single(nic, irq, at_once);
 }
 
+static void note_company(struct intel_irq *irq, uint32_t vectors, uint32_t given)
+{
+	for (; vectors; vectors &= vectors - 1)
+		intel_company_add(&irq->company[__builtin_ctz(vectors)], given);
+}
+
 void intel_irq_raise(struct nic *nic, struct intel_irq *irq, const struct intel_causes *c)
 {
+	uint32_t rx = bits_of_queues(irq, c->rx, false), tx = bits_of_queues(irq, c->tx, true);
+
 	if (!facts_of(irq)->vectors_only)
 		irq->icr |= (c->other & ~INT_ASSERTED) | (c->rx ? INT_RXT0 : 0) |
 			    (c->tx ? INT_TXDW : 0);
 	else if (c->other)
-		irq->eicr |= bit_of_other(irq);
-	irq->eicr |= bits_of_queues(irq, c->rx, false) | bits_of_queues(irq, c->tx, true);
+		rx |= bit_of_other(irq);
+	irq->eicr |= rx | tx;
+	irq->pressing |= rx | (c->rx || c->other ? EICR_OTHER : 0);
+	/* the one interrupt of a card without a vector for each cause is vector 0's */
+	note_company(irq, multiple(nic, irq) ? tx : BIT(0), c->tx ? c->given : 0);
 	evaluate(nic, irq, c->at_once ? bits_of_queues(irq, c->at_once, false) | EICR_OTHER : 0);
 }
 
@@ -183,7 +207,9 @@ void intel_irq_reset(struct nic *nic, struct intel_irq *irq, enum intel_irq_kind
 void intel_irq_loaded(struct nic *nic, struct intel_irq *irq)
 {
 	irq->told = irq->ext_told = 0;
+	irq->pressing = ~0u;
 	memset(irq->throttle, 0, sizeof(irq->throttle));
+	memset(irq->company, 0, sizeof(irq->company));
 	evaluate(nic, irq, 0);
 }
 
@@ -241,6 +267,7 @@ void intel_irq_ics_written(struct pci_device *dev, const struct reg *row, unsign
 
 	(void)index, (void)old;
 	irq->icr |= value & ~INT_ASSERTED;
+	irq->pressing |= EICR_OTHER;
 	evaluate(nic_of(dev), irq, 0);
 }
 
@@ -300,6 +327,7 @@ void intel_irq_eics_written(struct pci_device *dev, const struct reg *row, unsig
 
 	(void)index, (void)old;
 	irq->eicr |= value & ~EICR_OTHER;
+	irq->pressing |= value | EICR_OTHER;
 	evaluate(nic_of(dev), irq, 0);
 }
 

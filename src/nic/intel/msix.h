@@ -5,7 +5,7 @@
  * MSI or INTx, with EITR[0]. A virtual function has vectors only, and its mailbox is its "other" cause.
  *
  * The model's state holds a struct intel_irq, its table has INTEL_IRQ_ROWS (and INTEL_IRQ_ROWS_PF), which do all register side effects.
- * An interrupt that an interval holds back moves the model's timer (nic->notes.deadline_ns) to an earlier time, never to a later one: when the timer
+ * An interrupt whose only cause is "sent" waits for company (moderation.h). One that a wait or an interval holds back moves the model's timer (nic->notes.deadline_ns) to an earlier time, never to a later one: when the timer
  * comes, the model calls intel_irq_timer and sets its timer to the earliest of what it waits for and the value that it got.
  */
 #ifndef ANYNIC_NIC_INTEL_MSIX_H
@@ -30,13 +30,16 @@ struct intel_irq {
 	uint8_t kind; /* enum intel_irq_kind */
 	bool looked; /* ICR was read since the reset: what a driver that polls does (intel_driver_served) */
 	uint32_t told,
-		ext_told; /* causes of ICR and EICR for which an interrupt went out already */
+		ext_told;  /* causes of ICR and EICR for which an interrupt went out already */
+	uint32_t pressing; /* bits of EICR with a cause that waits for no company */
 	struct intel_throttle throttle[INTEL_VECTORS_MAX];
+	struct intel_company company[INTEL_VECTORS_MAX];
 };
 
 /* What happened, all at once. */
 struct intel_causes {
 	uint32_t rx, tx; /* queues that have descriptors back: bit = queue */
+	uint32_t given;	 /* of the queues in tx: part of the ring, of INTEL_RING_WHOLE */
 	uint32_t other;	 /* bits of ICR; of a virtual function: not 0 = mailbox */
 	uint32_t
 		at_once; /* receive queues whose interrupt waits for no interval (low latency filters) */

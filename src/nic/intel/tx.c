@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/bytes.h"
+#include "nic/intel/moderation.h"
 #include "nic/intel/regs.h"
 
 #define WALK_MAX     512u /* descriptors of one batch */
@@ -314,6 +315,8 @@ static void write_back(struct walk *w, unsigned done, struct intel_tx_result *re
 			intel_ring_publish(&w->ring, w->report[i].at, STATUS_DWORD,
 					   w->report[i].dword3 | TXD_DD);
 	}
+	uint32_t descriptors = (head + w->ring.count - w->ring.head) % w->ring.count;
+	result->given = (uint32_t)((uint64_t)descriptors * INTEL_RING_WHOLE / w->ring.count);
 	w->tx->ring->head = head;
 }
 

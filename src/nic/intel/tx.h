@@ -103,7 +103,8 @@ struct intel_tx {
 
 struct intel_tx_result {
 	unsigned frames;
-	bool more;   /* call again */
+	uint32_t given; /* part of the ring that was given back, of INTEL_RING_WHOLE */
+	bool more;	/* call again */
 	bool report; /* a descriptor with RS (or the last of a frame with it) was given back: TXDW */
 	bool at_once; /* ... and one of them without IDE */
 	bool empty;   /* head has reached tail: TXQE */
