@@ -152,7 +152,7 @@ static int open_backends(struct service *s, struct error *err)
 	if (!s->backend || !s->helper_source)
 		return error_set(err, -ENOMEM, "out of memory");
 	for (unsigned i = 0; i < room; i++) {
-		s->backend[i].pidfd = -1;
+		s->backend[i].pidfd = s->backend[i].log = -1;
 		s->helper_source[i].fd = -1;
 	}
 	for (unsigned i = 0; i < s->options.count; i++)

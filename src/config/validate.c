@@ -6,7 +6,7 @@
 
 /* Names that interfaces.md promises and that a later version brings; a row goes when its folder comes. */
 static const char *const later_models[] = { "hostdev" };
-static const char *const later_backends[] = { "passt", "hostdev", "auto" };
+static const char *const later_backends[] = { "hostdev", "auto" };
 
 static int check_model_name(const char *model, const struct known *known, struct error *err)
 {
@@ -123,6 +123,32 @@ static int check_stream(const struct backend_spec *b, struct error *err)
 }
 
 /* Also open macvtaps: one descriptor for each queue. */
+/* What hostfwd= says of the guest's side; passt's guest has one address, the host's. */
+static bool names_guest_address(const char *hostfwd)
+{
+	const char *dash = strchr(hostfwd, '-');
+
+	return dash && dash[1] != ':';
+}
+
+static int check_passt(const struct backend_spec *b, struct error *err)
+{
+	if (strlen(b->path) > 107) /* sun_path */
+		return error_set(err, -EINVAL, "path= of a UNIX socket has at most 107 characters");
+	if (b->path[0] != '\0' && b->hostfwds > 0)
+		return error_set(err, -EINVAL,
+				 "hostfwd= and path= exclude each other: the passt that listens on "
+				 "path= has its ports already (its own -t and -u)");
+	for (unsigned i = 0; i < b->hostfwds; i++)
+		if (names_guest_address(b->hostfwd[i]))
+			return error_set(
+				err, -EINVAL,
+				"hostfwd=%s names an address of the guest, which has one "
+				"only with backend=passt; leave it out: tcp:[ADDRESS]:PORT-:PORT",
+				b->hostfwd[i]);
+	return 0;
+}
+
 static int check_tap(const struct port_spec *port, struct error *err)
 {
 	const struct backend_spec *b = &port->backend;
@@ -210,6 +236,8 @@ static int check_backend(const struct port_spec *port, const struct known *known
 		rc = check_backend_keys(b, err);
 	if (rc == 0 && strcmp(b->type, "stream") == 0)
 		rc = check_stream(b, err);
+	if (rc == 0 && strcmp(b->type, "passt") == 0)
+		rc = check_passt(b, err);
 	if (rc == 0 && strcmp(b->type, "tap") == 0)
 		rc = check_tap(port, err);
 	if (rc == 0 && strcmp(b->type, "bridge") == 0)

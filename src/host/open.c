@@ -1,15 +1,17 @@
 #include "host/open.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "host/bridge.h"
+#include "host/child.h"
 #include "host/direct.h"
+#include "host/passt.h"
 #include "host/stream.h"
 #include "host/tap.h"
 #include "host/user.h"
@@ -24,13 +26,18 @@ static int open_nothing(const struct backend_request *request, struct opened_bac
 }
 
 const struct host_backend host_backends[] = {
-	{ "user", "user", NULL, host_user_open },
+	{ "user", "user", NULL, host_user_open, true, host_user_ready },
 	{ "tap", "tap", NULL, host_tap_open },
 	{ "bridge", "tap", "a tap on a bridge of the host: br=", host_bridge_open },
 	{ "direct", "tap",
 	  "a macvtap on a network device: dev=, mode=vepa, bridge, private or passthrough",
 	  host_direct_open },
-	{ "stream", "stream", NULL, host_stream_open },
+	{ "passt", "stream",
+	  "the host's own addresses for the guest, through passt, no root needed: hostfwd=, or "
+	  "path= of "
+	  "one that runs",
+	  host_passt_open, true, host_passt_ready },
+	{ "stream", "stream", NULL, host_stream_open, true },
 	{ "null", "null", NULL, open_nothing },
 	{ "loop", "loop", NULL, open_nothing },
 };
@@ -58,14 +65,14 @@ static void close_rest(const struct backend_spec *spec, const struct opened_back
 	}
 }
 
-int host_backend_open(const struct backend_request *request, struct opened_backend *out,
-		      struct error *err)
+int host_backend_start(const struct backend_request *request, struct opened_backend *out,
+		       struct error *err)
 {
 	struct backend_request r = *request;
 	const struct host_backend *backend = find_backend(r.spec->type);
 	int rc = -ENOENT;
 
-	*out = (struct opened_backend){ .pidfd = -1, .journal = request->undo };
+	*out = (struct opened_backend){ .pidfd = -1, .log = -1, .journal = request->undo };
 	r.queues = MAX(1u, MIN(r.queues, (unsigned)QUEUES_MAX));
 	if (backend) {
 		str_copy(out->type, sizeof(out->type), backend->name);
@@ -79,6 +86,67 @@ int host_backend_open(const struct backend_request *request, struct opened_backe
 	if (rc < 0)
 		opened_backend_close(out);
 	return rc;
+}
+
+/* What is known of the failure: the opener's own words, else how the process ended. */
+static int not_ready(struct opened_backend *o, int rc, struct error *err)
+{
+	char how[256];
+
+	if (rc == -EPIPE && o->pid) {
+		child_end(o, how, sizeof(how));
+		error_set(err, -ECHILD, "%s", how);
+		rc = -ECHILD;
+	}
+	opened_backend_close(o);
+	return rc;
+}
+
+int host_backend_ready(struct opened_backend *o, struct error *err)
+{
+	const struct host_backend *backend = find_backend(o->type);
+	int rc = o->waiting && backend && backend->ready ? backend->ready(o, err) : 1;
+
+	if (rc > 0)
+		o->waiting = false;
+	return rc < 0 ? not_ready(o, rc, err) : rc;
+}
+
+static int wait_ready(struct opened_backend *o, struct error *err)
+{
+	uint64_t end = monotonic_ns() + HOST_READY_MS * NS_PER_MS;
+
+	for (int rc = 0; rc == 0;) {
+		struct pollfd p = { .fd = o->fds[0], .events = POLLIN };
+		uint64_t now = monotonic_ns();
+
+		rc = host_backend_ready(o, err);
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+		if (now >= end)
+			break;
+		(void)poll(&p, 1, (int)((end - now) / NS_PER_MS) + 1);
+	}
+	error_set(err, -ETIMEDOUT, "%s did not become ready in %d seconds", o->program,
+		  HOST_READY_MS / 1000);
+	opened_backend_close(o);
+	return -ETIMEDOUT;
+}
+
+int host_backend_open(const struct backend_request *request, struct opened_backend *out,
+		      struct error *err)
+{
+	int rc = host_backend_start(request, out, err);
+
+	return rc == 0 && out->waiting ? wait_ready(out, err) : rc;
+}
+
+bool host_backend_returns(const struct backend_spec *spec)
+{
+	const struct host_backend *backend = find_backend(spec->type);
+
+	/* a descriptor that was given is all there is; a server waits for its peers itself */
+	return backend && backend->returns && spec->nfds == 0 && !spec->server;
 }
 
 int opened_backend_note(struct opened_backend *o, const struct undo_step *step, struct error *err)
@@ -125,11 +193,9 @@ void opened_backend_close(struct opened_backend *o)
 {
 	opened_backend_close_fds(o);
 	fd_close(&o->pidfd);
-	if (o->pid > 0) {
-		kill(o->pid, SIGKILL); /* not reaped yet, so the number is still its own */
-		waitpid(o->pid, NULL, 0);
-		o->pid = 0;
-	}
+	child_kill(o);
+	fd_close(&o->log);
+	o->waiting = false;
 	while (o->steps)
 		take_back(o);
 	if (o->unlink_path[0])

@@ -33,8 +33,11 @@ struct opened_backend {
 	unsigned nfds;
 	int vhost[QUEUES_MAX]; /* of the kernel's vhost-net, for as many queues; see host/vhost.h */
 	unsigned vhosts;
-	pid_t pid; /* the process behind it; 0 = none. The caller reaps it when pidfd is readable. */
+	pid_t pid; /* the process behind it; 0 = none. pidfd is readable when it has ended: see child.h */
 	int pidfd;	  /* -1 = none */
+	char program[16]; /* its name, for people */
+	int log;	  /* what it wrote on standard error; -1 = nothing is kept */
+	bool waiting;	  /* it is not ready: host_backend_ready */
 	char ifname[16];  /* tap: the interface in use */
 	uint16_t mtu;	  /* of the interface; 0 = unknown */
 	unsigned ifindex; /* of it, in our network namespace; 0 = none, or it is elsewhere */
@@ -48,9 +51,22 @@ struct opened_backend {
 	unsigned steps;
 };
 
-/* On failure `out` is closed and `err` says what, why and the next step. */
+/* Waits until the process behind it, if there is one, is ready. On failure `out` is closed and `err` says what, why and the next
+ * step. */
 int host_backend_open(const struct backend_request *request, struct opened_backend *out,
 		      struct error *err);
+
+/* The same without waiting: while out->waiting, call host_backend_ready whenever fds[0] is readable. */
+int host_backend_start(const struct backend_request *request, struct opened_backend *out,
+		       struct error *err);
+
+#define HOST_READY_MS 10000 /* what a process may need until it is ready */
+
+/* 1 = ready, 0 = not yet; on failure `o` is closed. */
+int host_backend_ready(struct opened_backend *o, struct error *err);
+
+/* It can be opened once more when its other side went, or the process behind it: MSG_BACKEND_RENEW takes the new descriptor. */
+bool host_backend_returns(const struct backend_spec *spec);
 
 /* One row for each type; anynic backends lists them in this order. */
 struct host_backend {
@@ -59,6 +75,9 @@ struct host_backend {
 	const char *summary; /* NULL = as the datapath's backend says */
 	int (*open)(const struct backend_request *request, struct opened_backend *out,
 		    struct error *err);
+	bool returns; /* see host_backend_returns */
+	int (*ready)(struct opened_backend *o,
+		     struct error *err); /* 1, 0 = not yet; NULL = it is ready when it is open */
 };
 extern const struct host_backend host_backends[];
 extern const unsigned host_backend_count;

@@ -67,7 +67,22 @@ static int start_server(int sock, const struct sockaddr_un *at, struct opened_ba
 	return 0;
 }
 
-static int start_client(int sock, const struct sockaddr_un *at, struct error *err)
+static int nobody_listens(const struct backend_spec *spec, int code, struct error *err)
+{
+	if (strcmp(spec->type, "passt") == 0)
+		return error_set(
+			err, code,
+			"passt: nobody listens on %s; next: passt -s %s, or leave out path= "
+			"to have one started",
+			spec->path, spec->path);
+	return error_set(err, code,
+			 "stream: nobody listens on %s; next: start the other side first, or be it "
+			 "with mode=server",
+			 spec->path);
+}
+
+static int start_client(int sock, const struct sockaddr_un *at, const struct backend_spec *spec,
+			struct error *err)
 {
 	int rc = try_connect(sock, at);
 
@@ -76,10 +91,7 @@ static int start_client(int sock, const struct sockaddr_un *at, struct error *er
 		return 0;
 	case -ENOENT:
 	case -ECONNREFUSED:
-		return error_set(err, rc,
-				 "stream: nobody listens on %s; next: start the other side first, "
-				 "or be it with mode=server",
-				 at->sun_path);
+		return nobody_listens(spec, rc, err);
 	case -EAGAIN:
 		return error_set(err, rc, "stream: the server on %s is busy with another client",
 				 at->sun_path);
@@ -130,5 +142,6 @@ int host_stream_open(const struct backend_request *request, struct opened_backen
 	if (sock < 0)
 		return error_set(err, -errno, "stream: no socket: %s", strerror(errno));
 	out->fds[out->nfds++] = sock;
-	return spec->server ? start_server(sock, &at, out, err) : start_client(sock, &at, err);
+	return spec->server ? start_server(sock, &at, out, err)
+			    : start_client(sock, &at, spec, err);
 }

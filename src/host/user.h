@@ -4,8 +4,11 @@
 
 #include "host/open.h"
 
-/* Waits until it is ready, or says why it is not (a port that is in use, ...). */
+/* Starts it. */
 int host_user_open(const struct backend_request *request, struct opened_backend *out,
 		   struct error *err);
+
+/* 1 when it is ready, 0 when not yet, or why it is not (a port that is in use, ...). */
+int host_user_ready(struct opened_backend *o, struct error *err);
 
 #endif
