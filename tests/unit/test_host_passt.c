@@ -1,0 +1,338 @@
+/* The real passt, in a network namespace with an address and a default route: from start to end, as root and as somebody else. */
+#include "backend_help.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "host/child.h"
+#include "host_help.h"
+#include "netns.h"
+
+#define HOST_IP "10.77.0.2"
+
+static struct rx_room rx;
+static bool root; /* and not only in a namespace of ours */
+static const uint8_t guest_mac[6] = { 0x52, 0x54, 0, 1, 2, 3 };
+
+static void run(const char *command)
+{
+	if (system(command) != 0)
+		fail_msg("%s", command);
+}
+
+static struct backend_spec passt_spec(void)
+{
+	return spec_of("passt", -1);
+}
+
+static struct backend *open_passt(struct backend_spec *spec, struct opened_backend *o)
+{
+	struct error err = { 0 };
+
+	if (open_host(spec, 1, o, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(o->type, "passt");
+	assert_string_equal(o->served, "stream");
+	str_copy(spec->type, sizeof(spec->type), o->served);
+	memcpy(spec->fds, o->fds, sizeof(spec->fds));
+	spec->nfds = o->nfds;
+	o->nfds = 0;
+	return must_create(spec);
+}
+
+/* Who has `ip`? True when somebody says so within a second. */
+static bool arp_answers(struct backend *b, const char *ip)
+{
+	static const uint8_t head[] = { 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 };
+	uint8_t data[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	struct in_addr in;
+	struct frame f;
+
+	memcpy(data + 6, guest_mac, 6);
+	memcpy(data + 12, head, sizeof(head));
+	memcpy(data + 22, guest_mac, 6);
+	inet_pton(AF_INET, ip, &in);
+	memcpy(data + 38, &in, 4);
+	frame_set_linear(&f, data, sizeof(data));
+	b->ops->send(b, &f, 1);
+	for (unsigned i = 0; i < 100 && b->fd[0] >= 0; i++) {
+		struct pollfd p = { .fd = b->fd[0], .events = POLLIN };
+		poll(&p, 1, 10);
+		unsigned n = b->ops->receive(b, 0, rx_frames(&rx), FRAME_BATCH);
+		for (unsigned k = 0; k < n; k++) {
+			const uint8_t *d = rx.frames[k].iov[0].iov_base;
+			if (d[12] == 8 && d[13] == 6 && d[21] == 2 && memcmp(d + 28, &in, 4) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void wait_down(struct backend *b)
+{
+	for (unsigned i = 0; i < 500 && b->up; i++) {
+		b->ops->receive(b, 0, rx_frames(&rx), FRAME_BATCH);
+		usleep(10000);
+	}
+	assert_false(b->up);
+}
+
+static void passt_is_ready_when_it_is_open_and_goes_with_its_port(void **state)
+{
+	struct backend_spec spec = passt_spec();
+	struct opened_backend o;
+	struct backend *b = open_passt(&spec, &o);
+	pid_t pid = o.pid;
+	char file[64];
+	struct stat st;
+
+	(void)state;
+	assert_true(pid > 0 && o.pidfd >= 0 && !o.waiting);
+	assert_string_equal(o.program, "passt");
+	assert_true(fd_is(b->fd[0], POLLIN)); /* it answered what it was asked */
+	assert_true(arp_answers(b, "10.77.0.1"));
+	snprintf(file, sizeof(file), "/proc/%d", (int)pid);
+	assert_int_equal(stat(file, &st), 0);
+	if (root)
+		assert_int_equal(st.st_uid, 65534); /* nobody */
+	backend_destroy(b);
+	opened_backend_close(&o);
+	assert_int_equal(kill(pid, 0), -1);
+}
+
+/* What remains when control and datapath are killed: nothing, since passt changes its user and PR_SET_PDEATHSIG goes with that. */
+static void passt_ends_when_nobody_holds_its_socket(void **state)
+{
+	struct backend_spec spec = passt_spec();
+	struct opened_backend o;
+	struct backend *b = open_passt(&spec, &o);
+
+	(void)state;
+	backend_destroy(b);
+	assert_true(fd_is(o.pidfd, POLLIN) || (usleep(500000), fd_is(o.pidfd, POLLIN)));
+	char text[200];
+	child_end(&o, text, sizeof(text));
+	assert_non_null(strstr(text, "passt ended (exit status 0)"));
+	opened_backend_close(&o);
+}
+
+static void a_passt_that_is_killed_is_replaced_behind_the_same_backend(void **state)
+{
+	struct backend_spec spec = passt_spec(), again = passt_spec();
+	struct opened_backend o;
+	struct error err = { 0 };
+	char text[200];
+	struct backend *b = open_passt(&spec, &o);
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		kill(o.pid, SIGKILL);
+		wait_down(b);
+		child_end(&o, text, sizeof(text));
+		assert_non_null(strstr(text, "signal 9"));
+		opened_backend_close(&o);
+		assert_true(host_backend_returns(&again));
+		assert_int_equal(open_host(&again, 1, &o, &err), 0);
+		assert_int_equal(backend_renew(b, o.fds, o.nfds, &err), 0);
+		o.nfds = 0;
+		assert_true(b->up);
+		assert_true(arp_answers(b, "10.77.0.1"));
+	}
+	backend_destroy(b);
+	opened_backend_close(&o);
+}
+
+/* Not ready, without waiting, until it has answered. */
+static void passt_can_be_started_without_waiting_for_it(void **state)
+{
+	struct backend_spec spec = passt_spec();
+	struct backend_request request = { .spec = &spec, .guest = "test", .port = "net0" };
+	struct opened_backend o;
+	struct error err = { 0 };
+	int rc = 0;
+
+	(void)state;
+	memcpy(request.mac, guest_mac, 6);
+	uint64_t begin = monotonic_ns();
+	assert_int_equal(host_backend_start(&request, &o, &err), 0);
+	assert_true(o.waiting);
+	assert_true(monotonic_ns() - begin < 1 * NS_PER_S);
+	for (unsigned i = 0; i < 1000 && rc == 0; i++, usleep(10000))
+		rc = host_backend_ready(&o, &err);
+	assert_int_equal(rc, 1);
+	assert_false(o.waiting);
+	opened_backend_close(&o);
+}
+
+static void assert_fails(const struct backend_spec *spec, int code, const char *words)
+{
+	struct opened_backend o;
+	struct error err = { 0 };
+
+	assert_int_equal(open_host(spec, 1, &o, &err), code);
+	if (!strstr(err.text, words))
+		fail_msg("'%s' says nothing of '%s'", err.text, words);
+	assert_int_equal(o.pid, 0);
+	assert_int_equal(o.nfds, 0);
+}
+
+static void passt_says_itself_why_it_cannot_start(void **state)
+{
+	struct backend_spec spec = passt_spec();
+
+	(void)state;
+	str_copy(spec.hostfwd[0], sizeof(spec.hostfwd[0]), "tcp:10.9.9.9:8080-:80");
+	spec.hostfwds = 1; /* an address that this host does not have */
+	assert_fails(&spec, -ECHILD, "8080");
+	spec = passt_spec();
+	snprintf(spec.path, sizeof(spec.path), "/nowhere/passt.sock");
+	assert_fails(&spec, -ENOENT, "passt -s");
+}
+
+static void without_passt_the_package_is_named(void **state)
+{
+	struct backend_spec spec = passt_spec();
+	char path[4096];
+
+	(void)state;
+	str_copy(path, sizeof(path), getenv("PATH"));
+	setenv("PATH", "/nowhere::/", 1);
+	assert_fails(&spec, -ENOTSUP, "apt-get install passt");
+	unsetenv("PATH");
+	assert_fails(&spec, -ENOTSUP, "apt-get install passt");
+	setenv("PATH", path, 1);
+}
+
+static void a_connection_to_the_host_reaches_the_guest(void **state)
+{
+	struct backend_spec spec = passt_spec();
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(2222) };
+	struct opened_backend o;
+	bool syn = false;
+
+	(void)state;
+	str_copy(spec.hostfwd[0], sizeof(spec.hostfwd[0]), "tcp:127.0.0.1:2222-:22");
+	str_copy(spec.hostfwd[1], sizeof(spec.hostfwd[1]), "udp::5353-:53");
+	spec.hostfwds = 2;
+	struct backend *b = open_passt(&spec, &o);
+	/* passt must have seen the guest's MAC */
+	assert_true(arp_answers(b, "10.77.0.1"));
+	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	inet_pton(AF_INET, "127.0.0.1", &at.sin_addr);
+	(void)connect(sock, (struct sockaddr *)&at, sizeof(at));
+	for (unsigned i = 0; i < 200 && !syn; i++) {
+		unsigned n = b->ops->receive(b, 0, rx_frames(&rx), FRAME_BATCH);
+		for (unsigned k = 0; k < n; k++) {
+			const uint8_t *d = rx.frames[k].iov[0].iov_base;
+			syn |= get_be16(d + 12) == 0x800 && d[23] == 6 && get_be16(d + 36) == 22 &&
+			       (d[47] & 2);
+		}
+		usleep(10000);
+	}
+	assert_true(syn); /* for port 22 */
+	close(sock);
+	backend_destroy(b);
+	opened_backend_close(&o);
+}
+
+static void a_passt_that_listens_is_joined_and_joined_again(void **state)
+{
+	struct backend_spec spec = passt_spec(), again;
+	struct opened_backend o;
+	struct error err = { 0 };
+
+	(void)state;
+	snprintf(spec.path, sizeof(spec.path), "/tmp/anynic-test-passt-%d", getpid());
+	unlink(spec.path);
+	again = spec;
+	pid_t pid = fork();
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR);
+		dup2(null, 1);
+		dup2(null, 2);
+		execlp("passt", "passt", "-f", "-q", "-s", spec.path, (char *)NULL);
+		_exit(127);
+	}
+	for (unsigned i = 0; i < 500 && access(spec.path, F_OK) < 0; i++)
+		usleep(10000);
+	usleep(100000);
+	struct backend *b = open_passt(&spec, &o);
+	assert_int_equal(o.pid, 0);
+	assert_true(arp_answers(b, "10.77.0.1"));
+	/* one connection at a time: the old one goes first */
+	shutdown(b->fd[0], SHUT_RDWR);
+	wait_down(b);
+	assert_true(host_backend_returns(&again));
+	assert_int_equal(open_host(&again, 1, &o, &err), 0);
+	assert_int_equal(backend_renew(b, o.fds, o.nfds, &err), 0);
+	o.nfds = 0;
+	assert_true(arp_answers(b, "10.77.0.1"));
+	backend_destroy(b);
+	opened_backend_close(&o);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	unlink(again.path);
+}
+
+/* All of the above once more without root: what an ordinary user of a Debian machine has. */
+static void an_ordinary_user_can_use_passt(void **state)
+{
+	int status = -1;
+
+	(void)state;
+	if (!root)
+		skip(); /* then the other tests were this one */
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct backend_spec spec = passt_spec();
+		struct opened_backend o;
+		struct error err = { 0 };
+
+		if (setresgid(12345, 12345, 12345) < 0 || setresuid(12345, 12345, 12345) < 0)
+			_exit(2);
+		if (open_host(&spec, 1, &o, &err) < 0) {
+			printf("%s\n", err.text);
+			fflush(stdout);
+			_exit(3);
+		}
+		opened_backend_close(&o);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
+static void give_network(void)
+{
+	run("ip link set lo up && ip link add out0 type veth peer name out1 && ip link set out0 up "
+	    "&& "
+	    "ip link set out1 up && ip addr add " HOST_IP "/24 dev out0 && "
+	    "ip route add default via 10.77.0.1");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(passt_is_ready_when_it_is_open_and_goes_with_its_port),
+		cmocka_unit_test(passt_ends_when_nobody_holds_its_socket),
+		cmocka_unit_test(a_passt_that_is_killed_is_replaced_behind_the_same_backend),
+		cmocka_unit_test(passt_can_be_started_without_waiting_for_it),
+		cmocka_unit_test(passt_says_itself_why_it_cannot_start),
+		cmocka_unit_test(without_passt_the_package_is_named),
+		cmocka_unit_test(a_connection_to_the_host_reaches_the_guest),
+		cmocka_unit_test(a_passt_that_listens_is_joined_and_joined_again),
+		cmocka_unit_test(an_ordinary_user_can_use_passt),
+	};
+
+	if (system("command -v passt >/dev/null") != 0) {
+		printf("SKIP: no passt here; tools/setup check installs it\n");
+		return TEST_SKIPPED;
+	}
+	root = geteuid() == 0;
+	if (enter_netns() < 0)
+		return TEST_SKIPPED;
+	give_network();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
