@@ -214,7 +214,7 @@ static void what_a_later_version_brings_is_missing_not_wrong(void **state)
 	static const struct bad_case cases[] = {
 		{ "plan --nic team,transient=igbvf " Q, 4, "team ports are not in this version",
 		  "use auto" },
-		{ "plan --nic auto,backend=passt " Q, 4, "backend=passt is not in this version",
+		{ "plan --nic auto,backend=hostdev " Q, 4, "backend=hostdev is not in this version",
 		  "" },
 		{ "plan --nic igc,place=qemu " Q, 4, "igc: no QEMU has this card", "place=hosted" },
 		{ "plan --place qemu --nic rtl8139,rev=0x10 " Q, 2, "rev= cannot be had", "" },

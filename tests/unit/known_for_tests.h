@@ -15,7 +15,8 @@ static const struct known_model test_models[] = {
 
 static const struct known_backend test_backends[] = { { "user", "" },	{ "tap", "" },
 						      { "null", "" },	{ "stream", "" },
-						      { "bridge", "" }, { "direct", "" } };
+						      { "bridge", "" }, { "direct", "" },
+						      { "passt", "" } };
 
 static inline void test_bridges(char *to, size_t size)
 {
