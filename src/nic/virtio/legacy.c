@@ -3,6 +3,7 @@
  * One page number tells where a queue is; size and layout are ours. The device configuration begins behind the two MSI-X
  * vectors when MSI-X is on, and at their place when it is not, so everything from byte 20 on is decided at each access.
  */
+#include "base/bytes.h"
 #include "nic/virtio/virtio_net.h"
 
 #define CONFIG_AT 20u /* without MSI-X */
@@ -98,8 +99,14 @@ static void notify_written(struct pci_device *dev, const struct reg *row, unsign
 static void status_written(struct pci_device *dev, const struct reg *row, unsigned index,
 			   uint32_t value, uint32_t old)
 {
-	(void)row, (void)index, (void)old;
-	virtio_set_status(self(dev), (uint8_t)value, true);
+	struct virtio_net *v = self(dev);
+
+	(void)row, (void)index;
+	/* Linux before 2.6.34 never enables bus mastering; QEMU helps it in the same way */
+	if ((value & ~old & VIRTIO_CONFIG_S_DRIVER_OK) && !v->state.fault && !pci_bus_master(dev))
+		pci_config_write(dev, PCI_COMMAND, 2,
+				 get_le16(dev->config + PCI_COMMAND) | PCI_COMMAND_MASTER);
+	virtio_set_status(v, (uint8_t)value, true);
 }
 
 static uint32_t isr_read(struct pci_device *dev, const struct reg *row, unsigned index)

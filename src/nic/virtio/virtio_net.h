@@ -1,10 +1,11 @@
-/* virtio_net.h - the virtio network card (virtio 1.x, 4.1 and 5.1), modern and transitional, as a PCI function.
+/* virtio_net.h - the virtio network card (virtio 1.x, 4.1 and 5.1).
  *
- * table.c       the register rows of both interfaces
- * virtio_net.c  features, status, reset, interrupts, saved state: what makes it a device
- * legacy.c      the I/O BAR of a transitional card
+ * virtio_net.c  the device: features, queues, status, reset, link. It knows no register.
  * tx.c rx.c     frames
  * ctrl.c        the control queue, and the receive filter that it sets
+ * state.c       saved state
+ * pci.c         the transport of the card that we show ourselves: a PCI function, modern and transitional
+ * table.c       its register rows; legacy.c: the I/O BAR of a transitional one
  */
 #ifndef ANYNIC_NIC_VIRTIO_VIRTIO_NET_H
 #define ANYNIC_NIC_VIRTIO_VIRTIO_NET_H
@@ -120,8 +121,19 @@ struct virtio_state {
 	struct virtio_filter filter;
 };
 
+struct virtio_net;
+
+/* How the device reaches its driver. */
+struct virtio_transport {
+	void (*interrupt)(struct virtio_net *v, unsigned queue);
+	void (*config_interrupt)(struct virtio_net *v);
+	void (*reset)(
+		struct virtio_net *v); /* v->state is zero; the device's values come afterwards */
+};
+
 struct virtio_net {
 	struct nic nic;
+	const struct virtio_transport *transport;
 	struct virtio_state state;
 	struct ring ring[VIRTIO_QUEUES];
 	uint64_t offered; /* features */
@@ -170,6 +182,12 @@ static inline bool virtio_running(const struct virtio_net *v)
 bool virtio_net_announce(struct nic *nic);
 
 /* --- virtio_net.c, for the other files here --- */
+int virtio_init(struct virtio_net *v, const struct nic_spec *spec, struct error *err);
+void virtio_finish(struct nic *nic);
+void virtio_reset(struct nic *nic, enum reset_kind kind);
+bool virtio_transmit(struct nic *nic, unsigned queue);
+void virtio_timer(struct nic *nic);
+void virtio_link_changed(struct nic *nic);
 void virtio_set_status(struct virtio_net *v, uint8_t value, bool legacy);
 void virtio_enable_queue(struct virtio_net *v, unsigned queue);
 void virtio_disable_queue(struct virtio_net *v, unsigned queue);
@@ -182,12 +200,14 @@ void virtio_interrupt(struct virtio_net *v, unsigned queue);
 /* Of a transmit queue: may wait. */
 void virtio_interrupt_sent(struct virtio_net *v, unsigned queue);
 void virtio_config_changed(struct virtio_net *v);
-uint8_t virtio_take_isr(struct virtio_net *v);
 uint64_t virtio_legacy_features(const struct virtio_net *v);
-uint16_t virtio_legal_vector(const struct virtio_net *v, uint32_t vector);
 unsigned virtio_ctrl_queue(const struct virtio_net *v);
 void virtio_set_offloads(struct virtio_net *v, uint64_t offloads);
 uint64_t virtio_guest_offloads(const struct virtio_net *v); /* those that the driver may switch */
+
+/* --- pci.c --- */
+uint8_t virtio_take_isr(struct virtio_net *v);
+uint16_t virtio_legal_vector(const struct virtio_net *v, uint32_t vector);
 
 /* --- features.c --- */
 uint64_t virtio_offered(const struct nic_spec *spec);
