@@ -343,9 +343,6 @@ static int check_place(const struct nic_spec *nic, struct error *err)
 		return error_set(
 			err, -EINVAL,
 			"transport= is of cards that anynic serves; with place=qemu leave it out");
-	if (nic->transport == TRANSPORT_VHOST_USER)
-		return error_set(err, -ENOTSUP,
-				 "transport=vhost-user is not in this version; use vfio-user");
 	return 0;
 }
 

@@ -140,6 +140,18 @@ void hosted_port_destroy(struct hosted_port *hp)
 	free(hp);
 }
 
+/* Takes `fd`. */
+static int open_server(struct hosted_nic *hn, int fd, struct loop *loop, struct error *err)
+{
+	if (hn->nic->spec.transport == TRANSPORT_VHOST_USER)
+		hn->vhost = vhost_user_create(hn->nic, fd, loop, FD_VHOST_LISTEN,
+					      FD_VHOST_CONNECTION, err);
+	else
+		hn->vfio = vfio_user_create(hn->nic, fd, loop, FD_VFIO_LISTEN, FD_VFIO_CONNECTION,
+					    err);
+	return hn->vfio || hn->vhost ? 0 : err->code ? err->code : -EIO;
+}
+
 /* How a VMM reaches the card. */
 static int attach_nic(struct hosted_nic *hn, struct loop *loop, struct error *err)
 {
@@ -152,10 +164,7 @@ static int attach_nic(struct hosted_nic *hn, struct loop *loop, struct error *er
 		return 0;
 	}
 	hn->listen_fd = -1;
-	hn->server = vfio_user_create(hn->nic, fd, loop, FD_VFIO_LISTEN, FD_VFIO_CONNECTION, err);
-	if (hn->server)
-		return 0;
-	return err->code ? err->code : -EIO;
+	return open_server(hn, fd, loop, err);
 }
 
 int hosted_port_attach(struct hosted_port *hp, struct worker *w, struct error *err)
@@ -174,8 +183,10 @@ void hosted_port_detach(struct hosted_port *hp)
 	struct loop *loop = &hp->worker->loop;
 
 	for (unsigned i = 0; i < hp->port.nics; i++) {
-		vfio_user_destroy(hp->nic[i].server);
-		hp->nic[i].server = NULL;
+		vfio_user_destroy(hp->nic[i].vfio);
+		vhost_user_destroy(hp->nic[i].vhost);
+		hp->nic[i].vfio = NULL;
+		hp->nic[i].vhost = NULL;
 		loop_unwatch(loop, &hp->nic[i].remote);
 		loop_unwatch(loop, &hp->nic[i].remote_listen);
 		loop_timer_cancel(loop, &hp->nic[i].timer);

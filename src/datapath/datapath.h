@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "attach/vfio_user/vfio_user.h"
+#include "attach/vhost_user/vhost_user.h"
 #include "datapath/remote.h"
 #include "ipc/message.h"
 #include "loop/loop.h"
@@ -28,6 +29,8 @@ enum fd_kind {
 	FD_COMMAND, /* worker's eventfd */
 	FD_VFIO_LISTEN,
 	FD_VFIO_CONNECTION,
+	FD_VHOST_LISTEN,
+	FD_VHOST_CONNECTION,
 	FD_BACKEND, /* index = queue */
 	FD_BACKEND_LISTEN,
 	FD_REMOTE, /* owner = struct hosted_nic */
@@ -40,7 +43,9 @@ enum fd_kind {
 struct hosted_nic {
 	struct hosted_port *port;
 	struct nic *nic; /* owned by port->port */
-	struct vfio_user *server; /* NULL: the card is QEMU's own */
+	struct vfio_user
+		*vfio; /* one of the two, by its transport; neither: the card is QEMU's own */
+	struct vhost_user *vhost;
 	struct loop_source remote, remote_listen;
 	struct loop_timer timer;
 	uint64_t armed_ns; /* nic->notes.deadline_ns that the timer stands for */

@@ -55,9 +55,8 @@ static void read_batch(struct remote *r)
 {
 	for (unsigned i = 0; i < BATCH; i++) {
 		r->frame[i].iovs = 1;
-		r->frame[i].iov[0] =
-			(struct iovec){ .iov_base = r->room + i * ROOM + BACKEND_FRONT,
-					.iov_len = FRAME_MAX };
+		r->frame[i].iov[0] = (struct iovec){ .iov_base = r->room + i * ROOM + BACKEND_FRONT,
+						     .iov_len = FRAME_MAX };
 	}
 	r->at = 0;
 	r->count = r->stream->ops->receive(r->stream, 0, r->frame, BATCH);

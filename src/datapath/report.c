@@ -63,11 +63,20 @@ void report_status(struct hosted_nic *hn)
 
 void report_attached(struct hosted_nic *hn)
 {
-	bool remote = nic_is_remote(hn->nic);
-	bool attached = remote ? remote_stream(hn->nic)->up : vfio_user_connected(hn->server);
-	const char *problem = remote ? "" : vfio_user_memory_problem(hn->server);
+	bool attached = false;
+	const char *problem = "";
 
-	/* asked after every message of the VMM: mostly there is nothing new */
+	if (hn->vhost) {
+		attached = vhost_user_connected(hn->vhost);
+		problem = vhost_user_problem(hn->vhost);
+	} else if (hn->vfio) {
+		attached = vfio_user_connected(hn->vfio);
+		problem = vfio_user_memory_problem(hn->vfio);
+	} else {
+		attached = remote_stream(hn->nic)->up;
+	}
+
+	/* asked after every event of its sockets: mostly there is nothing new */
 	if (attached == hn->attached_told &&
 	    strncmp(problem, hn->problem_told, sizeof(hn->problem_told) - 1) == 0)
 		return;

@@ -63,9 +63,8 @@ static void settle_port(struct hosted_port *hp)
 
 /* --- events --- */
 
-static struct hosted_nic *nic_of_server(struct vfio_user *v)
+static struct hosted_nic *hosted_of(const struct nic *nic)
 {
-	const struct nic *nic = vfio_user_nic(v);
 	struct hosted_port *hp =
 		(struct hosted_port *)nic->sink; /* struct port begins with its sink */
 
@@ -77,7 +76,7 @@ static struct hosted_nic *nic_of_server(struct vfio_user *v)
 
 static void serve_vfio(struct vfio_user *v, const struct loop_event *event)
 {
-	struct hosted_nic *hn = nic_of_server(v);
+	struct hosted_nic *hn = hosted_of(vfio_user_nic(v));
 
 	if (!hn)
 		return; /* no server is without its NIC */
@@ -85,6 +84,20 @@ static void serve_vfio(struct vfio_user *v, const struct loop_event *event)
 		vfio_user_accept(v);
 	else
 		vfio_user_serve(v, event->index, event->events);
+	report_attached(hn);
+	settle_port(hn->port);
+}
+
+static void serve_vhost(struct vhost_user *v, const struct loop_event *event)
+{
+	struct hosted_nic *hn = hosted_of(vhost_user_nic(v));
+
+	if (!hn)
+		return;
+	if (event->kind == FD_VHOST_LISTEN)
+		vhost_user_accept(v);
+	else
+		vhost_user_serve(v, event->index, event->events);
 	report_attached(hn);
 	settle_port(hn->port);
 }
@@ -283,6 +296,10 @@ static void dispatch(struct worker *w, const struct loop_event *event)
 	case FD_VFIO_LISTEN:
 	case FD_VFIO_CONNECTION:
 		serve_vfio(event->owner, event);
+		break;
+	case FD_VHOST_LISTEN:
+	case FD_VHOST_CONNECTION:
+		serve_vhost(event->owner, event);
 		break;
 	case FD_BACKEND:
 		serve_backend(event->owner, event);

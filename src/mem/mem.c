@@ -1,5 +1,4 @@
-#include "mem/mem.h"
-
+/* mem.c - regions of guest memory, mapped from descriptors, and every access to them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,17 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A treap: a search tree by address that is also a heap by a random number, so that no order of maps makes it deep. */
-struct mem_region {
-	struct mem_region *left, *right;
-	uint64_t iova;
-	uint64_t size;
-	uint8_t *host; /* NULL: known but unreachable */
-	void *mapping; /* what munmap gets: whole pages of the file */
-	size_t mapping_size;
-	unsigned access;
-	uint32_t weight;
-};
+#include "mem/region.h"
 
 #define MAPPING_UNIT_MAX (1ull << 30) /* the largest page that there is */
 
@@ -102,6 +91,7 @@ void mem_init(struct guest_mem *m)
 
 void mem_finish(struct guest_mem *m)
 {
+	mem_set_log(m, -1, 0, 0, NULL);
 	mem_unmap_all(m);
 }
 

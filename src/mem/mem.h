@@ -23,6 +23,11 @@ struct guest_mem {
 	bool bus_master;     /* COMMAND.BME: off = every access fails */
 	uint64_t generation; /* changes whenever kept pointers became invalid */
 	uint64_t faults;     /* accesses outside memory */
+	bool logging; /* tell mem_log what was written; on while there is a log and its owner wants it */
+	uint8_t *log; /* a bit for each page of 4096 bytes; NULL = none */
+	uint64_t log_size;
+	void *log_mapping;
+	size_t log_mapping_size;
 };
 
 #define MEM_REGIONS_MAX 65535
@@ -52,6 +57,19 @@ void *mem_pointer(struct guest_mem *m, uint64_t addr, size_t len, unsigned acces
 /* Pieces of [addr, addr + len), at most `max`. Returns how many, -EFAULT outside memory, -E2BIG when max is too few. */
 int mem_iov(struct guest_mem *m, uint64_t addr, size_t len, unsigned access, struct iovec *iov,
 	    unsigned max);
+
+/* Takes `size` bytes of `fd` from `offset` as the log of written pages, instead of the one before; -1: none. The descriptor stays the
+ * caller's. `logging` is off afterwards. */
+int mem_set_log(struct guest_mem *m, int fd, uint64_t size, uint64_t offset, struct error *err);
+void mem_log_pages(struct guest_mem *m, const void *host, size_t len);
+void mem_log_iov(struct guest_mem *m, const struct iovec *iov, unsigned count);
+
+/* After writing through a pointer, or to pieces of guest memory. */
+static inline void mem_log(struct guest_mem *m, const void *host, size_t len)
+{
+	if (__builtin_expect(m->logging, 0))
+		mem_log_pages(m, host, len);
+}
 
 /* Copies between pieces and a buffer, from byte `skip` of the pieces on. Returns how many bytes were copied. */
 size_t iov_to_buffer(const struct iovec *iov, unsigned count, size_t skip, void *to, size_t len);

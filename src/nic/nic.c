@@ -51,9 +51,15 @@ struct nic *nic_create(const struct nic_spec *spec, struct clock *clock, struct 
 {
 	const struct nic_ops *ops = nic_model_find(spec->model);
 
+	if (!ops) {
+		error_set(err, -ENOENT, "no model '%s': see `anynic models`", spec->model);
+		return NULL;
+	}
+	if (spec->transport == TRANSPORT_VHOST_USER)
+		ops = ops->vhost_user;
 	if (ops)
 		return nic_create_as(ops, spec, clock, batch, err);
-	error_set(err, -ENOENT, "no model '%s': see `anynic models`", spec->model);
+	error_set(err, -EINVAL, "transport=vhost-user is not for %s", spec->model);
 	return NULL;
 }
 

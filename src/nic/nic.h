@@ -25,7 +25,9 @@ enum reset_kind {
 };
 
 struct nic_ops {
-	const char *name;    /* "igc", as users write it */
+	const char *name; /* "igc", as users write it */
+	const struct nic_ops *
+		vhost_user; /* the same card without registers, for transport=vhost-user; NULL = cannot */
 	const char *summary; /* one line for `anynic models` */
 	const char *const
 		*does; /* what is modelled, a line each, NULL at the end: docs/devices.md */

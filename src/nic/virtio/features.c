@@ -92,6 +92,17 @@ uint64_t virtio_offered(const struct nic_spec *spec)
 	return f;
 }
 
+uint64_t virtio_core_features(uint64_t offered)
+{
+	/* MQ, CTRL_VQ and GUEST_ANNOUNCE stay: a VMM that serves the control queue itself lets its guest have them only if the
+	 * server offers them. Resetting one ring is not told to a server. */
+	return offered &
+	       ~(B(VIRTIO_NET_F_MAC) | B(VIRTIO_NET_F_STATUS) | B(VIRTIO_NET_F_SPEED_DUPLEX) |
+		 B(VIRTIO_NET_F_STANDBY) | B(VIRTIO_NET_F_CTRL_RX) | B(VIRTIO_NET_F_CTRL_RX_EXTRA) |
+		 B(VIRTIO_NET_F_CTRL_VLAN) | B(VIRTIO_NET_F_CTRL_MAC_ADDR) |
+		 B(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | B(VIRTIO_F_RING_RESET));
+}
+
 int virtio_bad_feature(uint64_t offered, uint64_t wanted)
 {
 	if (wanted & ~offered)

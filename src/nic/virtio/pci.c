@@ -205,6 +205,7 @@ static struct reg_space *const spaces[] = { &virtio_modern_space, &virtio_legacy
 
 const struct nic_ops virtio_net_ops = {
 	.name = "virtio-net",
+	.vhost_user = &virtio_core_ops,
 	.summary = "virtio 1.x network card; rev=0 transitional, rev=1 (behind a root port) modern "
 		   "only",
 	.does = does,

@@ -50,6 +50,17 @@ static enum ring_fault check_layout(const struct ring *r)
 	return RING_FINE;
 }
 
+static void recover(struct ring *r)
+{
+	r->recover = false;
+	if (r->packed)
+		packed_recover(r);
+	else
+		split_recover(r);
+	r->seen = r->avail;
+	r->seen_wrap = r->avail_wrap;
+}
+
 static bool ring_map(struct ring *r)
 {
 	bool mapped = r->packed ? packed_map(r) : split_map(r);
@@ -58,6 +69,8 @@ static bool ring_map(struct ring *r)
 	r->fault = mapped ? RING_FINE : RING_UNREACHABLE;
 	if (!mapped)
 		r->desc_at = NULL;
+	else if (r->recover)
+		recover(r);
 	return mapped;
 }
 
@@ -114,6 +127,23 @@ void ring_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written)
 		split_push(r, id, written);
 }
 
+/* The whole of what we write of a ring, seldom more than a page. */
+static void log_used(struct ring *r)
+{
+	if (r->packed)
+		mem_log(r->mem, r->desc_at, RING_DESCRIPTOR * r->size);
+	else
+		mem_log(r->mem, r->device_at, (size_t)8 * r->size + 6);
+}
+
+static void log_event(struct ring *r)
+{
+	if (r->packed)
+		mem_log(r->mem, r->device_at, 4);
+	else
+		log_used(r);
+}
+
 bool ring_publish(struct ring *r)
 {
 	if (!r->pushed)
@@ -122,6 +152,7 @@ bool ring_publish(struct ring *r)
 		packed_publish(r);
 	else
 		split_publish(r);
+	log_used(r);
 	r->held = (uint16_t)(r->held + r->pushed);
 	r->pushed = 0;
 	return ring_ask_again(r);
@@ -154,6 +185,7 @@ void ring_kicks_off(struct ring *r)
 		packed_set_kicks(r, false);
 	else
 		split_set_kicks(r, false);
+	log_event(r);
 }
 
 bool ring_kicks_on(struct ring *r)
@@ -163,6 +195,7 @@ bool ring_kicks_on(struct ring *r)
 		packed_set_kicks(r, true);
 	else
 		split_set_kicks(r, true);
+	log_event(r);
 	/* either the driver sees that we want a kick, or we see what it added before (2.7.7.2, 2.8.10) */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return r->packed ? packed_more(r) : split_more(r);

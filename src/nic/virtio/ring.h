@@ -45,6 +45,8 @@ struct ring {
 	bool packed;
 	bool indirect;
 	bool event_idx;
+	/* the positions below are a guess: what the device before us showed the driver is in the ring itself */
+	bool recover;
 
 	/* where we are; saved and loaded by the owner */
 	uint16_t avail; /* split: running index; packed: slot */
@@ -142,6 +144,7 @@ int ring_walk_table(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_
 
 bool split_map(struct ring *r);
 int split_pop(struct ring *r, struct ring_chain *c);
+void split_recover(struct ring *r);
 void split_push(struct ring *r, uint16_t id, uint32_t written);
 void split_publish(struct ring *r);
 bool split_wants(const struct ring *r, uint16_t span);
@@ -151,6 +154,7 @@ bool split_more(struct ring *r);
 
 bool packed_map(struct ring *r);
 int packed_pop(struct ring *r, struct ring_chain *c);
+void packed_recover(struct ring *r);
 void packed_unpop(struct ring *r, unsigned slots);
 void packed_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written);
 void packed_publish(struct ring *r);

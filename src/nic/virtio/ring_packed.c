@@ -35,6 +35,13 @@ static bool available(const struct ring *r, unsigned slot, bool wrap)
 	return !!(flags & FLAG_AVAIL) == wrap && !!(flags & FLAG_USED) != wrap;
 }
 
+static uint16_t flags_of(const struct ring *r, unsigned slot)
+{
+	const uint16_t *at = (const uint16_t *)(const void *)(slot_at(r, slot) + AT_FLAGS);
+
+	return le16toh(__atomic_load_n(at, __ATOMIC_RELAXED));
+}
+
 static void step(const struct ring *r, uint16_t *slot, bool *wrap, unsigned slots)
 {
 	unsigned to = *slot + slots;
@@ -111,11 +118,25 @@ static void store_flags(const struct ring *r, unsigned slot, uint16_t flags, boo
 		__atomic_store_n(at, htole16(flags), __ATOMIC_RELAXED);
 }
 
+/* The driver looks at the first slot of a used chain only. The others are marked as well, so that packed_recover can tell them
+ * from such as wait. */
+static void mark_rest(const struct ring *r, unsigned slots, uint16_t used)
+{
+	for (unsigned i = 1; i < slots; i++) {
+		unsigned slot = (unsigned)(r->used + i) % r->size;
+		uint16_t wrap = r->used + i < r->size ? used : used ^ (FLAG_AVAIL | FLAG_USED);
+		uint16_t flags = flags_of(r, slot) & (uint16_t) ~(FLAG_AVAIL | FLAG_USED);
+		store_flags(r, slot, flags | wrap, false);
+	}
+}
+
 void packed_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written)
 {
 	uint8_t *at = slot_at(r, r->used);
 	uint16_t flags = (uint16_t)(r->used_wrap ? FLAG_AVAIL | FLAG_USED : 0);
 
+	if (slots > 1)
+		mark_rest(r, slots, flags);
 	if (written)
 		flags |= VRING_DESC_F_WRITE;
 	put_le32(at + 8, written);
@@ -129,6 +150,36 @@ void packed_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written)
 	}
 	step(r, &r->used, &r->used_wrap, slots);
 	r->pushed = (uint16_t)(r->pushed + slots);
+}
+
+/* Where a device stood that wrote used slots in order and may have ended at any moment.
+ *
+ * The avail bit of a slot is that of the lap in which the driver last gave it: it changes once around the ring, where the driver
+ * stands. Before that place lie the slots that wait (avail and used differ), and before those the ones that are used. A slot
+ * that differs among the used ones is the first of a batch that the device did not come to show: the batch is shown now. */
+void packed_recover(struct ring *r)
+{
+	bool lap = flags_of(r, 0) & FLAG_AVAIL;
+	unsigned driver = 1, waiting = 0;
+
+	while (driver < r->size && !!(flags_of(r, driver) & FLAG_AVAIL) == lap)
+		driver++;
+	for (; waiting < r->size; waiting++) {
+		uint16_t flags = flags_of(r, (driver - 1 - waiting + r->size) % r->size);
+		if (!(flags & FLAG_AVAIL) == !(flags & FLAG_USED))
+			break;
+	}
+	r->used = (uint16_t)((driver - waiting + r->size) % r->size);
+	/* the place is in this lap, in the one before, or at the very beginning of the next */
+	r->used_wrap = (driver < waiting || driver - waiting == r->size) ? !lap : lap;
+	r->avail = r->used;
+	r->avail_wrap = r->used_wrap;
+	for (unsigned i = waiting; i < r->size; i++) {
+		unsigned slot = (driver - 1 - i + 2u * r->size) % r->size;
+		uint16_t flags = flags_of(r, slot);
+		if (!(flags & FLAG_AVAIL) != !(flags & FLAG_USED))
+			store_flags(r, slot, flags ^ FLAG_USED, true);
+	}
 }
 
 void packed_publish(struct ring *r)

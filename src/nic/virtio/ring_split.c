@@ -88,6 +88,12 @@ int split_pop(struct ring *r, struct ring_chain *c)
 	return ring_fail(r, RING_LOOP);
 }
 
+void split_recover(struct ring *r)
+{
+	/* what was taken from the available ring and not shown as used is taken again: we use buffers in their order */
+	r->used = r->avail = load16(r->device_at + 2, __ATOMIC_ACQUIRE);
+}
+
 void split_push(struct ring *r, uint16_t id, uint32_t written)
 {
 	uint16_t mask = (uint16_t)(r->size - 1);

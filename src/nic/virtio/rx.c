@@ -76,6 +76,8 @@ static int add_buffer(struct virtio_net *v, unsigned queue, const struct frame *
 	if (!d->chains)
 		d->firsts = c.in.count;
 	uint32_t n = fill(f, done, c.in.iov, c.in.count, skip);
+	if (v->nic.mem.logging)
+		mem_log_iov(&v->nic.mem, c.in.iov, c.in.count);
 	d->chain[d->chains].id = c.id;
 	d->chain[d->chains].slots = c.slots;
 	d->chain[d->chains++].written = (uint32_t)skip + n;
@@ -107,6 +109,8 @@ static int deliver(struct virtio_net *v, unsigned queue, const struct frame *f)
 		}
 	} while (done < f->length);
 	write_header(v, f, &d);
+	if (v->nic.mem.logging)
+		mem_log_iov(&v->nic.mem, d.first, d.firsts);
 	for (unsigned i = 0; i < d.chains; i++)
 		ring_push(r, d.chain[i].id, d.chain[i].slots, d.chain[i].written);
 	return 0;
@@ -132,7 +136,7 @@ static int receive_one(struct virtio_net *v, const struct frame *f, uint32_t *qu
 	struct nic *nic = &v->nic;
 	unsigned queue = 2u * (f->queue % v->state.pairs);
 
-	if (!v->ring[queue].started) {
+	if (!v->ring[queue].started || (v->disabled & BIT(queue))) {
 		nic_drop(nic, DROP_RX_DISABLED);
 		return 0;
 	}

@@ -38,7 +38,7 @@ static void save_queues(const struct virtio_net *v, struct buffer *out)
 	}
 }
 
-static void save_filter(const struct virtio_filter *f, struct buffer *out)
+void virtio_save_filter(const struct virtio_filter *f, struct buffer *out)
 {
 	buffer_put(out, f->mode, sizeof(f->mode));
 	buffer_put_u8(out, (uint8_t)(f->unicast_overflow | f->multicast_overflow << 1));
@@ -63,7 +63,7 @@ int virtio_save(const struct nic *nic, struct buffer *out)
 	save_queues(v, out);
 	buffer_section_end(out, s);
 	s = buffer_section_begin(out, TAG_FILTER);
-	save_filter(&v->state.filter, out);
+	virtio_save_filter(&v->state.filter, out);
 	buffer_section_end(out, s);
 	return out->failed ? -ENOMEM : 0;
 }
@@ -130,7 +130,7 @@ static bool load_queues(struct virtio_net *v, struct reader *in, struct ring at[
 	return true;
 }
 
-static bool load_filter(struct virtio_filter *f, struct reader *in)
+bool virtio_load_filter(struct virtio_filter *f, struct reader *in)
 {
 	reader_get(in, f->mode, sizeof(f->mode));
 	uint8_t overflow = reader_u8(in);
@@ -158,7 +158,7 @@ static bool load_section(struct virtio_net *v, uint32_t tag, struct reader *body
 	case TAG_QUEUES:
 		return load_queues(v, body, at);
 	case TAG_FILTER:
-		return load_filter(&v->state.filter, body);
+		return virtio_load_filter(&v->state.filter, body);
 	default:
 		return false;
 	}

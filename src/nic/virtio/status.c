@@ -9,7 +9,7 @@ static const char *const fault_names[] = {
 };
 NAMES_MATCH(fault_names, VIRTIO_FAULT_COUNT - RING_FAULT_COUNT);
 
-static const char *fault_name(unsigned fault)
+const char *virtio_fault_name(unsigned fault)
 {
 	return fault < RING_FAULT_COUNT
 		       ? ring_fault_name((enum ring_fault)fault)
@@ -32,8 +32,7 @@ static enum driver_phase phase_of(const struct virtio_state *s)
 	return virtio_firmware_like(s->features) && !has_vectors(s) ? PHASE_FIRMWARE : PHASE_OS;
 }
 
-/* The features that tell drivers apart, as many as fit. */
-static void list_features(const struct virtio_state *s, char *text, size_t size)
+void virtio_list_features(const struct virtio_state *s, char *text, size_t size)
 {
 	static const uint8_t telling[] = {
 		VIRTIO_F_VERSION_1,	VIRTIO_F_RING_PACKED,	VIRTIO_NET_F_CSUM,
@@ -90,7 +89,7 @@ void virtio_judge(const struct nic *nic, struct driver_report *out)
 			   "ACKNOWLEDGE only: the guest found the card, no driver took it");
 	} else if (s->fault) {
 		report_set(out, DRIVER_FAILED, phase, "queue %u: %s; the device needs a reset",
-			   s->fault_queue, fault_name(s->fault));
+			   s->fault_queue, virtio_fault_name(s->fault));
 	} else if (s->refused) {
 		report_refusal(v, out);
 	} else if (s->status & VIRTIO_CONFIG_S_FAILED) {
@@ -103,7 +102,7 @@ void virtio_judge(const struct nic *nic, struct driver_report *out)
 		report_set(out, DRIVER_INITIALIZING, phase,
 			   "DRIVER_OK, no receive buffers yet: interface not brought up");
 	} else {
-		list_features(s, features, sizeof(features));
+		virtio_list_features(s, features, sizeof(features));
 		report_set(out, DRIVER_READY, phase,
 			   "DRIVER_OK, %u receive buffer%s, %s, features %s", s->rx_given,
 			   s->rx_given == 1 ? "" : "s",

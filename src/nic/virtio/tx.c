@@ -118,7 +118,11 @@ bool virtio_transmit_pair(struct virtio_net *v, unsigned pair)
 	ring_kicks_off(r);
 	bool fine = gather(v, r, pair, &b);
 	v->nic.walked += b.bytes;
-	unsigned taken = b.frames ? nic_send(&v->nic, v->nic.batch, b.frames) : 0;
+	unsigned taken = b.frames;
+	if (v->disabled & BIT(queue))
+		v->nic.counters.drop[DROP_LINK_DOWN] += b.frames;
+	else if (b.frames)
+		taken = nic_send(&v->nic, v->nic.batch, b.frames);
 	finish(r, &b, taken);
 	if (ring_publish(r))
 		virtio_interrupt_sent(v, queue);

@@ -102,6 +102,8 @@ void virtio_set_offloads(struct virtio_net *v, uint64_t offloads)
 /* Which queue carries control: the one behind all pairs that the driver knows of (5.1.2). */
 unsigned virtio_ctrl_queue(const struct virtio_net *v)
 {
+	if (v->transport->no_control)
+		return VIRTIO_QUEUES;
 	return virtio_has(v, VIRTIO_NET_F_MQ) ? 2u * v->state.pairs_max : 2u;
 }
 
@@ -181,6 +183,7 @@ void virtio_start_queue(struct virtio_net *v, unsigned queue, const struct ring 
 		r->used = at->used;
 		r->avail_wrap = at->avail_wrap;
 		r->used_wrap = at->used_wrap;
+		r->recover = at->recover;
 	}
 	if (!ring_start(r) && v->nic.mem.bus_master && !at)
 		virtio_fail(v, queue, r->fault);
@@ -291,7 +294,7 @@ static void reset_model(struct virtio_net *v)
 	v->transport->reset(v);
 	s->pairs = 1;
 	s->pairs_max = MAX(nic->spec.queues, 1);
-	s->num_queues = (uint16_t)(2 * s->pairs_max + 1);
+	s->num_queues = (uint16_t)(2 * s->pairs_max + !v->transport->no_control);
 	s->device_feature = (uint32_t)v->offered;
 	s->net_status = nic->link_up ? VIRTIO_NET_S_LINK_UP : 0;
 	s->mtu = nic->spec.mtu;

@@ -6,6 +6,7 @@
  * state.c       saved state
  * pci.c         the transport of the card that we show ourselves: a PCI function, modern and transitional
  * table.c       its register rows; legacy.c: the I/O BAR of a transitional one
+ * core.c        the other transport: no registers, driven through core.h by a vhost-user server
  */
 #ifndef ANYNIC_NIC_VIRTIO_VIRTIO_NET_H
 #define ANYNIC_NIC_VIRTIO_VIRTIO_NET_H
@@ -127,8 +128,9 @@ struct virtio_net;
 struct virtio_transport {
 	void (*interrupt)(struct virtio_net *v, unsigned queue);
 	void (*config_interrupt)(struct virtio_net *v);
-	void (*reset)(
-		struct virtio_net *v); /* v->state is zero; the device's values come afterwards */
+	/* v->state is zero; the device's values come afterwards */
+	void (*reset)(struct virtio_net *v);
+	bool no_control; /* no control queue: the driver's commands are not ours */
 };
 
 struct virtio_net {
@@ -136,7 +138,8 @@ struct virtio_net {
 	const struct virtio_transport *transport;
 	struct virtio_state state;
 	struct ring ring[VIRTIO_QUEUES];
-	uint64_t offered; /* features */
+	uint64_t offered;  /* features */
+	uint32_t disabled; /* queues that run without effect: bit = queue */
 	unsigned vectors;
 	uint16_t window_cap;  /* where the PCI configuration access capability is */
 	uint64_t lost_ns;     /* since when a ring's memory is gone; 0 = it is not */
@@ -146,6 +149,7 @@ struct virtio_net {
 };
 
 extern const struct nic_ops virtio_net_ops;
+extern const struct nic_ops virtio_core_ops; /* core.c: the same without registers */
 extern struct reg_space virtio_modern_space, virtio_legacy_space;
 
 static inline struct virtio_net *virtio_of(struct nic *nic)
@@ -218,6 +222,8 @@ uint64_t virtio_feature_needs(unsigned feature); /* one of these; 0 = nothing */
 uint64_t virtio_mend_features(uint64_t offered, uint64_t wanted);
 const char *virtio_feature_name(unsigned feature);
 bool virtio_firmware_like(uint64_t features);
+/* Those of `offered` that need no control queue of ours and no configuration space. */
+uint64_t virtio_core_features(uint64_t offered);
 
 /* --- table.c: the window of queue_select --- */
 void virtio_window_load(struct virtio_net *v);
@@ -232,9 +238,14 @@ bool virtio_filter_passes(const struct virtio_net *v, const struct frame *frame)
 
 /* --- status.c --- */
 void virtio_judge(const struct nic *nic, struct driver_report *out);
+/* The features that tell drivers apart, as many as fit. */
+void virtio_list_features(const struct virtio_state *s, char *text, size_t size);
+const char *virtio_fault_name(unsigned fault);
 
 /* --- state.c --- */
 int virtio_save(const struct nic *nic, struct buffer *out);
 int virtio_load(struct nic *nic, const void *data, size_t len, struct error *err);
+void virtio_save_filter(const struct virtio_filter *f, struct buffer *out);
+bool virtio_load_filter(struct virtio_filter *f, struct reader *in);
 
 #endif
