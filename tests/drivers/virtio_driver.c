@@ -136,6 +136,12 @@ struct vd *vd_create(const struct nic_spec *spec, struct error *err)
 		return NULL;
 	}
 	d->nic->sink = &d->sink;
+	if (spec->transport ==
+	    TRANSPORT_VHOST_USER) { /* no registers, and memory comes by message */
+		nic_set_link(d->nic, true);
+		d->header = 12;
+		return d;
+	}
 	vd_map(d);
 	if (pci_irq_set_fd(&d->nic->pci, PCI_INTX, 0, dup(d->intx_fd)) < 0)
 		abort();
@@ -340,6 +346,13 @@ static void setup_legacy(struct vd *d, struct vd_queue *q)
 		io_write(d, L_Q_VECTOR, 2, q->number + 1);
 }
 
+static void place_queue(struct vd *d, struct vd_queue *q)
+{
+	q->desc = vd_alloc(d, 16u * q->size, 4096);
+	q->driver = vd_alloc(d, q->packed ? 4 : 6 + 2u * q->size, 64);
+	q->device = vd_alloc(d, q->packed ? 4 : 6 + 8u * q->size, 64);
+}
+
 static void setup_modern(struct vd *d, struct vd_queue *q, unsigned size)
 {
 	vd_common_write(d, Q_SELECT, 2, q->number);
@@ -348,9 +361,7 @@ static void setup_modern(struct vd *d, struct vd_queue *q, unsigned size)
 		vd_common_write(d, Q_SIZE, 2, size);
 		q->size = size;
 	}
-	q->desc = vd_alloc(d, 16u * q->size, 4096);
-	q->driver = vd_alloc(d, q->packed ? 4 : 6 + 2u * q->size, 64);
-	q->device = vd_alloc(d, q->packed ? 4 : 6 + 8u * q->size, 64);
+	place_queue(d, q);
 	write_address(d, Q_DESC, q->desc);
 	write_address(d, Q_DRIVER, q->driver);
 	write_address(d, Q_DEVICE, q->device);
@@ -370,9 +381,12 @@ void vd_setup_queue(struct vd *d, unsigned queue, unsigned size)
 				.used_wrap = true };
 	q->event_idx = d->features & F(VD_EVENT_IDX);
 	q->indirect = d->features & F(VD_INDIRECT);
-	if (d->legacy)
+	if (d->legacy) {
 		setup_legacy(d, q);
-	else
+	} else if (d->tell) {
+		q->size = size;
+		place_queue(d, q);
+	} else
 		setup_modern(d, q, size);
 	q->free = q->size;
 	for (unsigned i = 0; i < q->size; i++)
@@ -538,7 +552,9 @@ static bool wants_kick(struct vd *d, struct vd_queue *q)
 
 static void notify(struct vd *d, unsigned queue)
 {
-	if (d->legacy)
+	if (d->tell)
+		d->tell(d->tell_arg, queue);
+	else if (d->legacy)
 		io_write(d, L_NOTIFY, 2, queue);
 	else
 		pci_bar_write(&d->nic->pci, d->notify.bar, d->q[queue].notify, 2, queue);

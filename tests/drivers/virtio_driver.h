@@ -108,6 +108,8 @@ struct vd {
 	} common, notify, isr, device;
 	uint32_t notify_multiplier, window_cap;
 	struct vd_queue q[VD_QUEUES];
+	void (*tell)(void *arg, unsigned queue); /* where a kick goes when there are no registers */
+	void *tell_arg;
 	unsigned wire_room, sends, frames;
 	struct vd_wire_frame wire[VD_WIRE_MAX];
 };

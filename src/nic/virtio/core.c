@@ -111,6 +111,7 @@ void virtio_core_connect(struct nic *nic, bool connected)
 	c->status_known = false;
 	nic_reset(nic, RESET_POWER_ON);
 	c->net.disabled = UINT32_MAX;
+	c->net.discard = 0;
 }
 
 static bool any_started(const struct virtio_net *v)
@@ -144,6 +145,7 @@ void virtio_core_reset(struct nic *nic)
 
 	nic->ops->reset(nic, RESET_PCI);
 	virtio_of(nic)->disabled = UINT32_MAX;
+	virtio_of(nic)->discard = 0;
 	virtio_of(nic)->state.filter = filter;
 	nic->status.resets++;
 }
@@ -266,6 +268,8 @@ void virtio_core_enable_ring(struct nic *nic, unsigned ring, bool on)
 	struct virtio_net *v = virtio_of(nic);
 
 	v->disabled = on ? v->disabled & ~BIT(ring) : v->disabled | BIT(ring);
+	/* one that was never on is about to be: its frames would be the first of a driver that goes on after our restart */
+	v->discard = on ? v->discard & ~BIT(ring) : v->discard | BIT(ring);
 	count_pairs(v);
 	virtio_kick(v, ring);
 	nic->notes.status_dirty = true;

@@ -44,7 +44,7 @@ void virtio_core_move_ring(struct nic *nic, unsigned ring, const struct virtio_c
 /* Returns where to go on. What the device took is back in the ring. */
 uint32_t virtio_core_stop_ring(struct nic *nic, unsigned ring);
 bool virtio_core_started(const struct nic *nic, unsigned ring);
-/* A ring that is started and off gets no frames, and what it sends is thrown away. */
+/* A ring that is started and off gets no frames, and what it sends is thrown away; if it was never on, it waits. */
 void virtio_core_enable_ring(struct nic *nic, unsigned ring, bool on);
 
 /* The eventfds by which the driver hears of used buffers, and of a broken ring; taken. -1 = none. */

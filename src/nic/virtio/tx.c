@@ -113,7 +113,7 @@ bool virtio_transmit_pair(struct virtio_net *v, unsigned pair)
 	struct ring *r = &v->ring[queue];
 	struct batch b = { .chains = 0 };
 
-	if (!virtio_ring_usable(v, queue))
+	if (!virtio_ring_usable(v, queue) || (v->disabled & ~v->discard & BIT(queue)))
 		return false;
 	ring_kicks_off(r);
 	bool fine = gather(v, r, pair, &b);

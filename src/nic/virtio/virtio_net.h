@@ -138,8 +138,9 @@ struct virtio_net {
 	const struct virtio_transport *transport;
 	struct virtio_state state;
 	struct ring ring[VIRTIO_QUEUES];
-	uint64_t offered;  /* features */
-	uint32_t disabled; /* queues that run without effect: bit = queue */
+	uint64_t offered; /* features */
+	/* queues that run without effect: bit = queue. What they send waits, or is thrown away if they are in `discard` as well */
+	uint32_t disabled, discard;
 	unsigned vectors;
 	uint16_t window_cap;  /* where the PCI configuration access capability is */
 	uint64_t lost_ns;     /* since when a ring's memory is gone; 0 = it is not */
