@@ -139,6 +139,19 @@ static int start_qemu(struct service *s, const struct guest *guest, struct error
 	return service_watch_qemu(s, pair[0], err);
 }
 
+/* How QEMU's own cards can be watched: that it cannot be tried is no reason not to start. */
+static void find_signals(const struct guest *guest, struct qemu_signals *signals)
+{
+	const struct qemu_program *q = &guest->program;
+	struct error err;
+
+	if (!card_watch_needed(guest->port, guest->ports))
+		return;
+	if (qemu_probe_signals(signals, q->path, guest->line.machine, q->major, q->minor, &err) < 0)
+		log_warning("%s; what QEMU %u.%u is known for is used", err.text, q->major,
+			    q->minor);
+}
+
 static void tell_start(const struct service *s, const struct guest *guest)
 {
 	for (unsigned i = 0; i < guest->ports; i++) {
@@ -184,6 +197,7 @@ int verb_run(int argc, char **argv)
 						   .running = !waits && !moves,
 						   .go_on = !waits && moves,
 						   .json = o.json };
+		find_signals(&guest, &options.signals);
 		rc = service_open(&s, &options, &err);
 	}
 	if (rc == 0 && !o.json)

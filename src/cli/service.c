@@ -364,6 +364,7 @@ int service_watch_qemu(struct service *s, int monitor_fd, struct error *err)
 		(struct loop_source){ .fd = qmp_client_fd(s->monitor), .kind = KIND_QEMU_MONITOR };
 	s->qemu_source = (struct loop_source){ .fd = s->qemu.pid_fd, .kind = KIND_QEMU_PROCESS };
 	loop_watch(&s->loop, &s->monitor_source, EPOLLIN);
+	card_watch_init(&s->cards, &s->control, &s->options.signals);
 	control_set_monitor(&s->control, s->monitor, s->options.go_on);
 	return loop_watch(&s->loop, &s->qemu_source, EPOLLIN);
 }
@@ -439,21 +440,25 @@ static void read_monitor(struct service *s, uint32_t events)
 		switch (item.kind) {
 		case QMP_ITEM_READY:
 			s->status_id = qmp_client_query_status(s->monitor);
+			card_watch_start(&s->cards);
 			break;
 		case QMP_ITEM_REPLY:
 			if (item.id == s->status_id)
 				control_set_running(&s->control, qmp_status_is_running(item.data));
-			else
+			else if (!card_watch_reply(&s->cards, &item))
 				control_qemu_replied(&s->control, item.id, NULL);
 			break;
 		case QMP_ITEM_EVENT:
+			card_watch_event(&s->cards, item.name, item.data);
 			control_qemu_event(&s->control, item.name, item.data);
 			break;
 		case QMP_ITEM_ERROR:
-			if (!control_qemu_replied(&s->control, item.id, item.text))
+			if (!card_watch_reply(&s->cards, &item) &&
+			    !control_qemu_replied(&s->control, item.id, item.text))
 				log_warning("QEMU's monitor: %s", item.text);
 			break;
 		case QMP_ITEM_CLOSED:
+			card_watch_stop(&s->cards);
 			loop_unwatch(&s->loop, &s->monitor_source);
 			control_set_monitor(&s->control, NULL, false);
 			qmp_client_destroy(s->monitor);
@@ -463,6 +468,7 @@ static void read_monitor(struct service *s, uint32_t events)
 			break;
 		}
 	}
+	card_watch_run_state(&s->cards);
 }
 
 static void qemu_ended(struct service *s)
@@ -537,6 +543,9 @@ static void handle(struct service *s, const struct loop_event *e)
 	case KIND_LOST_TIMER:
 		control_timer(&s->control, e->kind, e->owner);
 		break;
+	case KIND_CARD_TIMER:
+		card_watch_timer(&s->cards);
+		break;
 	case KIND_COUNTERS_TIMER:
 		commands_counters_came(&s->commands, 0);
 		break;
@@ -594,6 +603,7 @@ void service_close(struct service *s)
 {
 	if (s->qemu.pid)
 		qemu_process_finish(&s->qemu);
+	card_watch_stop(&s->cards);
 	if (s->monitor)
 		qmp_client_destroy(s->monitor);
 	datapath_finish(&s->datapath);

@@ -6,6 +6,7 @@
 #ifndef ANYNIC_CLI_SERVICE_H
 #define ANYNIC_CLI_SERVICE_H
 
+#include "control/card_watch.h"
 #include "control/commands.h"
 #include "control/control.h"
 #include "control/host_watch.h"
@@ -28,6 +29,7 @@ struct service_options {
 	bool running;	/* the guest's CPUs run from the start */
 	bool go_on;	/* QEMU was started stopped for the links' sake: it is continued */
 	bool json;	/* events as JSON on stderr */
+	struct qemu_signals signals; /* how the drivers of QEMU's own cards are watched */
 };
 
 struct service {
@@ -39,6 +41,7 @@ struct service {
 	struct loop loop;
 	struct datapath datapath;
 	struct control control;
+	struct card_watch cards;
 	struct qmp_server *server;
 	struct commands commands;
 	struct opened_backend *backend; /* PORT_NICS for each port; most use the first alone */

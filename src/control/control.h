@@ -34,6 +34,7 @@ enum control_kind {
 	KIND_LEGACY_TIMER, /* owner = struct control_port */
 	KIND_HOLD_TIMER,   /* owner = struct control_port */
 	KIND_LOST_TIMER,   /* owner = struct control_port */
+	KIND_CARD_TIMER,   /* owner = struct card_watch */
 	KIND_COUNTERS_TIMER,
 	KIND_END_TIMER,
 	CONTROL_KIND_COUNT

@@ -1,0 +1,107 @@
+#include "control/card_watch.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "qemu/place.h"
+
+static bool is_watched(const struct nic_spec *nic)
+{
+	return nic->place == PLACE_QEMU && nic->netdev != NETDEV_VHOST_USER;
+}
+
+bool card_watch_needed(const struct port_spec *ports, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned n = 0; n < ports[i].nics; n++)
+			if (is_watched(&ports[i].nic[n]))
+				return true;
+	return false;
+}
+
+static void watch_card(struct card_watch *w, const struct nic_spec *nic)
+{
+	const struct qemu_card *card = qemu_card_find(nic->model);
+	int i = card ? nic_status_add(&w->status, nic->id, nic->id, card->device, nic->role)
+		     : -ENOTSUP;
+
+	if (i < 0)
+		log_warning("%s: the driver of QEMU's %s cannot be watched: %s", nic->id,
+			    nic->model, strerror(-i));
+	else
+		w->status.nic[i].packed = nic->packed;
+}
+
+void card_watch_init(struct card_watch *w, struct control *control,
+		     const struct qemu_signals *signals)
+{
+	*w = (struct card_watch){ .control = control,
+				  .timer = { .kind = KIND_CARD_TIMER, .owner = w } };
+	nic_status_init(&w->status, signals);
+	for (unsigned i = 0; i < control->ports; i++) {
+		const struct port_spec *p = &control->port[i].spec;
+
+		for (unsigned n = 0; n < p->nics; n++)
+			if (is_watched(&p->nic[n]))
+				watch_card(w, &p->nic[n]);
+	}
+}
+
+/* What was seen goes to control; then the next look has its time. */
+static void pass_on(struct card_watch *w)
+{
+	struct nic_report report;
+	bool attached;
+
+	while (nic_status_next(&w->status, &report, &attached)) {
+		control_nic_attached(w->control, report.nic, attached, "");
+		control_nic_report(w->control, &report);
+	}
+	uint64_t deadline = nic_status_deadline(&w->status);
+	if (deadline == NIC_STATUS_OFF)
+		loop_timer_cancel(w->control->loop, &w->timer);
+	else
+		loop_timer_set(w->control->loop, &w->timer, deadline);
+}
+
+void card_watch_start(struct card_watch *w)
+{
+	nic_status_start(&w->status, w->control->running, monotonic_ns());
+	pass_on(w);
+}
+
+void card_watch_stop(struct card_watch *w)
+{
+	if (!w->control)
+		return;
+	nic_status_stop(&w->status);
+	pass_on(w);
+}
+
+bool card_watch_reply(struct card_watch *w, const struct qmp_item *item)
+{
+	if (!w->control->monitor ||
+	    !nic_status_reply(&w->status, w->control->monitor, item, monotonic_ns()))
+		return false;
+	pass_on(w);
+	return true;
+}
+
+void card_watch_event(struct card_watch *w, const char *name, json_object *data)
+{
+	nic_status_event(&w->status, name, data, monotonic_ns());
+	pass_on(w);
+}
+
+void card_watch_timer(struct card_watch *w)
+{
+	if (w->control->monitor)
+		nic_status_run(&w->status, w->control->monitor, monotonic_ns());
+	pass_on(w);
+}
+
+void card_watch_run_state(struct card_watch *w)
+{
+	nic_status_set_running(&w->status, w->control->running, monotonic_ns());
+	pass_on(w);
+}
