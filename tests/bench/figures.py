@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """figures.py [PART]...: every figure that the README quotes, as one table and as bench.json in the build folder.
 
-Parts: registers, models, sizes, idle, switch, tcp (all without a word); tcp-MODEL is one model of tcp.
+Parts: registers, models, sizes, idle, place, switch, tcp (all without a word); tcp-MODEL is one model of tcp.
 BENCH_ROUNDS and BENCH_SECONDS make it longer or shorter.
 A figure is a ratio of two things measured in turns on this machine, now; the bare numbers say little elsewhere.
 """
@@ -28,11 +28,12 @@ PARTS = {
     "models": models.measure,
     "sizes": sizes.measure,
     "idle": idle.measure,
+    "place": idle.measure_polling,
     "switch": switching.measure,
     "tcp": tcp.measure,
     **{f"tcp-{model}": lambda lab, model=model: tcp.measure(lab, (model,)) for model in tcp.MODELS},
 }
-USUAL = ("registers", "models", "sizes", "idle", "switch", "tcp")
+USUAL = ("registers", "models", "sizes", "idle", "place", "switch", "tcp")
 
 
 def about():

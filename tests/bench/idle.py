@@ -2,7 +2,7 @@
 import time
 
 import tcp
-from processes import cpu_seconds, datapath_of, private_dirty_kib, wakeups
+from processes import cpu_seconds, datapath_of, private_dirty_kib, qemu_of, wakeups
 from table import Row
 
 MORE = 10  # the firmware has I/O ports for about 14 cards behind bridges
@@ -50,6 +50,25 @@ def measure(lab):
         rows.append(Row(f"private memory of an idle {model}, driver up", "KiB", each, digits=1, wanted="< 64, aim 24",
                         good=each < 64))
     return rows + measure_intel(lab, few)
+
+
+def measure_polling(lab):
+    """What it costs to watch two cards of QEMU's own from outside: CPU of control and QEMU against a guest that nobody watches."""
+    percent = {}
+    for place in ("qemu", "hosted"):
+        guest = lab.guest(nics=[f"auto,place={place},backend=null"], name=f"idle-{place}")
+        guest.sh("bring_up 8139cp; bring_up virtio_net", timeout=60)
+        time.sleep(5)  # nothing moves any more
+        pids = {"control": guest.process.pid, "qemu": qemu_of(guest.process.pid)}
+        before, began = {name: cpu_seconds(pid) for name, pid in pids.items()}, time.monotonic()
+        time.sleep(6 * SECONDS)
+        took = time.monotonic() - began
+        percent[place] = {name: 100 * (cpu_seconds(pid) - before[name]) / took for name, pid in pids.items()}
+        guest.stop()
+    control = percent["qemu"]["control"]
+    more = percent["qemu"]["qemu"] - percent["hosted"]["qemu"]
+    return [Row("place=qemu, idle: CPU of watching, control", "%", control, digits=2, wanted="< 0.5 with QEMU's", good=control + more < 0.5),
+            Row("place=qemu, idle: CPU that QEMU takes more", "%", more, digits=2)]
 
 
 def measure_intel(lab, few):
