@@ -10,6 +10,7 @@
 #include "cli/known.h"
 #include "config/nic_option.h"
 #include "config/validate.h"
+#include "host/probe.h"
 #include "qemu/arguments.h"
 #include "qemu/place.h"
 
@@ -159,6 +160,20 @@ static int decide_places(struct guest *g, struct error *err)
 	return 0;
 }
 
+/* backend=auto becomes what dev= is on this host, so that everything after it sees a real backend. */
+static int probe_backends(struct guest *g, struct error *err)
+{
+	for (unsigned i = 0; i < g->ports; i++) {
+		int rc = host_probe(&g->port[i].backend, NULL, err);
+
+		if (rc < 0) {
+			error_prefix(err, "port %s", g->port[i].id);
+			return rc;
+		}
+	}
+	return 0;
+}
+
 int guest_prepare(struct guest *guest, const struct guest_request *request, struct error *err)
 {
 	char machine_id[64];
@@ -182,7 +197,9 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 				      .uid = (unsigned)geteuid(),
 				      .guest = guest->name };
 	ports_complete(guest->port, guest->ports, &who);
-	rc = ports_validate(guest->port, guest->ports, cli_known(), err);
+	rc = probe_backends(guest, err);
+	if (rc == 0)
+		rc = ports_validate(guest->port, guest->ports, cli_known(), err);
 	if (rc == 0)
 		rc = find_program(guest, request, err);
 	if (rc == 0)

@@ -73,6 +73,7 @@ static json_object *backend_as_json(const struct backend_spec *b, const struct v
 	add_given(o, "br", b->br);
 	add_given(o, "dev", b->dev);
 	add_given(o, "mode", b->mode);
+	add_given(o, "chosen", b->chosen);
 	add_given(o, "path", b->path);
 	add_given(o, "net", b->net);
 	add_given(o, "tftp", b->tftp);
@@ -184,6 +185,8 @@ static void print_port(const struct port_spec *port, const char *place_why,
 	if (port->policy == POLICY_SWITCH)
 		printf(", legacy after %u ms", port->legacy_delay_ms);
 	putchar('\n');
+	if (port->backend.chosen[0])
+		printf("  backend: %s\n", port->backend.chosen);
 	for (unsigned i = 0; i < port->nics; i++) {
 		const struct nic_spec *nic = &port->nic[i];
 

@@ -133,6 +133,8 @@ static int open_backend(struct service *s, unsigned port, unsigned nic, struct e
 		return rc;
 	}
 	control_host_opened(&s->control.port[port], nic, b);
+	if (p->backend.chosen[0])
+		log_info("port %s: backend=%s: %s", p->id, p->backend.type, p->backend.chosen);
 	rc = choose_driver(s, port, nic, err);
 	if (rc < 0 || b->pidfd < 0)
 		return rc;

@@ -87,7 +87,8 @@ struct backend_spec {
 	char tftp[PATH_ROOM];	  /* user: folder that its TFTP server offers */
 	char bootfile[PATH_ROOM]; /* user: what DHCP tells firmware to load */
 	char capture[PATH_ROOM];
-	bool server; /* stream: mode=server listens, else it connects */
+	char chosen[160]; /* of backend=auto: why it became this; users do not give it */
+	bool server;	  /* stream: mode=server listens, else it connects */
 	uint16_t mtu;
 	int fds[QUEUES_MAX]; /* open descriptors; numbers of the process that holds the struct */
 	unsigned nfds;

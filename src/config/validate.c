@@ -6,7 +6,7 @@
 
 /* Names that interfaces.md promises and that a later version brings; a row goes when its folder comes. */
 static const char *const later_models[] = { "hostdev" };
-static const char *const later_backends[] = { "hostdev", "auto" };
+static const char *const later_backends[] = { "hostdev" };
 
 static int check_model_name(const char *model, const struct known *known, struct error *err)
 {
@@ -59,10 +59,10 @@ struct backend_key {
 };
 
 static const struct backend_key backend_keys[] = {
-	{ "ifname", offsetof(struct backend_spec, ifname), " tap bridge direct " },
+	{ "ifname", offsetof(struct backend_spec, ifname), " tap bridge direct auto " },
 	{ "br", offsetof(struct backend_spec, br), " bridge " },
 	{ "dev", offsetof(struct backend_spec, dev), " direct hostdev auto " },
-	{ "mode", offsetof(struct backend_spec, mode), " stream direct " },
+	{ "mode", offsetof(struct backend_spec, mode), " stream direct auto " },
 	{ "path", offsetof(struct backend_spec, path), " stream passt " },
 	{ "net", offsetof(struct backend_spec, net), " user " },
 	{ "tftp", offsetof(struct backend_spec, tftp), " user " },

@@ -1,6 +1,7 @@
 #include "control/commands.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/spec_json.h"
@@ -187,7 +188,7 @@ static json_object *port_backend(const struct control_port *p)
 {
 	const struct backend_spec *b = &p->spec.backend;
 	json_object *object = json_object_new_object();
-	char good[400];
+	char good[500];
 
 	/* what is to know of a backend that works: which driver it has and why, and what it cannot do */
 	snprintf(good, sizeof(good), "%s%s%s", p->driver_why,

@@ -83,7 +83,7 @@ struct port_host {
 	bool down;
 	bool dirty; /* something about it may have changed */
 	char reason[160];
-	char chosen[160]; /* what a person must know of it while all is well */
+	char chosen[330]; /* what a person must know of it while all is well */
 };
 
 struct control_port {

@@ -1,6 +1,7 @@
 #include "control/host_watch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "host/link_state.h"
@@ -11,7 +12,8 @@ void control_host_opened(struct control_port *p, unsigned nic, const struct open
 
 	*h = (struct port_host){ .ifindex = o->ifindex, .below = o->below, .dirty = true };
 	str_copy(h->ifname, sizeof(h->ifname), o->ifname);
-	str_copy(h->chosen, sizeof(h->chosen), o->reason);
+	(void)snprintf(h->chosen, sizeof(h->chosen), "%s%s%s", p->spec.backend.chosen,
+		       p->spec.backend.chosen[0] && o->reason[0] ? "; " : "", o->reason);
 	/* what the kernel chose, or a descriptor brought along */
 	if (nic == 0)
 		str_copy(p->spec.backend.ifname, sizeof(p->spec.backend.ifname), o->ifname);

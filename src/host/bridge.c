@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "host/netlink.h"
+#include "host/ovs.h"
 #include "host/tap.h"
 
 #define BRIDGES_LISTED 16
@@ -75,29 +76,32 @@ static int join_error(const struct netlink *nl, const char *tap, const char *bri
 
 /* --- joining ----------------------------------------------------------------------------------------------------- */
 
-static int find_bridge(struct netlink *nl, const char *name, struct link *bridge, struct error *err)
+/* Of the kernel, or of Open vSwitch: that one may have no link of its name here, or a tap (its switch in user space). */
+static int find_bridge(struct netlink *nl, const char *name, struct link *bridge, bool *ovs,
+		       struct error *err)
 {
 	int rc = netlink_find(nl, name, bridge);
 
+	if (rc < 0 && rc != -ENODEV)
+		return error_set(err, rc, "bridge %s: the kernel says %s", name, strerror(-rc));
+	if (rc == 0 && is_bridge(bridge, NULL)) {
+		if (!bridge->up)
+			log_warning(
+				"bridge %s is down and passes no frames; next: ip link set %s up",
+				name, name);
+		return 0;
+	}
+	int has = ovs_has_bridge(name, err);
+	*ovs = has == 1;
+	if (*ovs)
+		return 0;
+	if (has < 0 && has != -ENOTSUP && strcmp(bridge->kind, "openvswitch") == 0)
+		return has; /* it is one, but nobody answers */
 	if (rc == -ENODEV)
 		return no_such_bridge(name, err);
-	if (rc < 0)
-		return error_set(err, rc, "bridge %s: the kernel says %s", name, strerror(-rc));
-	if (strcmp(bridge->kind, "openvswitch") == 0)
-		return error_set(err, -ENOTSUP,
-				 "%s is an Open vSwitch bridge, which this version cannot join; "
-				 "next: put a tap on it yourself and use backend=tap",
-				 name);
-	if (!is_bridge(bridge, NULL))
-		return error_set(err, -ENODEV,
-				 "%s is no bridge%s%s%s; next: backend=direct,dev=%s, or a bridge "
-				 "with br=",
-				 name, bridge->kind[0] ? " but a link of kind " : "", bridge->kind,
-				 "", name);
-	if (!bridge->up)
-		log_warning("bridge %s is down and passes no frames; next: ip link set %s up", name,
-			    name);
-	return 0;
+	return error_set(err, -ENODEV,
+			 "%s is no bridge%s%s; next: backend=direct,dev=%s, or a bridge with br=",
+			 name, bridge->kind[0] ? " but a link of kind " : "", bridge->kind, name);
 }
 
 /* Its MTU never below the bridge's, which would lower the bridge's own. First a port, then up: nothing is sent in between. */
@@ -113,7 +117,7 @@ static int join(struct netlink *nl, const struct backend_request *r, const struc
 	struct link_change first = { .mac = mac,
 				     .alias = alias,
 				     .mtu = MAX(bridge->mtu, r->spec->mtu),
-				     .master = bridge->index,
+				     .master = is_bridge(bridge, NULL) ? bridge->index : 0,
 				     .quiet = true };
 	struct link_change then = { .up = true };
 	int rc = netlink_find(nl, out->ifname, &tap);
@@ -122,10 +126,33 @@ static int join(struct netlink *nl, const struct backend_request *r, const struc
 	if (rc == 0)
 		rc = netlink_change(nl, tap.index, &then);
 	if (rc < 0)
-		return join_error(nl, out->ifname, bridge->name, rc, err);
+		return join_error(nl, out->ifname, r->spec->br, rc, err);
 	out->ifindex = tap.index;
-	out->below = bridge->index;
-	out->mtu = (uint16_t)MIN(first.mtu, (uint32_t)UINT16_MAX);
+	out->below = first.master;
+	out->mtu = (uint16_t)MIN(first.mtu ? first.mtu : tap.mtu, (uint32_t)UINT16_MAX);
+	return 0;
+}
+
+/* Its database keeps a port although the tap is gone: the journal has it before. */
+static int join_ovs(const struct backend_request *r, struct opened_backend *out, struct error *err)
+{
+	struct undo_step step = { .kind = UNDO_OVS_PORT };
+	struct ovs_port port = { .bridge = r->spec->br,
+				 .ifname = out->ifname,
+				 .mac = r->mac,
+				 .guest = r->guest,
+				 .port_id = r->port };
+
+	str_copy(step.name, sizeof(step.name), out->ifname);
+	str_copy(step.text, sizeof(step.text), r->guest);
+	str_copy(step.port, sizeof(step.port), r->port);
+	int rc = opened_backend_note(out, &step, err);
+	if (rc == 0)
+		rc = ovs_port_add(&port, err);
+	if (rc < 0)
+		return rc;
+	if (!r->spec->chosen[0])
+		str_copy(out->reason, sizeof(out->reason), "the bridge is Open vSwitch's");
 	return 0;
 }
 
@@ -148,11 +175,12 @@ int host_bridge_open(const struct backend_request *request, struct opened_backen
 	const struct backend_spec *spec = request->spec;
 	struct netlink nl;
 	struct link bridge;
+	bool ovs = false;
 
 	int rc = netlink_open(&nl, err);
 	if (rc < 0)
 		return rc;
-	rc = find_bridge(&nl, spec->br, &bridge, err);
+	rc = find_bridge(&nl, spec->br, &bridge, &ovs, err);
 	if (rc == 0)
 		rc = check_name(&nl, spec->ifname, err);
 	if (rc == 0) {
@@ -163,6 +191,8 @@ int host_bridge_open(const struct backend_request *request, struct opened_backen
 	}
 	if (rc == 0)
 		rc = join(&nl, request, &bridge, out, err);
+	if (rc == 0 && ovs)
+		rc = join_ovs(request, out, err);
 	netlink_close(&nl);
 	return rc;
 }

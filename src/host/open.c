@@ -12,6 +12,7 @@
 #include "host/child.h"
 #include "host/direct.h"
 #include "host/passt.h"
+#include "host/probe.h"
 #include "host/stream.h"
 #include "host/tap.h"
 #include "host/user.h"
@@ -23,6 +24,23 @@ static int open_nothing(const struct backend_request *request, struct opened_bac
 	(void)out;
 	(void)err;
 	return 0;
+}
+
+static int open_type(const struct backend_request *r, struct opened_backend *out,
+		     struct error *err);
+
+/* Whoever describes a guest has it probed before (cli/guest.c); a caller that did not gets the same here. */
+static int open_probed(const struct backend_request *request, struct opened_backend *out,
+		       struct error *err)
+{
+	struct backend_spec spec = *request->spec;
+	struct backend_request r = *request;
+
+	int rc = host_probe(&spec, NULL, err);
+	if (rc < 0)
+		return rc;
+	r.spec = &spec;
+	return open_type(&r, out, err);
 }
 
 const struct host_backend host_backends[] = {
@@ -40,6 +58,8 @@ const struct host_backend host_backends[] = {
 	{ "stream", "stream", NULL, host_stream_open, true },
 	{ "null", "null", NULL, open_nothing },
 	{ "loop", "loop", NULL, open_nothing },
+	{ "auto", "", "what dev= is on this host: a bridge, a device, a tap, a libvirt network",
+	  open_probed },
 };
 const unsigned host_backend_count = ARRAY_SIZE(host_backends);
 
@@ -49,6 +69,19 @@ static const struct host_backend *find_backend(const char *type)
 		if (strcmp(host_backends[i].name, type) == 0)
 			return &host_backends[i];
 	return NULL;
+}
+
+static int open_type(const struct backend_request *r, struct opened_backend *out, struct error *err)
+{
+	const struct host_backend *backend = find_backend(r->spec->type);
+
+	if (!backend)
+		return error_set(err, -ENOENT,
+				 "this anynic has no backend %s; see: anynic backends",
+				 r->spec->type);
+	str_copy(out->type, sizeof(out->type), backend->name);
+	str_copy(out->served, sizeof(out->served), backend->served);
+	return backend->open(r, out, err);
 }
 
 /* Whatever the opener did not take over into `out`. */
@@ -69,19 +102,10 @@ int host_backend_start(const struct backend_request *request, struct opened_back
 		       struct error *err)
 {
 	struct backend_request r = *request;
-	const struct host_backend *backend = find_backend(r.spec->type);
-	int rc = -ENOENT;
 
 	*out = (struct opened_backend){ .pidfd = -1, .log = -1, .journal = request->undo };
 	r.queues = MAX(1u, MIN(r.queues, (unsigned)QUEUES_MAX));
-	if (backend) {
-		str_copy(out->type, sizeof(out->type), backend->name);
-		str_copy(out->served, sizeof(out->served), backend->served);
-		rc = backend->open(&r, out, err);
-	} else {
-		error_set(err, rc, "this anynic has no backend %s; see: anynic backends",
-			  r.spec->type);
-	}
+	int rc = open_type(&r, out, err);
 	close_rest(r.spec, out);
 	if (rc < 0)
 		opened_backend_close(out);

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "host/netlink.h"
+#include "host/ovs.h"
 
 #define LINE_LONGEST 640
 #define FILE_LONGEST (1 << 20)
@@ -187,6 +188,9 @@ int undo_step_run(const struct undo_step *step, struct error *err)
 		break;
 	case UNDO_SOCKET:
 		rc = remove_socket(step->text);
+		break;
+	case UNDO_OVS_PORT:
+		rc = ovs_port_remove(step->name, step->text, step->port, err);
 		break;
 	default:
 		break;

@@ -1,5 +1,6 @@
 """host_links.py SCENARIO: backends that are links of the host, on the real program in a network namespace: what `serve` makes, what it
 notices, what it tells, and what is left when it was killed. No guest is needed: a port's backend is there before its guest."""
+import json
 import os
 import pathlib
 import signal
@@ -8,6 +9,7 @@ import sys
 import time
 
 import lab as machine
+import ovs
 from harness import main
 from qmp import Qmp
 
@@ -278,8 +280,75 @@ def bad_words(lab):
     lab.equal((exists("wire0"), exists("wire1"), field("wire0", "master")), (True, True, "br7"), "nothing was harmed")
 
 
+def plan(backend):
+    done = subprocess.run([machine.anynic(), "plan", "-j", "--nic", f"virtio-net,{backend}"], capture_output=True, text=True,
+                          timeout=30, check=True)
+    (port,) = json.loads(done.stdout)["ports"]
+    return port["backend"]
+
+
+def auto(lab):
+    """backend=auto finds out what dev= is; plan says the same without making anything."""
+    wire()
+    bridge()
+    cases = [("br0", "bridge", "br0 is a Linux bridge"), ("wire0", "direct", "the host cannot reach the guest")]
+    for dev, kind, reason in cases:
+        planned = plan(f"backend=auto,dev={dev}")
+        lab.equal(planned["type"], kind, f"plan: dev={dev} is served by backend={kind}: {planned['chosen']}")
+        one = Service(lab, f"backend=auto,dev={dev}")
+        backend = one.backend()
+        lab.equal(backend["type"], kind, f"dev={dev} is served by backend={kind}")
+        lab.check(reason in backend["reason"], f"and status says why: {backend['reason']}")
+        lab.check("info: port net0: backend=" in one.log.read_text(), "and the log")
+        one.stop()
+    machine.make_tap("tap0", None)
+    lab.equal(plan("backend=auto,dev=tap0")["ifname"], "tap0", "a tap is taken as it is")
+    fails(lab, "backend=auto", 2, "needs dev=")
+    fails(lab, "backend=auto,dev=nobody", 3, "no libvirt network")
+    fails(lab, "backend=auto,dev=br0,mode=vepa", 2, "mode= has no meaning for backend=bridge")
+    fails(lab, "backend=auto,dev=../../etc/passwd", 3, "no libvirt network")
+
+
+def open_vswitch(lab):
+    """A port of an Open vSwitch bridge has the ids that a controller binds it by, and goes: at the end, after a kill, and when the
+    database was away at the end."""
+    switch = ovs.Switch(lab.folder)
+    try:
+        switch.add_bridge("ovs0")
+        one = Service(lab, "backend=bridge,br=ovs0")
+        tap = one.backend()["ifname"]
+        lab.equal(switch.ports("ovs0"), [tap], "the tap is a port of the bridge")
+        ids = switch.ids(tap)
+        lab.equal((ids["attached-mac"], sorted(ids)), (MAC, ["attached-mac", "iface-id", "iface-status", "vm-id"]), f"its ids: {ids}")
+        at = one.qmp.mark()
+        machine.ip("link", "set", tap, "down")
+        one.expect(at, False, f"{tap} is down", "the tap is set down")
+        one.stop()
+        lab.equal(switch.ports("ovs0"), [], "the port has gone")
+
+        one = Service(lab, "backend=auto,dev=ovs0")
+        lab.check("Open vSwitch" in one.backend()["reason"], one.backend()["reason"])
+        one.kill(tidy=True)
+        lab.equal(len(switch.ports("ovs0")), 1, "a killed one leaves its port")
+        two = Service(lab, "backend=null", name="two")
+        lab.equal(switch.ports("ovs0"), [], "the next start removes it")
+        two.stop()
+
+        one = Service(lab, "backend=bridge,br=ovs0")
+        switch.stop_database()
+        one.stop()
+        switch.start_database()
+        lab.equal(len(switch.ports("ovs0")), 1, "the database was away at the end")
+        two = Service(lab, "backend=null", name="two")
+        lab.equal(switch.ports("ovs0"), [], "the next start makes up for it")
+        two.stop()
+        fails(lab, "backend=bridge,br=ovs9", 3, "there is no bridge ovs9")
+    finally:
+        switch.stop()
+
+
 SCENARIOS = [bridge_port, bridge_changes, a_bridge_that_is_down, tap_changes, direct_port, passthrough, killed_and_taken_over,
-             bad_words]
+             bad_words, auto, open_vswitch]
 
 
 def scenario(lab, which):
