@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -112,21 +111,30 @@ static int choose_driver(struct service *s, unsigned port, unsigned nic, struct 
 	return 0;
 }
 
+void service_backend_request(struct service *s, unsigned port, unsigned nic,
+			     struct backend_request *request)
+{
+	const struct port_spec *p = &s->options.ports[port];
+
+	*request = (struct backend_request){ .spec = &p->backend,
+					     .guest = s->options.name,
+					     /* cards of QEMU's have a tap each */
+					     .port = port_in_datapath(p) ? p->id : p->nic[nic].id,
+					     .undo = &s->undo };
+	memcpy(request->mac, p->mac, MAC_LEN);
+	for (unsigned n = 0; n < p->nics; n++)
+		if (port_in_datapath(p) || n == nic)
+			request->queues = MAX(request->queues, p->nic[n].queues);
+}
+
 static int open_backend(struct service *s, unsigned port, unsigned nic, struct error *err)
 {
 	const struct port_spec *p = &s->options.ports[port];
 	struct opened_backend *b = backend_of(s, port, nic);
 	struct loop_source *helper = &s->helper_source[port * PORT_NICS + nic];
-	struct backend_request request = { .spec = &p->backend,
-					   .guest = s->options.name,
-					   /* cards of QEMU's have a tap each */
-					   .port = port_in_datapath(p) ? p->id : p->nic[nic].id,
-					   .undo = &s->undo };
+	struct backend_request request;
 
-	memcpy(request.mac, p->mac, MAC_LEN);
-	for (unsigned n = 0; n < p->nics; n++)
-		if (port_in_datapath(p) || n == nic)
-			request.queues = MAX(request.queues, p->nic[n].queues);
+	service_backend_request(s, port, nic, &request);
 	int rc = host_backend_open(&request, b, err);
 	if (rc < 0) {
 		error_prefix(err, "port %s", p->id);
@@ -280,6 +288,8 @@ static void read_datapath(struct service *s)
 		control_report(&s->control, &m);
 		if (m.type == MSG_REPLY)
 			commands_counters_came(&s->commands, m.seq);
+		if (m.type == MSG_BACKEND_STATUS)
+			recover_look(s);
 		message_close_fds(&m);
 	}
 	if (rc == -EPIPE) {
@@ -334,6 +344,8 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 	if (rc == 0)
 		rc = control_init(&s->control, o->name, &s->loop, &s->datapath, o->ports, o->count,
 				  err);
+	if (rc == 0)
+		rc = recover_init(s, err);
 	if (rc == 0)
 		rc = open_backends(s, err);
 	if (rc == 0 && uses_datapath(s))
@@ -483,21 +495,6 @@ static void qemu_ended(struct service *s)
 	s->ended = true;
 }
 
-static void helper_ended(struct service *s, unsigned i)
-{
-	int status = 0;
-
-	loop_unwatch(&s->loop, &s->helper_source[i * PORT_NICS]);
-	waitpid(backend_of(s, i, 0)->pid, &status, 0);
-	backend_of(s, i, 0)->pid = 0;
-	if (s->ending || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
-		return; /* it follows the datapath, whose end is told */
-	log_error("port %s: the process behind its backend ended (%s %d); the port has no network "
-		  "until the guest is started again",
-		  s->options.ports[i].id, WIFSIGNALED(status) ? "signal" : "exit status",
-		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-}
-
 static void tell_events(struct service *s)
 {
 	for (json_object *e = control_next_event(&s->control); e;
@@ -532,7 +529,13 @@ static void handle(struct service *s, const struct loop_event *e)
 		qemu_ended(s);
 		break;
 	case KIND_HELPER_PROCESS:
-		helper_ended(s, e->index);
+		recover_process_ended(s, e->index);
+		break;
+	case KIND_RECOVER_TIMER:
+		recover_timer(s, e->owner);
+		break;
+	case KIND_RECOVER_READY:
+		recover_ready(s, e->owner);
 		break;
 	case KIND_NETLINK:
 		control_host_read(&s->control, &s->host);
@@ -609,6 +612,7 @@ void service_close(struct service *s)
 	if (s->monitor)
 		qmp_client_destroy(s->monitor);
 	datapath_finish(&s->datapath);
+	recover_finish(s);
 	for (unsigned i = 0; s->backend && i < s->options.count * PORT_NICS; i++)
 		opened_backend_close(&s->backend[i]);
 	free(s->backend);

@@ -6,6 +6,7 @@
 #ifndef ANYNIC_CLI_SERVICE_H
 #define ANYNIC_CLI_SERVICE_H
 
+#include "cli/recover.h"
 #include "control/card_watch.h"
 #include "control/commands.h"
 #include "control/control.h"
@@ -51,6 +52,7 @@ struct service {
 	struct loop_source datapath_source, datapath_process, qemu_source, monitor_source,
 		signal_source;
 	struct loop_source *helper_source;
+	struct recovery *recovery; /* one for each port */
 	struct loop_timer end_timer;
 	unsigned sockets; /* of NICs, made so far: these are ours to remove */
 	bool ending;
@@ -62,6 +64,10 @@ struct service {
 int service_signals(struct service *s, struct error *err);
 
 int service_open(struct service *s, const struct service_options *options, struct error *err);
+
+/* What host_backend_open is asked for a port, or for one of QEMU's own cards. */
+void service_backend_request(struct service *s, unsigned port, unsigned nic,
+			     struct backend_request *request);
 
 /* The folder of the NICs' sockets, for QEMU's command line. */
 const char *service_socket_dir(const struct service *s);

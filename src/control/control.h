@@ -29,7 +29,9 @@ enum control_kind {
 	KIND_QEMU_MONITOR,
 	KIND_QEMU_PROCESS,
 	KIND_HELPER_PROCESS, /* anynic-user and the like */
-	KIND_NETLINK,	     /* the host's links: host_watch.h */
+	KIND_RECOVER_TIMER,  /* owner = struct recovery of cli/recover.h */
+	KIND_RECOVER_READY,
+	KIND_NETLINK, /* the host's links: host_watch.h */
 	KIND_SIGNAL,
 	KIND_LEGACY_TIMER, /* owner = struct control_port */
 	KIND_HOLD_TIMER,   /* owner = struct control_port */

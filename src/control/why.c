@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/open.h"
+
 const char *const why_verdict_names[] = {
 	[WHY_OK] = "ok",
 	[WHY_NO_DRIVER] = "no-driver",
@@ -152,8 +154,10 @@ static enum why_verdict backend_down(const struct control_port *p, struct why *w
 	if (p->control->datapath_gone)
 		advise(why, "stop the guest and start it again; what `anynic run` wrote says what "
 			    "happened");
-	else if (strcmp(p->spec.backend.type, "user") == 0) /* its helper does not come back */
-		advise(why, "stop the guest and start it again");
+	else if (host_backend_returns(&p->spec.backend) && !p->spec.backend.path[0])
+		advise(why, "wait: it is started again and again"); /* a process of ours */
+	else if (strcmp(p->spec.backend.type, "stream") == 0 && p->spec.backend.nfds > 0)
+		advise(why, "stop the guest and start it again"); /* fd= cannot be opened again */
 	else
 		advise(why, "mend the other side of the backend; the port goes on by itself");
 	return WHY_BACKEND_DOWN;

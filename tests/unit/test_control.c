@@ -742,8 +742,16 @@ static void a_backend_that_goes_is_told(void **state)
 	expect_verdict(w, WHY_BACKEND_DOWN, "the peer closed");
 	struct why why;
 	why_port(&w->control.port[0], &why);
-	assert_non_null(strstr(why.next_step,
-			       "start it again")); /* backend=user: nobody else can mend it */
+	assert_string_equal(why.next_step, "wait: it is started again and again");
+	struct backend_spec *b = &w->control.port[0].spec.backend;
+	str_copy(b->type, sizeof(b->type), "stream");
+	str_copy(b->path, sizeof(b->path), "/s");
+	why_port(&w->control.port[0], &why);
+	assert_non_null(strstr(why.next_step, "mend the other side"));
+	b->path[0] = '\0';
+	b->nfds = 1; /* fd=: nobody can open that once more */
+	why_port(&w->control.port[0], &why);
+	assert_non_null(strstr(why.next_step, "start it again"));
 	report(w, MSG_BACKEND_STATUS, &m, sizeof(m));
 	expect_no_event(w);
 	m = (struct msg_backend_status){ .port = "net0", .up = 1 };

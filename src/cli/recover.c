@@ -1,0 +1,235 @@
+#include "cli/recover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/service.h"
+#include "host/child.h"
+
+#define PAUSE_FIRST_NS (100 * NS_PER_MS)
+#define PAUSE_MOST_NS  (2 * NS_PER_S)
+#define STEADY_NS      (10 * NS_PER_S) /* up for so long: what happens next is no repetition */
+#define TOLD_NS	       (5 * NS_PER_S)
+
+static struct opened_backend *backend_of(struct service *s, const struct recovery *r)
+{
+	return &s->backend[r->port * PORT_NICS];
+}
+
+static struct loop_source *process_of(struct service *s, const struct recovery *r)
+{
+	return &s->helper_source[r->port * PORT_NICS];
+}
+
+static const char *id_of(const struct service *s, const struct recovery *r)
+{
+	return s->options.ports[r->port].id;
+}
+
+static struct control_port *told_of(struct service *s, const struct recovery *r)
+{
+	return &s->control.port[r->port];
+}
+
+static bool can_return(const struct service *s, unsigned port)
+{
+	const struct port_spec *p = &s->options.ports[port];
+
+	return !s->ending && !s->control.datapath_gone && port_in_datapath(p) &&
+	       host_backend_returns(&p->backend);
+}
+
+/* What is known here says more than the datapath's "the other side left". */
+static void tell_why(struct service *s, const struct recovery *r)
+{
+	struct control_port *p = told_of(s, r);
+
+	if (!p->path.down || !r->why[0])
+		return;
+	str_copy(p->path.reason, sizeof(p->path.reason), r->why);
+	control_backend_judge(p);
+}
+
+/* `said` may end in a next step; that was for a first start. */
+static void pause_for_next(struct service *s, struct recovery *r, const char *said)
+{
+	uint64_t now = monotonic_ns();
+	bool steady = r->up_ns && now - r->up_ns > STEADY_NS;
+	const char *next = strstr(said, "; next: ");
+	char why[sizeof(r->why)];
+
+	str_copy(why, MIN(sizeof(why), next ? (size_t)(next - said) + 1 : sizeof(why)), said);
+
+	if (strcmp(r->why, why) != 0) /* once, not with each attempt */
+		log_warning("port %s: %s; it is tried again until it is back", id_of(s, r), why);
+	str_copy(r->why, sizeof(r->why), why);
+	tell_why(s, r);
+	r->pause_ns = r->pause_ns && !steady ? MIN(2 * r->pause_ns, PAUSE_MOST_NS) : PAUSE_FIRST_NS;
+	r->up_ns = 0;
+	r->state = RECOVERY_PAUSE;
+	loop_timer_set(&s->loop, &r->timer, now + r->pause_ns);
+}
+
+/* Takes down what is left of the old one. */
+static void lost(struct service *s, struct recovery *r)
+{
+	struct opened_backend *b = backend_of(s, r);
+	char why[256];
+
+	str_copy(why, sizeof(why), told_of(s, r)->path.reason);
+	loop_unwatch(&s->loop, process_of(s, r));
+	if (b->pid)
+		child_end(b, why, sizeof(why));
+	opened_backend_close(b);
+	pause_for_next(s, r, why);
+}
+
+static void hand_over(struct service *s, struct recovery *r)
+{
+	struct opened_backend *b = backend_of(s, r);
+	struct msg_port_name name = { 0 };
+
+	str_copy(name.port, sizeof(name.port), id_of(s, r));
+	(void)datapath_send_fds(&s->datapath, MSG_BACKEND_RENEW, &name, sizeof(name), b->fds,
+				b->nfds);
+	opened_backend_close_fds(b);
+	if (b->pidfd >= 0) {
+		*process_of(s, r) = (struct loop_source){ .fd = b->pidfd,
+							  .kind = KIND_HELPER_PROCESS,
+							  .index = r->port };
+		loop_watch(&s->loop, process_of(s, r), EPOLLIN);
+	}
+	r->state = RECOVERY_TOLD;
+	loop_timer_set(&s->loop, &r->timer, monotonic_ns() + TOLD_NS);
+}
+
+static void start(struct service *s, struct recovery *r)
+{
+	struct opened_backend *b = backend_of(s, r);
+	struct backend_request request;
+	struct error err = { 0 };
+
+	service_backend_request(s, r->port, 0, &request);
+	if (host_backend_start(&request, b, &err) < 0) {
+		pause_for_next(s, r, err.text);
+		return;
+	}
+	if (!b->waiting) {
+		hand_over(s, r);
+		return;
+	}
+	r->ready = (struct loop_source){ .fd = b->fds[0], .kind = KIND_RECOVER_READY, .owner = r };
+	r->state = RECOVERY_STARTING;
+	loop_watch(&s->loop, &r->ready, EPOLLIN);
+	loop_timer_set(&s->loop, &r->timer, monotonic_ns() + HOST_READY_MS * NS_PER_MS);
+}
+
+void recover_ready(struct service *s, struct recovery *r)
+{
+	struct opened_backend *b = backend_of(s, r);
+	struct error err = { 0 };
+
+	loop_unwatch(&s->loop, &r->ready); /* before anybody closes it */
+	int rc = host_backend_ready(b, &err);
+	if (rc == 0) {
+		loop_watch(&s->loop, &r->ready, EPOLLIN);
+		return;
+	}
+	loop_timer_cancel(&s->loop, &r->timer);
+	if (rc < 0)
+		pause_for_next(s, r, err.text);
+	else
+		hand_over(s, r);
+}
+
+void recover_timer(struct service *s, struct recovery *r)
+{
+	bool may = can_return(s, r->port);
+
+	switch (r->state) {
+	case RECOVERY_PAUSE:
+		r->state = RECOVERY_NONE;
+		if (may)
+			start(s, r);
+		break;
+	case RECOVERY_STARTING:
+		loop_unwatch(&s->loop, &r->ready);
+		opened_backend_close(backend_of(s, r));
+		r->state = RECOVERY_NONE;
+		if (may)
+			pause_for_next(s, r, "its process does not become ready");
+		break;
+	case RECOVERY_TOLD: /* it was up all the time, as far as anybody noticed; or else: */
+		r->state = RECOVERY_NONE;
+		if (may && told_of(s, r)->path.down)
+			lost(s, r);
+		break;
+	case RECOVERY_NONE:
+	case RECOVERY_STATE_COUNT:
+		break;
+	}
+}
+
+void recover_process_ended(struct service *s, unsigned port)
+{
+	struct recovery *r = &s->recovery[port];
+
+	if (can_return(s, port)) {
+		lost(s, r);
+		return;
+	}
+	loop_unwatch(&s->loop, process_of(s, r));
+	child_kill(backend_of(s, r));
+}
+
+static void look(struct service *s, struct recovery *r)
+{
+	bool down = told_of(s, r)->path.down;
+
+	if (!can_return(s, r->port))
+		return;
+	if (down && r->state == RECOVERY_NONE) {
+		lost(s, r);
+	} else if (down) {
+		tell_why(s, r);
+	} else if (r->state == RECOVERY_TOLD) {
+		loop_timer_cancel(&s->loop, &r->timer);
+		log_info("port %s: its backend is back", id_of(s, r));
+		r->state = RECOVERY_NONE;
+		r->why[0] = '\0';
+		r->up_ns = monotonic_ns();
+	}
+}
+
+void recover_look(struct service *s)
+{
+	for (unsigned i = 0; s->recovery && i < s->options.count; i++)
+		look(s, &s->recovery[i]);
+}
+
+int recover_init(struct service *s, struct error *err)
+{
+	s->recovery = calloc(s->options.count, sizeof(*s->recovery));
+	if (!s->recovery)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < s->options.count; i++) {
+		struct recovery *r = &s->recovery[i];
+
+		r->port = i;
+		r->timer = (struct loop_timer){ .kind = KIND_RECOVER_TIMER, .owner = r };
+		r->ready.fd = -1;
+	}
+	return 0;
+}
+
+void recover_finish(struct service *s)
+{
+	for (unsigned i = 0; s->recovery && i < s->options.count; i++) {
+		loop_timer_cancel(&s->loop, &s->recovery[i].timer);
+		loop_unwatch(&s->loop, &s->recovery[i].ready);
+	}
+	free(s->recovery);
+	s->recovery = NULL;
+}
