@@ -34,7 +34,9 @@ static void fill_backend(struct known_backend *to, const struct host_backend *fr
 {
 	const struct backend_ops *ops = backend_find(from->served);
 
-	*to = (struct known_backend){ .name = from->name, .summary = from->summary };
+	*to = (struct known_backend){ .name = from->name,
+				      .summary = from->summary,
+				      .keys = from->keys };
 	if (!to->summary && ops)
 		to->summary = ops->summary;
 }

@@ -28,6 +28,7 @@ struct known_model {
 struct known_backend {
 	const char *name;
 	const char *summary;
+	const char *keys; /* of --nic that mean something for it, blanks around each; NULL = none */
 };
 
 struct known {

@@ -44,22 +44,50 @@ static int open_probed(const struct backend_request *request, struct opened_back
 }
 
 const struct host_backend host_backends[] = {
-	{ "user", "user", NULL, host_user_open, true, host_user_ready },
-	{ "tap", "tap", NULL, host_tap_open },
-	{ "bridge", "tap", "a tap on a bridge of the host: br=", host_bridge_open },
-	{ "direct", "tap",
-	  "a macvtap on a network device: dev=, mode=vepa, bridge, private or passthrough",
-	  host_direct_open },
-	{ "passt", "stream",
-	  "the host's own addresses for the guest, through passt, no root needed: hostfwd=, or "
-	  "path= of "
-	  "one that runs",
-	  host_passt_open, true, host_passt_ready },
-	{ "stream", "stream", NULL, host_stream_open, true },
-	{ "null", "null", NULL, open_nothing },
-	{ "loop", "loop", NULL, open_nothing },
-	{ "auto", "", "what dev= is on this host: a bridge, a device, a tap, a libvirt network",
-	  open_probed },
+	{ .name = "user",
+	  .served = "user",
+	  .keys = " net hostfwd tftp bootfile ",
+	  .open = host_user_open,
+	  .ready = host_user_ready,
+	  .returns = true },
+	{ .name = "tap",
+	  .served = "tap",
+	  .keys = " ifname fd ",
+	  .taps = TAPS_ONE,
+	  .open = host_tap_open },
+	{ .name = "bridge",
+	  .served = "tap",
+	  .summary = "a tap on a bridge of the host: br=",
+	  .keys = " br ifname ",
+	  .taps = TAPS_ANY,
+	  .open = host_bridge_open },
+	{ .name = "direct",
+	  .served = "tap",
+	  .summary = "a macvtap on a network device: dev=, mode=vepa, bridge, private or "
+		     "passthrough",
+	  .keys = " dev mode ifname fd ",
+	  .taps = TAPS_ONE,
+	  .open = host_direct_open },
+	{ .name = "passt",
+	  .served = "stream",
+	  .summary = "the host's own addresses for the guest, through passt, no root needed: "
+		     "hostfwd=, or path= of one that runs",
+	  .keys = " path hostfwd ",
+	  .open = host_passt_open,
+	  .ready = host_passt_ready,
+	  .returns = true },
+	{ .name = "stream",
+	  .served = "stream",
+	  .keys = " path mode fd ",
+	  .open = host_stream_open,
+	  .returns = true },
+	{ .name = "null", .served = "null", .open = open_nothing },
+	{ .name = "loop", .served = "loop", .open = open_nothing },
+	{ .name = "auto",
+	  .served = "",
+	  .summary = "what dev= is on this host: a bridge, a device, a tap, a libvirt network",
+	  .keys = " dev mode ifname ",
+	  .open = open_probed },
 };
 const unsigned host_backend_count = ARRAY_SIZE(host_backends);
 
@@ -82,6 +110,13 @@ static int open_type(const struct backend_request *r, struct opened_backend *out
 	str_copy(out->type, sizeof(out->type), backend->name);
 	str_copy(out->served, sizeof(out->served), backend->served);
 	return backend->open(r, out, err);
+}
+
+enum backend_taps host_backend_taps(const struct backend_spec *spec)
+{
+	const struct host_backend *backend = find_backend(spec->type);
+
+	return backend ? backend->taps : TAPS_NONE;
 }
 
 /* Whatever the opener did not take over into `out`. */

@@ -68,11 +68,18 @@ int host_backend_ready(struct opened_backend *o, struct error *err);
 /* It can be opened once more when its other side went, or the process behind it: MSG_BACKEND_RENEW takes the new descriptor. */
 bool host_backend_returns(const struct backend_spec *spec);
 
+/* How many taps it can have. A tap is one card's when QEMU or the kernel has its frames in hand. */
+enum backend_taps { TAPS_NONE, TAPS_ONE, TAPS_ANY };
+
+enum backend_taps host_backend_taps(const struct backend_spec *spec);
+
 /* One row for each type; anynic backends lists them in this order. */
 struct host_backend {
 	const char *name;
 	const char *served;  /* the datapath's backend behind it */
 	const char *summary; /* NULL = as the datapath's backend says */
+	const char *keys; /* of --nic that mean something for it, blanks around each; NULL = none */
+	enum backend_taps taps;
 	int (*open)(const struct backend_request *request, struct opened_backend *out,
 		    struct error *err);
 	bool returns; /* see host_backend_returns */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "host/open.h"
 
 #define VHOST_NODE "/dev/vhost-net"
 
@@ -24,12 +25,11 @@ static const struct nic_spec *virtio_card(const struct port_spec *port)
 /* Why the kernel cannot serve this port whatever the host has; NULL = it could. */
 static const char *obstacle(const struct port_spec *port)
 {
-	static const char *const taps[] = { "tap", "bridge", "direct", "auto" };
 	const struct nic_spec *card = virtio_card(port);
 
 	if (!card)
 		return "vhost serves virtio cards, and the port has none";
-	if (name_find(taps, ARRAY_SIZE(taps), port->backend.type) < 0)
+	if (host_backend_taps(&port->backend) == TAPS_NONE)
 		return "vhost serves taps, and the backend has none";
 	switch (card->netdev) {
 	case NETDEV_TAP:

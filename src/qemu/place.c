@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/open.h"
+
 /* Before it QEMU has no -netdev stream; and nothing older is tried. */
 #define STREAM_MAJOR 7
 #define STREAM_MINOR 2
@@ -56,21 +58,13 @@ static int check_card(const struct nic_spec *nic, const struct qemu_program *pro
 	return 0;
 }
 
-static bool is_one_of(const char *type, const char *const *types, unsigned count)
-{
-	return name_find(types, count, type) >= 0;
-}
-
 /* A bridge takes any number of taps, so each card of QEMU's gets its own. One tap, and one macvtap, is one card's. */
 static enum nic_netdev netdev_of(const struct port_spec *port)
 {
-	static const char *const taps[] = { "tap", "direct" };
+	enum backend_taps taps = host_backend_taps(&port->backend);
 
-	if (strcmp(port->backend.type, "bridge") == 0)
-		return NETDEV_TAP;
-	if (port->nics == 1 && is_one_of(port->backend.type, taps, ARRAY_SIZE(taps)))
-		return NETDEV_TAP;
-	return NETDEV_STREAM;
+	return taps == TAPS_ANY || (taps == TAPS_ONE && port->nics == 1) ? NETDEV_TAP
+									 : NETDEV_STREAM;
 }
 
 static int place_in_qemu(struct port_spec *port, const struct qemu_program *program,

@@ -13,10 +13,15 @@ static const struct known_model test_models[] = {
 	{ "igbvf", "virtual", .express = true, .vf_policy = true, .queues_max = 1 },
 };
 
-static const struct known_backend test_backends[] = { { "user", "" },	{ "tap", "" },
-						      { "null", "" },	{ "stream", "" },
-						      { "bridge", "" }, { "direct", "" },
-						      { "passt", "" } };
+static const struct known_backend test_backends[] = {
+	{ "user", "", " net hostfwd tftp bootfile " },
+	{ "tap", "", " ifname fd " },
+	{ "null", "", NULL },
+	{ "stream", "", " path mode fd " },
+	{ "bridge", "", " br ifname " },
+	{ "direct", "", " dev mode ifname fd " },
+	{ "passt", "", " path hostfwd " },
+};
 
 static inline void test_bridges(char *to, size_t size)
 {
