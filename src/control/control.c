@@ -26,6 +26,7 @@ void control_finish(struct control *c)
 		control_port_finish(&c->port[i]);
 	for (json_object *e = control_next_event(c); e; e = control_next_event(c))
 		json_object_put(e);
+	json_object_put(c->reset_data);
 	free(c->queue);
 	free(c->port);
 	*c = (struct control){ 0 };
@@ -349,6 +350,7 @@ void control_set_running(struct control *c, bool running)
 void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_on)
 {
 	c->monitor = monitor;
+	tell_reset(c);
 	for (unsigned i = 0; monitor && i < c->ports; i++)
 		control_port_tell_qemu(&c->port[i]);
 	c->continuing = monitor && go_on;
@@ -359,9 +361,23 @@ void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_
 bool control_qemu_replied(struct control *c, uint64_t id, const char *error)
 {
 	for (unsigned i = 0; i < c->ports; i++)
-		if (control_port_qemu_replied(&c->port[i], id, error))
+		if (control_port_qemu_replied(&c->port[i], id, error)) {
+			tell_reset(c);
 			return true;
+		}
 	return false;
+}
+
+/* QEMU's own cards get their links by a command that QEMU answers after it told the reset: people read first what became of the links. */
+static void tell_reset(struct control *c)
+{
+	for (unsigned i = 0; c->monitor && i < c->ports; i++)
+		if (control_port_waits_for_qemu(&c->port[i]))
+			return;
+	if (c->reset_waits)
+		control_event(c, EVENT_RESET, c->reset_data);
+	c->reset_waits = false;
+	c->reset_data = NULL;
 }
 
 static void guest_was_reset(struct control *c, json_object *data)
@@ -374,7 +390,10 @@ static void guest_was_reset(struct control *c, json_object *data)
 		return;
 	c->touched = false;
 	c->over = false;
-	control_event(c, EVENT_RESET, json_object_get(data));
+	c->reset_waits = true;
+	json_object_put(c->reset_data);
+	c->reset_data = json_object_get(data);
+	tell_reset(c);
 	for (unsigned i = 0; i < c->ports; i++)
 		control_port_guest_reset(&c->port[i]);
 }

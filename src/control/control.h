@@ -126,6 +126,8 @@ struct control {
 	bool quit;	   /* a client said so */
 	bool over;	   /* the guest shuts down: its cards go one by one, and that is no news */
 	uint64_t reset_ns; /* of the last RESET event; 0 = none */
+	json_object *reset_data; /* of a RESET that waits for the links that it brought down */
+	bool reset_waits;
 	bool touched;	   /* a driver showed up since then */
 	json_object **queue; /* events, oldest first */
 	unsigned queue_at, queue_count, queue_room;
@@ -215,6 +217,9 @@ void control_port_carry_out(struct control_port *p, const struct port_step *step
 
 /* QEMU answered; `error` NULL = it did as it was told. False when the id is none of this port's. */
 bool control_port_qemu_replied(struct control_port *p, uint64_t id, const char *error);
+
+/* Links were asked of QEMU, which has not answered yet. */
+bool control_port_waits_for_qemu(const struct control_port *p);
 
 /* Tells QEMU the links as they should be: it has just come. */
 void control_port_tell_qemu(struct control_port *p);

@@ -155,6 +155,14 @@ bool control_port_qemu_replied(struct control_port *p, uint64_t id, const char *
 	return false;
 }
 
+bool control_port_waits_for_qemu(const struct control_port *p)
+{
+	for (unsigned i = 0; i < p->steps; i++)
+		if (waits_for_qemu(&p->step[i]))
+			return true;
+	return false;
+}
+
 /* --- what is asked ---------------------------------------------------------------------------------------------- */
 
 /* The links of QEMU's cards that go this way. */

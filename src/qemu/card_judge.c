@@ -133,6 +133,10 @@ static void judge_virtio(const struct card_seen *s, struct driver_report *out)
 		if (s->ring_known && s->ring)
 			judge_running_virtio(s, "ring of queue 0 set (no status register seen)",
 					     out);
+		else if (s->ring_known && s->has_base)
+			/* so QEMU 11.1 shows it after a reset: its registers lie behind a bridge that is closed */
+			report_set(out, DRIVER_NONE, PHASE_UNKNOWN,
+				   "the card's registers cannot be reached, queue 0 has no ring");
 		else if (s->ring_known)
 			report_set(out, DRIVER_INITIALIZING, PHASE_UNKNOWN,
 				   "bus mastering is on, queue 0 has no ring");
