@@ -482,7 +482,7 @@ static void read_monitor(struct service *s, uint32_t events)
 			break;
 		}
 	}
-	card_watch_run_state(&s->cards);
+	card_watch_go_on(&s->cards);
 }
 
 static void qemu_ended(struct service *s)

@@ -47,13 +47,14 @@ void card_watch_init(struct card_watch *w, struct control *control,
 	}
 }
 
-/* What was seen goes to control; then the next look has its time. */
-static void pass_on(struct card_watch *w)
+/* What was seen goes to control, one card after the other: what it makes of the first is told before the second comes. */
+static void pass_on(struct card_watch *w, bool all)
 {
 	struct nic_report report;
 	bool attached;
 
-	while (nic_status_next(&w->status, &report, &attached)) {
+	while ((all || !control_waits_for_qemu(w->control)) &&
+	       nic_status_next(&w->status, &report, &attached)) {
 		control_nic_attached(w->control, report.nic, attached, "");
 		control_nic_report(w->control, &report);
 	}
@@ -67,7 +68,7 @@ static void pass_on(struct card_watch *w)
 void card_watch_start(struct card_watch *w)
 {
 	nic_status_start(&w->status, w->control->running, monotonic_ns());
-	pass_on(w);
+	pass_on(w, false);
 }
 
 void card_watch_stop(struct card_watch *w)
@@ -75,7 +76,7 @@ void card_watch_stop(struct card_watch *w)
 	if (!w->control)
 		return;
 	nic_status_stop(&w->status);
-	pass_on(w);
+	pass_on(w, false);
 }
 
 bool card_watch_reply(struct card_watch *w, const struct qmp_item *item)
@@ -83,25 +84,26 @@ bool card_watch_reply(struct card_watch *w, const struct qmp_item *item)
 	if (!w->control->monitor ||
 	    !nic_status_reply(&w->status, w->control->monitor, item, monotonic_ns()))
 		return false;
-	pass_on(w);
+	pass_on(w, false);
 	return true;
 }
 
 void card_watch_event(struct card_watch *w, const char *name, json_object *data)
 {
 	nic_status_event(&w->status, name, data, monotonic_ns());
-	pass_on(w);
+	/* control hears of a reset of the cards before it hears of the guest's */
+	pass_on(w, strcmp(name, "RESET") == 0);
 }
 
 void card_watch_timer(struct card_watch *w)
 {
 	if (w->control->monitor)
 		nic_status_run(&w->status, w->control->monitor, monotonic_ns());
-	pass_on(w);
+	pass_on(w, false);
 }
 
-void card_watch_run_state(struct card_watch *w)
+void card_watch_go_on(struct card_watch *w)
 {
 	nic_status_set_running(&w->status, w->control->running, monotonic_ns());
-	pass_on(w);
+	pass_on(w, false);
 }

@@ -29,7 +29,7 @@ bool card_watch_reply(struct card_watch *w, const struct qmp_item *item);
 void card_watch_event(struct card_watch *w, const char *name, json_object *data);
 void card_watch_timer(struct card_watch *w);
 
-/* The guest's CPUs may have been stopped or continued. */
-void card_watch_run_state(struct card_watch *w);
+/* The monitor has been read: the guest's CPUs may have been stopped or continued, links may have been confirmed. */
+void card_watch_go_on(struct card_watch *w);
 
 #endif

@@ -347,6 +347,25 @@ void control_set_running(struct control *c, bool running)
 		control_port_guest_running(&c->port[i], running);
 }
 
+bool control_waits_for_qemu(const struct control *c)
+{
+	for (unsigned i = 0; c->monitor && i < c->ports; i++)
+		if (control_port_waits_for_qemu(&c->port[i]))
+			return true;
+	return false;
+}
+
+/* QEMU's own cards get their links by a command that QEMU answers after it told the reset: people read first what became of the links. */
+static void tell_reset(struct control *c)
+{
+	if (control_waits_for_qemu(c))
+		return;
+	if (c->reset_waits)
+		control_event(c, EVENT_RESET, c->reset_data);
+	c->reset_waits = false;
+	c->reset_data = NULL;
+}
+
 void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_on)
 {
 	c->monitor = monitor;
@@ -366,18 +385,6 @@ bool control_qemu_replied(struct control *c, uint64_t id, const char *error)
 			return true;
 		}
 	return false;
-}
-
-/* QEMU's own cards get their links by a command that QEMU answers after it told the reset: people read first what became of the links. */
-static void tell_reset(struct control *c)
-{
-	for (unsigned i = 0; c->monitor && i < c->ports; i++)
-		if (control_port_waits_for_qemu(&c->port[i]))
-			return;
-	if (c->reset_waits)
-		control_event(c, EVENT_RESET, c->reset_data);
-	c->reset_waits = false;
-	c->reset_data = NULL;
 }
 
 static void guest_was_reset(struct control *c, json_object *data)

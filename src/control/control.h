@@ -163,6 +163,9 @@ void control_qemu_event(struct control *c, const char *name, json_object *data);
  * stopped goes on. */
 void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_on);
 
+/* Links were asked of QEMU, which has not answered yet. */
+bool control_waits_for_qemu(const struct control *c);
+
 /* QEMU answered a command; `error` NULL = with success. False when the command was not ours. */
 bool control_qemu_replied(struct control *c, uint64_t id, const char *error);
 
@@ -218,7 +221,6 @@ void control_port_carry_out(struct control_port *p, const struct port_step *step
 /* QEMU answered; `error` NULL = it did as it was told. False when the id is none of this port's. */
 bool control_port_qemu_replied(struct control_port *p, uint64_t id, const char *error);
 
-/* Links were asked of QEMU, which has not answered yet. */
 bool control_port_waits_for_qemu(const struct control_port *p);
 
 /* Tells QEMU the links as they should be: it has just come. */
