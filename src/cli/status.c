@@ -72,13 +72,18 @@ static void print_port(json_object *port, json_object *drivers, bool stats)
 	json_object *nics = member_of(port, "nics");
 	bool up = json_object_get_boolean(member_of(backend, "up"));
 
-	printf("  %s  %s  state %s  active %s  backend %s%s%s %s%s%s%s  mac %s\n",
+	const char *on = text_of(backend, text_of(backend, "br")[0] ? "br" : "dev");
+
+	printf("  %s  %s  state %s  active %s  backend %s%s%s%s%s %s%s%s%s  mac %s\n",
 	       text_of(port, "port"), text_of(port, "policy"), text_of(port, "state"),
 	       or_dash(text_of(port, "active")), text_of(backend, "type"),
 	       text_of(backend, "ifname")[0] ? " " : "", text_of(backend, "ifname"),
-	       up ? "up" : "down", up ? "" : ": ", up ? "" : text_of(backend, "reason"),
+	       on[0] ? " on " : "", on, up ? "up" : "down", up ? "" : ": ",
+	       up ? "" : text_of(backend, "reason"),
 	       strcmp(text_of(backend, "driver"), "vhost") == 0 ? " (vhost)" : "",
 	       text_of(port, "mac"));
+	if (text_of(backend, "chosen")[0])
+		printf("    backend: %s\n", text_of(backend, "chosen"));
 	printf("    %-18s %-11s %-11s %-7s %-12s %-8s %-4s  %s\n", "NIC", "ROLE", "MODEL", "PLACE",
 	       "DRIVER", "PHASE", "LINK", "EVIDENCE");
 	for (size_t i = 0; i < json_object_array_length(nics); i++)

@@ -5,7 +5,7 @@
 #ifndef ANYNIC_CONFIG_KNOWN_H
 #define ANYNIC_CONFIG_KNOWN_H
 
-#include "base/util.h"
+#include "base/error.h"
 
 #define KNOWN_REVS 4
 
@@ -29,6 +29,7 @@ struct known_backend {
 	const char *name;
 	const char *summary;
 	const char *keys; /* of --nic that mean something for it, blanks around each; NULL = none */
+	int (*missing)(struct error *err); /* 0 = it can be had on this host; NULL = always */
 };
 
 struct known {

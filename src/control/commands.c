@@ -199,6 +199,8 @@ static json_object *port_backend(const struct control_port *p)
 	add_text(object, "reason", p->backend_up ? good : p->backend_reason);
 	if (b->ifname[0])
 		add_text(object, "ifname", b->ifname);
+	if (b->chosen[0]) /* backend=auto */
+		add_text(object, "chosen", b->chosen);
 	if (b->br[0])
 		add_text(object, "br", b->br);
 	if (b->dev[0])

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "host/available.h"
 #include "host/bridge.h"
 #include "host/child.h"
 #include "host/direct.h"
@@ -48,32 +49,37 @@ const struct host_backend host_backends[] = {
 	  .served = "user",
 	  .keys = " net hostfwd tftp bootfile ",
 	  .open = host_user_open,
+	  .missing = host_has_user,
 	  .ready = host_user_ready,
 	  .returns = true },
 	{ .name = "tap",
 	  .served = "tap",
 	  .keys = " ifname fd ",
 	  .taps = TAPS_ONE,
-	  .open = host_tap_open },
+	  .open = host_tap_open,
+	  .missing = host_has_tap },
 	{ .name = "bridge",
 	  .served = "tap",
 	  .summary = "a tap on a bridge of the host: br=",
 	  .keys = " br ifname ",
 	  .taps = TAPS_ANY,
-	  .open = host_bridge_open },
+	  .open = host_bridge_open,
+	  .missing = host_has_bridge },
 	{ .name = "direct",
 	  .served = "tap",
 	  .summary = "a macvtap on a network device: dev=, mode=vepa, bridge, private or "
 		     "passthrough",
 	  .keys = " dev mode ifname fd ",
 	  .taps = TAPS_ONE,
-	  .open = host_direct_open },
+	  .open = host_direct_open,
+	  .missing = host_has_macvtap },
 	{ .name = "passt",
 	  .served = "stream",
 	  .summary = "the host's own addresses for the guest, through passt, no root needed: "
 		     "hostfwd=, or path= of one that runs",
 	  .keys = " path hostfwd ",
 	  .open = host_passt_open,
+	  .missing = host_has_passt,
 	  .ready = host_passt_ready,
 	  .returns = true },
 	{ .name = "stream",

@@ -84,7 +84,8 @@ struct host_backend {
 		    struct error *err);
 	bool returns; /* see host_backend_returns */
 	int (*ready)(struct opened_backend *o,
-		     struct error *err); /* 1, 0 = not yet; NULL = it is ready when it is open */
+		     struct error *err);   /* 1, 0 = not yet; NULL = it is ready when it is open */
+	int (*missing)(struct error *err); /* 0 = it can be had here (available.h); NULL = always */
 };
 extern const struct host_backend host_backends[];
 extern const unsigned host_backend_count;

@@ -20,7 +20,7 @@
 
 /* --- finding and starting it ------------------------------------------------------------------------------------- */
 
-static int find_program(char *path, size_t size, struct error *err)
+int host_passt_find(char *path, size_t size, struct error *err)
 {
 	const char *folders = getenv("PATH");
 
@@ -198,6 +198,6 @@ int host_passt_open(const struct backend_request *request, struct opened_backend
 
 	if (request->spec->path[0])
 		return host_stream_open(request, out, err);
-	int rc = find_program(path, sizeof(path), err);
+	int rc = host_passt_find(path, sizeof(path), err);
 	return rc < 0 ? rc : start(request, path, out, err);
 }

@@ -8,6 +8,9 @@
 
 #include "host/open.h"
 
+/* Where the program is, by $PATH. -ENOTSUP when it is not there. */
+int host_passt_find(char *path, size_t size, struct error *err);
+
 /* Starts it, or connects to path=. */
 int host_passt_open(const struct backend_request *request, struct opened_backend *out,
 		    struct error *err);

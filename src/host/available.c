@@ -1,0 +1,61 @@
+#include "host/available.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "host/helper.h"
+#include "host/passt.h"
+
+/* Among the effective capabilities of this process. */
+static bool has_capability(unsigned which)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return false;
+	return data[which / 32].effective & BIT(which % 32);
+}
+
+static int need_admin(const char *what, struct error *err)
+{
+	if (has_capability(CAP_NET_ADMIN))
+		return 0;
+	return error_set(err, -ENOTSUP, "making %s needs root (CAP_NET_ADMIN)", what);
+}
+
+int host_has_tap(struct error *err)
+{
+	if (access("/dev/net/tun", R_OK | W_OK) == 0)
+		return 0;
+	return error_set(err, -ENOTSUP, "/dev/net/tun: %s", strerror(errno));
+}
+
+int host_has_bridge(struct error *err)
+{
+	int rc = host_has_tap(err);
+
+	return rc < 0 ? rc : need_admin("a tap on a bridge", err);
+}
+
+int host_has_macvtap(struct error *err)
+{
+	return need_admin("a macvtap", err);
+}
+
+int host_has_user(struct error *err)
+{
+	char path[4096];
+
+	return host_helper_find("anynic-user", path, sizeof(path), err) < 0 ? -ENOTSUP : 0;
+}
+
+int host_has_passt(struct error *err)
+{
+	char path[4096];
+
+	return host_passt_find(path, sizeof(path), err);
+}
