@@ -47,7 +47,7 @@ class Qmp:
         if "event" in message and self.on_event:
             self.on_event(message)
 
-    def command(self, name, timeout=30, **arguments):
+    def command(self, name, /, timeout=30, **arguments):
         with self._lock:
             self._next += 1
             number = self._next

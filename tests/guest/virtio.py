@@ -14,6 +14,9 @@ VARIANTS = {
     "packed": ("virtio-net,packed=on,queues=2", "modprobe virtio_pci", "", 2, [VERSION_1, PACKED, MQ], []),
     "legacy": ("virtio-net,rev=0", LEGACY, "", 1, [], [VERSION_1]),
     "legacy-intx": ("virtio-net,rev=0", LEGACY, "pci=nomsi", 1, [], [VERSION_1]),
+    "vhost-user": ("virtio-net,transport=vhost-user", "modprobe virtio_pci", "", 1, [VERSION_1], [PACKED, MQ]),
+    "vhost-user-packed": ("virtio-net,transport=vhost-user,packed=on,queues=4", "modprobe virtio_pci", "", 4,
+                          [VERSION_1, PACKED, MQ], []),
     "intx": ("virtio-net", "modprobe virtio_pci", "pci=nomsi", 1, [VERSION_1], []),
 }
 
@@ -27,7 +30,7 @@ def up(guest):
 
 def scenario(lab, name):
     spec, load, append, cpus, there, absent = VARIANTS[name]
-    queues = 2 if MQ in there else 1
+    queues = cpus
     machine.make_tap(queues=queues)
     source, sink = servers.Source(SIZE), servers.Sink()
     guest = lab.guest(nics=[f"{spec},backend=tap,ifname=tap0"], append=append, cpus=cpus)

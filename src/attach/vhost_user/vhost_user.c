@@ -168,6 +168,7 @@ static void handle(struct vhost_user *v)
 		h.request < VHU_REQUESTS && messages[h.request].serve ? &messages[h.request] : NULL;
 	rq.size = h.size;
 	int rc = serve(v, &h, m, &rq);
+	log_debug("%s: vhost-user %s: %d", v->nic->spec.id, m ? m->name : "unknown message", rc);
 	drop_descriptors(v);
 	v->in_end = 0;
 	bool wants_result = (h.flags & VHU_NEED_REPLY) && has_protocol(v, VHU_P_REPLY_ACK);

@@ -366,7 +366,7 @@ static void judge(const struct nic *nic, struct driver_report *out)
 			   "the driver gave up: device status 0x%02x (FAILED)", status);
 	else if (any_started(&c->net))
 		judge_running(c, out);
-	else if (c->features_set && (!c->status_known || status & VIRTIO_CONFIG_S_DRIVER))
+	else if (c->features_set && (!c->status_known || status & ~VIRTIO_CONFIG_S_ACKNOWLEDGE))
 		report_set(out, DRIVER_INITIALIZING, phase_of(c),
 			   "features are settled, no ring runs%s",
 			   c->status_known ? "" : " (or the guest is stopped)");
