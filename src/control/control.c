@@ -149,8 +149,10 @@ void control_nic_report(struct control *c, const struct nic_report *r)
 	/* the reset first: a loss that comes with it has its cause then */
 	if (r->bus_reset)
 		control_port_nic_reset(p, index);
-	if (nic->status != previous)
+	if (nic->status != previous) {
 		control_port_status_changed(p, index);
+		control_port_show_link(p, index);
+	}
 }
 
 static void nic_status(struct control *c, const struct msg_nic_status *m)

@@ -94,6 +94,7 @@ struct control_port {
 	struct control_nic nic[PORT_NICS];
 	int active;		/* as the datapath confirmed; -1 = none */
 	bool wanted[PORT_NICS]; /* links after all steps that are under way */
+	bool told[PORT_NICS];	/* links as QEMU was told last, of its own cards */
 	int wanted_active;
 	struct switch_state policy; /* of a single NIC: only `manual` counts */
 	struct switch_hold hold;
@@ -209,6 +210,9 @@ enum port_state control_port_state(const struct control_port *p);
 int control_port_nic_of(const struct control_port *p, enum switch_nic which);
 
 /* --- steps.c: links of one port ---------------------------------------------------------------------------------- */
+
+/* The driver status of a card changed, on which what QEMU is told may depend. */
+void control_port_show_link(struct control_port *p, unsigned nic);
 
 /* Asks for the wanted links as one step, if they differ from what was wanted before. `step` says active, reason and the rest. */
 void control_port_order(struct control_port *p, const bool up[PORT_NICS], struct port_step step,

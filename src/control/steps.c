@@ -165,13 +165,36 @@ bool control_port_waits_for_qemu(const struct control_port *p)
 
 /* --- what is asked ---------------------------------------------------------------------------------------------- */
 
+/* What QEMU is told of a card that shall be up or down. QEMU starts the rings of a vhost-user card only while its link is up,
+ * and nothing else tells that a driver is there: until one is, its link stays up, which nobody sees. */
+static bool shown(const struct control_port *p, unsigned nic, bool up)
+{
+	return up ||
+	       (p->spec.nic[nic].netdev == NETDEV_VHOST_USER && p->nic[nic].status != DRIVER_READY);
+}
+
+static uint64_t tell(struct control_port *p, unsigned nic, bool up)
+{
+	p->told[nic] = up;
+	return qmp_client_set_link(p->control->monitor, p->spec.nic[nic].id, up);
+}
+
+void control_port_show_link(struct control_port *p, unsigned nic)
+{
+	bool up = shown(p, nic, p->wanted[nic]);
+
+	if (p->control->monitor && p->spec.nic[nic].netdev == NETDEV_VHOST_USER &&
+	    p->told[nic] != up)
+		tell(p, nic, up);
+}
+
 /* The links of QEMU's cards that go this way. */
 static void ask_qemu(struct control_port *p, struct port_step *step, bool up)
 {
 	for (unsigned i = 0; i < p->spec.nics; i++)
-		if (p->spec.nic[i].netdev != NETDEV_NONE && step->up[i] == up && p->wanted[i] != up)
-			step->link_id[i] =
-				qmp_client_set_link(p->control->monitor, p->spec.nic[i].id, up);
+		if (p->spec.nic[i].netdev != NETDEV_NONE && shown(p, i, step->up[i]) == up &&
+		    p->told[i] != up)
+			step->link_id[i] = tell(p, i, up);
 }
 
 /* False when nobody is there to do it. */
@@ -219,5 +242,5 @@ void control_port_tell_qemu(struct control_port *p)
 {
 	for (unsigned i = 0; p->control->monitor && i < p->spec.nics; i++)
 		if (p->spec.nic[i].netdev != NETDEV_NONE)
-			qmp_client_set_link(p->control->monitor, p->spec.nic[i].id, p->wanted[i]);
+			tell(p, i, shown(p, i, p->wanted[i]));
 }

@@ -33,12 +33,23 @@ class Served:
                                          start_new_session=True)
 
     def kill(self):
+        """All of it, and until the tap is free again."""
+        tasks = pathlib.Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        while any(list_fds(pid) for pid in tasks):
+            time.sleep(0.01)
 
     def stop(self):
         self._process.terminate()
         self._process.wait(20)
+
+
+def list_fds(pid):
+    try:
+        return os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return []
 
 
 def restart(lab, packed):
@@ -106,7 +117,8 @@ def life(lab):
     guest.sh(f"await 5 no_carrier {nic}")
     guest.qmp.command("set_link", name="net0", up=True)
     guest.sh(f"await 5 carrier {nic}; await 5 answers {HOST}")
-    lab.story(guest, mark, ["net0 down", "net0 up"], "the link moves, and the driver stays ready")
+    lab.story(guest, mark, ["net0 down", "net0: net0 -> None (manual)", "net0 up", "net0: None -> net0 (manual)"],
+              "the link moves, and the driver stays ready")
     mark = guest.qmp.mark()
     monitor = guest.monitor()
     monitor.command("stop")

@@ -60,6 +60,10 @@ int serve_set_protocol(struct vhost_user *v, struct request *rq)
 	if (wanted & ~(uint64_t)PROTOCOL)
 		return -EINVAL;
 	v->protocol = wanted;
+	/* QEMU from 8.2 on: older ones take the bits and do not say it */
+	virtio_core_tells_resets(v->nic, has_protocol(v, VHU_P_RESET_DEVICE) &&
+						 has_protocol(v, VHU_P_STATUS) &&
+						 has_protocol(v, VHU_P_DEVICE_STATE));
 	return 0;
 }
 

@@ -25,7 +25,10 @@ struct virtio_core {
 	int call[VIRTIO_QUEUES], err[VIRTIO_QUEUES]; /* eventfds; -1 = none */
 	uint32_t pending; /* rings whose interrupt found no eventfd: bit = ring */
 	bool connected;
-	bool features_set;     /* by this driver */
+	bool features_set; /* by this driver */
+	bool tells_resets;
+	uint16_t
+		held; /* receive buffers of a driver that was ready when the client stopped its rings; 0 = no such driver */
 	bool status_known;     /* this client tells the driver's device status ... */
 	uint8_t driver_status; /* ... and this is it */
 };
@@ -76,6 +79,7 @@ static void reset_transport(struct virtio_net *v)
 	c->pending = 0;
 	c->features_set = false;
 	c->driver_status = 0;
+	c->held = 0;
 	/* no register gates this card's memory */
 	mem_set_bus_master(&v->nic.mem, true);
 }
@@ -108,7 +112,7 @@ void virtio_core_connect(struct nic *nic, bool connected)
 		fd_close(&c->err[i]);
 	}
 	c->connected = connected;
-	c->status_known = false;
+	c->status_known = c->tells_resets = false;
 	nic_reset(nic, RESET_POWER_ON);
 	c->net.disabled = UINT32_MAX;
 	c->net.discard = 0;
@@ -137,6 +141,11 @@ int virtio_core_set_features(struct nic *nic, uint64_t features)
 	c->features_set = true;
 	nic->notes.status_dirty = true;
 	return 0;
+}
+
+void virtio_core_tells_resets(struct nic *nic, bool tells)
+{
+	core_of(nic)->tells_resets = tells;
 }
 
 void virtio_core_reset(struct nic *nic)
@@ -217,6 +226,8 @@ int virtio_core_start_ring(struct nic *nic, unsigned ring, const struct virtio_c
 		return -EINVAL;
 	set_place(&place, at->base);
 	v->state.queue[ring].enable = 1;
+	if (ring == 0)
+		core_of(nic)->held = 0;
 	v->state.status = SETTLED | VIRTIO_CONFIG_S_DRIVER_OK;
 	/* the one that served this ring before may have died: what it showed the driver counts, not what it told */
 	virtio_start_queue(v, ring, &place);
@@ -243,12 +254,15 @@ void virtio_core_move_ring(struct nic *nic, unsigned ring, const struct virtio_c
 uint32_t virtio_core_stop_ring(struct nic *nic, unsigned ring)
 {
 	struct virtio_net *v = virtio_of(nic);
+	struct virtio_core *c = core_of(nic);
 	uint32_t place = place_of(&v->ring[ring]);
 
 	ring_stop(&v->ring[ring]);
 	v->state.queue[ring].enable = 0;
-	if (ring == 0)
+	if (ring == 0) {
+		c->held = c->tells_resets ? v->state.rx_given : 0;
 		v->state.rx_given = 0;
+	}
 	if (!any_started(v)) {
 		v->state.status = SETTLED;
 		v->state.fault = 0;
@@ -364,6 +378,12 @@ static void judge(const struct nic *nic, struct driver_report *out)
 	else if (c->status_known && (status & VIRTIO_CONFIG_S_FAILED))
 		report_set(out, DRIVER_FAILED, phase_of(c),
 			   "the driver gave up: device status 0x%02x (FAILED)", status);
+	else if (c->held)
+		report_set(out, DRIVER_READY, phase_of(c),
+			   "%u receive buffers until the VMM stopped the rings (guest stopped, or "
+			   "link "
+			   "down); no reset since",
+			   c->held);
 	else if (any_started(&c->net))
 		judge_running(c, out);
 	else if (c->features_set && (!c->status_known || status & ~VIRTIO_CONFIG_S_ACKNOWLEDGE))

@@ -30,6 +30,10 @@ void virtio_core_connect(struct nic *nic, bool connected);
 /* What the driver took, without the bits of vhost itself. -EINVAL for one that was not offered. */
 int virtio_core_set_features(struct nic *nic, uint64_t features);
 
+/* The client tells of every reset by the driver: rings that stop without one are a guest that was stopped, or a link that is down,
+ * and the driver is still there. */
+void virtio_core_tells_resets(struct nic *nic, bool tells);
+
 /* The device status as the driver wrote it, for who is told; 0 is the driver's reset. */
 void virtio_core_set_status(struct nic *nic, uint8_t status);
 uint8_t virtio_core_status(const struct nic *nic);
