@@ -9,8 +9,8 @@
 /* Seen from the folder of the running program: installed side by side or under one prefix (which DESTDIR may have moved), or a build tree
  * (build/anynic, build/src/cli/anynic).
  */
-static const char *const near[] = { "",	   "/../libexec/anynic", "/src", "/src/datapath",
-				    "/..", "/../datapath" };
+static const char *const near[] = { "",	   "/../libexec/anynic", "/src",	"/src/datapath",
+				    "/..", "/../datapath",	 "/src/helper", "/../helper" };
 
 static bool usable(const char *path)
 {

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -12,6 +11,7 @@
 #include "host/bridge.h"
 #include "host/child.h"
 #include "host/direct.h"
+#include "host/helper_client.h"
 #include "host/passt.h"
 #include "host/probe.h"
 #include "host/stream.h"
@@ -57,6 +57,7 @@ const struct host_backend host_backends[] = {
 	  .keys = " ifname fd ",
 	  .taps = TAPS_ONE,
 	  .open = host_tap_open,
+	  .helped = true,
 	  .missing = host_has_tap },
 	{ .name = "bridge",
 	  .served = "tap",
@@ -64,6 +65,7 @@ const struct host_backend host_backends[] = {
 	  .keys = " br ifname ",
 	  .taps = TAPS_ANY,
 	  .open = host_bridge_open,
+	  .helped = true,
 	  .missing = host_has_bridge },
 	{ .name = "direct",
 	  .served = "tap",
@@ -72,6 +74,7 @@ const struct host_backend host_backends[] = {
 	  .keys = " dev mode ifname fd ",
 	  .taps = TAPS_ONE,
 	  .open = host_direct_open,
+	  .helped = true,
 	  .missing = host_has_macvtap },
 	{ .name = "passt",
 	  .served = "stream",
@@ -115,7 +118,8 @@ static int open_type(const struct backend_request *r, struct opened_backend *out
 				 r->spec->type);
 	str_copy(out->type, sizeof(out->type), backend->name);
 	str_copy(out->served, sizeof(out->served), backend->served);
-	return backend->open(r, out, err);
+	return backend->helped ? host_helper_open(backend->open, r, out, err)
+			       : backend->open(r, out, err);
 }
 
 enum backend_taps host_backend_taps(const struct backend_spec *spec)
@@ -212,58 +216,4 @@ bool host_backend_returns(const struct backend_spec *spec)
 
 	/* a descriptor that was given is all there is; a server waits for its peers itself */
 	return backend && backend->returns && spec->nfds == 0 && !spec->server;
-}
-
-int opened_backend_note(struct opened_backend *o, const struct undo_step *step, struct error *err)
-{
-	if (o->steps == OPENED_STEPS)
-		return error_set(err, -ENOSPC, "backend %s: too many steps to take back", o->type);
-	long mark = undo_note(o->journal, step, err);
-	if (mark < UNDO_NO_MARK)
-		return (int)mark;
-	o->step[o->steps] = *step;
-	o->mark[o->steps++] = mark;
-	return 0;
-}
-
-void opened_backend_forget(struct opened_backend *o)
-{
-	if (o->steps)
-		undo_strike(o->journal, o->mark[--o->steps]);
-}
-
-/* What cannot be taken back now stays in the journal: the next start tries again. */
-static void take_back(struct opened_backend *o)
-{
-	unsigned last = --o->steps;
-	struct error err = { 0 };
-
-	if (undo_step_run(&o->step[last], &err) >= 0)
-		undo_strike(o->journal, o->mark[last]);
-	else
-		log_warning("%s", err.text);
-}
-
-void opened_backend_close_fds(struct opened_backend *o)
-{
-	for (unsigned i = 0; i < o->nfds; i++)
-		fd_close(&o->fds[i]);
-	o->nfds = 0;
-	for (unsigned i = 0; i < o->vhosts; i++)
-		fd_close(&o->vhost[i]);
-	o->vhosts = 0;
-}
-
-void opened_backend_close(struct opened_backend *o)
-{
-	opened_backend_close_fds(o);
-	fd_close(&o->pidfd);
-	child_kill(o);
-	fd_close(&o->log);
-	o->waiting = false;
-	while (o->steps)
-		take_back(o);
-	if (o->unlink_path[0])
-		unlink(o->unlink_path);
-	o->unlink_path[0] = '\0';
 }

@@ -44,6 +44,7 @@ struct opened_backend {
 	unsigned
 		below; /* the Linux bridge that it is in, or the device that it sits on; 0 = none */
 	bool made;     /* the interface was made for us and goes with its descriptors */
+	int helper;    /* connection to the anynic-helper that made it; 0 = we did, or nobody */
 	char unlink_path[PATH_ROOM];	     /* stream server: its socket; empty = none */
 	struct undo *journal;		     /* the request's */
 	struct undo_step step[OPENED_STEPS]; /* what closing takes back, last first */
@@ -86,6 +87,7 @@ struct host_backend {
 	int (*ready)(struct opened_backend *o,
 		     struct error *err);   /* 1, 0 = not yet; NULL = it is ready when it is open */
 	int (*missing)(struct error *err); /* 0 = it can be had here (available.h); NULL = always */
+	bool helped;			   /* anynic-helper opens it for those who lack the right */
 };
 extern const struct host_backend host_backends[];
 extern const unsigned host_backend_count;

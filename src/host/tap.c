@@ -94,7 +94,8 @@ static short queue_flags(bool multi)
 /* The first queue. The kernel insists that we say whether an existing tap is multi-queue: ask for what suits us first. */
 static int attach_first(struct opened_backend *out, bool *multi, bool exists, struct error *err)
 {
-	int fd = attach_queue(out->ifname, queue_flags(*multi));
+	short alone = exists ? 0 : (short)IFF_TUN_EXCL; /* one that comes meanwhile is not ours */
+	int fd = attach_queue(out->ifname, (short)(queue_flags(*multi) | alone));
 
 	if (fd == -EINVAL && exists) {
 		*multi = !*multi;

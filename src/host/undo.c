@@ -104,7 +104,9 @@ static bool parse_line(char *line, struct undo_step *s)
 /* Ours: the alias says so. One that was just made has none yet, but sits where we put it, with our MAC. */
 static bool is_our_link(const struct link *l, const struct undo_step *s)
 {
-	if (strcmp(l->kind, "macvtap") != 0 || (s->below && l->parent != s->below))
+	if (strcmp(l->kind, "macvtap") != 0 && strcmp(l->kind, "tun") != 0)
+		return false;
+	if (s->below && l->parent != s->below)
 		return false;
 	if (l->alias[0])
 		return strcmp(l->alias, s->text) == 0;

@@ -1,0 +1,321 @@
+#include "host/helper_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "host/helper.h"
+#include "host/helper_protocol.h"
+#include "host/netlink.h"
+
+#define ANSWER_MS 45000 /* longer than the helper gives itself */
+#define REJOIN_MS 2000	/* the guest's control waits meanwhile */
+#define NOBODY	  (-ENOTCONN)
+
+/* --- reaching it ------------------------------------------------------------------------------------------------- */
+
+static int reach_socket(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (sock < 0)
+		return -errno;
+	if (str_copy(at.sun_path, sizeof(at.sun_path), path) &&
+	    connect(sock, (const struct sockaddr *)&at, sizeof(at)) == 0)
+		return sock;
+	int code = errno ? -errno : -ENAMETOOLONG;
+	close(sock);
+	return code;
+}
+
+/* Away from our terminal and our process group, whose signals are not for it; and nobody's child, so that it needs no waiting for. */
+static _Noreturn void become(char *const *argv, int sock)
+{
+	int null = open("/dev/null", O_RDWR);
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (setsid() < 0 || fork() != 0)
+		_exit(0);
+	if (null < 0 || dup2(sock, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+		_exit(1);
+	execvp(argv[0], argv);
+	_exit(127);
+}
+
+static int reach_by(char *const *argv)
+{
+	int pair[2];
+
+	/* the kernel notes here who made the pair: that is whom the helper serves */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	pid_t pid = fork();
+	if (pid == 0)
+		become(argv, pair[1]);
+	close(pair[1]);
+	if (pid > 0)
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	else
+		fd_close(&pair[0]);
+	return pair[0];
+}
+
+static bool is_installed(const char *program)
+{
+	const char *path = getenv("PATH");
+	char file[512];
+
+	for (const char *at = path; at && *at; at += *at == ':') {
+		size_t length = strcspn(at, ":");
+
+		(void)snprintf(file, sizeof(file), "%.*s/%s", (int)MIN(length, 400u), at, program);
+		if (length && access(file, X_OK) == 0)
+			return true;
+		at += length;
+	}
+	return false;
+}
+
+/* Ways to it, best first. Each is tried until one answers. */
+enum way { BY_SOCKET, BY_SUDO, BY_PKEXEC, WAYS };
+
+static int reach(enum way way)
+{
+	const char *told = getenv("ANYNIC_HELPER");
+	char program[512];
+
+	if (way == BY_SOCKET)
+		return told && !*told ? -ENOENT : reach_socket(told ? told : HELPER_SOCKET);
+	const char *by = way == BY_SUDO ? "sudo" : "pkexec";
+	if (told || !is_installed(by) ||
+	    host_helper_find("anynic-helper", program, sizeof(program), NULL) < 0)
+		return -ENOENT;
+	char *sudo[] = { "sudo", "-n", "--", program, "--stdio", NULL };
+	char *pkexec[] = { "pkexec", "--disable-internal-agent", program, "--stdio", NULL };
+	return reach_by(way == BY_SUDO ? sudo : pkexec);
+}
+
+/* --- asking ------------------------------------------------------------------------------------------------------ */
+
+/* -ENOTCONN: whoever is there did not answer at all. The answer's own failure is in a->code. */
+static int ask(int sock, const struct helper_request *r, struct helper_answer *a,
+	       int fds[FD_PASS_MAX], unsigned *nfds, int ms)
+{
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+	uint64_t end = monotonic_ns() + (uint64_t)ms * NS_PER_MS;
+	int n;
+
+	*nfds = 0;
+	if (fd_send(sock, r, sizeof(*r), NULL, 0) != (long)sizeof(*r))
+		return NOBODY;
+	do {
+		uint64_t now = monotonic_ns();
+
+		n = poll(&p, 1, now < end ? (int)((end - now) / NS_PER_MS) + 1 : 0);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return -ETIMEDOUT;
+	long got = fd_recv(sock, a, sizeof(*a), fds, nfds);
+	if (got <= 0)
+		return NOBODY;
+	bool good = got == (long)sizeof(*a) && a->magic == HELPER_MAGIC &&
+		    a->version == HELPER_VERSION && a->nfds == *nfds && *nfds <= QUEUES_MAX;
+	if (good)
+		return 0;
+	while (*nfds > 0)
+		close(fds[--*nfds]);
+	return -EPROTO;
+}
+
+/* What people see of a name, in the helper's alphabet. */
+static void copy_words(char *to, size_t size, const char *from)
+{
+	(void)str_copy(to, size, from && *from ? from : "guest");
+	for (char *c = to; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '_';
+}
+
+static void fill_request(struct helper_request *h, enum helper_ask what,
+			 const struct backend_request *r)
+{
+	const struct backend_spec *spec = r->spec;
+
+	*h = (struct helper_request){ .magic = HELPER_MAGIC, .version = HELPER_VERSION };
+	h->ask = what;
+	h->queues = MIN(MAX(r->queues, 1u), (unsigned)HELPER_QUEUES);
+	h->mtu = what == HELPER_DIRECT ? 0 : spec->mtu;
+	str_copy(h->ifname, sizeof(h->ifname), spec->ifname);
+	if (what != HELPER_TAP) {
+		memcpy(h->mac, r->mac, MAC_LEN);
+		str_copy(h->link, sizeof(h->link), what == HELPER_BRIDGE ? spec->br : spec->dev);
+	}
+	if (what == HELPER_DIRECT)
+		str_copy(h->mode, sizeof(h->mode), spec->mode);
+	copy_words(h->guest, sizeof(h->guest), r->guest);
+	copy_words(h->port, sizeof(h->port), r->port);
+}
+
+/* Numbers of links count where the helper is. Somewhere else they mean nothing, or another link. */
+static void take_numbers(struct opened_backend *out, const struct helper_answer *a)
+{
+	struct netlink nl;
+	struct link l;
+
+	if (netlink_open(&nl, NULL) < 0)
+		return;
+	if (netlink_get(&nl, a->ifindex, &l) == 0 && strcmp(l.name, out->ifname) == 0) {
+		out->ifindex = a->ifindex;
+		out->below = a->below;
+	}
+	netlink_close(&nl);
+}
+
+static void take_answer(struct opened_backend *out, const struct helper_answer *a, const int *fds,
+			unsigned nfds)
+{
+	memcpy(out->fds, fds, nfds * sizeof(*fds));
+	out->nfds = nfds;
+	memcpy(out->ifname, a->ifname, sizeof(out->ifname) - 1);
+	memcpy(out->reason, a->reason, sizeof(out->reason) - 1);
+	out->mtu = (uint16_t)MIN(a->mtu, (uint32_t)UINT16_MAX);
+	out->made = true;
+	take_numbers(out, a);
+}
+
+static int say(struct helper_answer *a, struct error *err)
+{
+	a->text[sizeof(a->text) - 1] = '\0';
+	return error_set(err, a->code < 0 ? a->code : -EPROTO, "anynic-helper: %s", a->text);
+}
+
+/* -ENOTCONN when there is no helper on any way. */
+static int ask_all_ways(enum helper_ask what, const struct backend_request *r,
+			struct opened_backend *out, struct error *err)
+{
+	struct helper_request request;
+	struct helper_answer a;
+	int fds[FD_PASS_MAX];
+	unsigned nfds = 0;
+	int rc = NOBODY, sock = -1;
+
+	fill_request(&request, what, r);
+	for (enum way way = BY_SOCKET; way < WAYS && rc == NOBODY; way++) {
+		sock = reach(way);
+		rc = sock < 0 ? NOBODY : ask(sock, &request, &a, fds, &nfds, ANSWER_MS);
+		if (rc < 0)
+			fd_close(&sock);
+	}
+	if (rc == NOBODY)
+		return rc;
+	if (rc < 0)
+		return error_set(err, rc,
+				 "anynic-helper does not answer as it should: %s; next: "
+				 "install it anew together with anynic",
+				 strerror(-rc));
+	if (a.code == 0 && nfds > 0) {
+		take_answer(out, &a, fds, nfds);
+		out->helper = sock > 0 ? sock : fcntl(sock, F_DUPFD_CLOEXEC, 3);
+		log_info("anynic-helper made %s", out->ifname);
+		return 0;
+	}
+	close(sock);
+	return say(&a, err);
+}
+
+int host_helper_rejoin(int helper, struct error *err)
+{
+	struct helper_request request = { .magic = HELPER_MAGIC,
+					  .version = HELPER_VERSION,
+					  .ask = HELPER_REJOIN,
+					  .queues = 1,
+					  .guest = "guest",
+					  .port = "port" };
+	struct helper_answer a;
+	int fds[FD_PASS_MAX];
+	unsigned nfds = 0;
+
+	int rc = ask(helper, &request, &a, fds, &nfds, REJOIN_MS);
+	while (nfds > 0)
+		close(fds[--nfds]);
+	if (rc < 0)
+		return error_set(err, rc, "anynic-helper does not answer: %s", strerror(-rc));
+	return a.code == 0 ? 0 : say(&a, err);
+}
+
+/* --- self, or the helper ----------------------------------------------------------------------------------------- */
+
+static bool may_make_links(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct has[2] = { 0 };
+
+	return syscall(SYS_capget, &header, has) == 0 &&
+	       (has[0].effective & (1u << CAP_NET_ADMIN)) != 0;
+}
+
+/* Opened already, or there for us to open: that is nobody's business but ours. */
+static bool is_there(const struct backend_request *r, enum helper_ask what)
+{
+	return r->spec->nfds ||
+	       (what == HELPER_TAP && r->spec->ifname[0] && if_nametoindex(r->spec->ifname) != 0);
+}
+
+static int lack(enum helper_ask what, const struct backend_request *r, struct error *err)
+{
+	static const char *const things[] = { "making a tap", "making a tap on bridge ",
+					      "making a macvtap on " };
+	const struct backend_spec *s = r->spec;
+	const char *on = what == HELPER_BRIDGE ? s->br : what == HELPER_DIRECT ? s->dev : "";
+	const char *name = *on ? on : s->ifname[0] ? s->ifname : "anynic*";
+	bool whole = what == HELPER_DIRECT && strcmp(s->mode, "passthrough") == 0;
+
+	return error_set(
+		err, -EPERM,
+		"%s%s needs CAP_NET_ADMIN, which you lack, and no anynic-helper answers; "
+		"next, as root: systemctl enable --now anynic-helper.socket, and in " HELPER_CONFIG
+		" a line: allow %s %s %suser %u. Or run anynic as root, or use "
+		"backend=user",
+		things[what], on, helper_ask_names[what], name, whole ? "passthrough " : "",
+		(unsigned)geteuid());
+}
+
+int host_helper_open(host_opener *own, const struct backend_request *r, struct opened_backend *out,
+		     struct error *err)
+{
+	enum helper_ask what =
+		(enum helper_ask)MAX(name_find(helper_ask_names, HELPER_REJOIN, r->spec->type), 0);
+	struct opened_backend fresh = *out;
+	bool may = may_make_links();
+
+	if (is_there(r, what))
+		return own(r, out, err);
+	int rc = may ? NOBODY : ask_all_ways(what, r, out, err);
+	if (rc != NOBODY)
+		return rc;
+	rc = own(r, out, err);
+	if (rc != -EPERM && rc != -EACCES)
+		return rc;
+	opened_backend_close(out);
+	*out = fresh;
+	/* root of a user namespace whose network belongs to another */
+	rc = may ? ask_all_ways(what, r, out, err) : NOBODY;
+	return rc == NOBODY ? lack(what, r, err) : rc;
+}
