@@ -1,0 +1,91 @@
+"""driver=default, vhost and qemu against a real vhost-net: node missing, not for this user, there; another card, another backend, too
+few queues. What was taken and why is in status, query-ports and the log; what cannot be had is an error before QEMU starts."""
+import os
+import pathlib
+import subprocess
+
+import host
+import lab as machine
+from harness import main
+from qmp import Qmp
+
+BRIDGE = "virtio-net,place=qemu,backend=bridge,br=br0"
+TAP = "virtio-net,place=qemu,backend=tap,ifname=theirs"
+
+
+def words(lab, nic):
+    return [machine.anynic(), "run", "--name", "choice", "--qmp", f"{lab.folder}/choice.qmp", "--nic", nic, "--", machine.qemu(),
+            "-S", "-M", "q35", "-qmp", f"unix:{lab.folder}/choice.monitor,server=on,wait=off", "-accel", "tcg", "-nodefaults", "-display", "none"]
+
+
+def taken(lab, nic, driver, why, user=None):
+    """The guest starts, and everybody says the same."""
+    log = open(f"{lab.folder}/choice.log", "w+", encoding="utf-8")  # pylint: disable=consider-using-with
+    process = subprocess.Popen(words(lab, nic), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, user=user)
+    try:
+        qmp = wait_qmp(lab, process)
+        (port,) = qmp.command("query-ports")
+        backend = port["backend"]
+        status = subprocess.run([machine.anynic(), "status", "choice"], capture_output=True, text=True, user=user,
+                                check=True).stdout
+        lab.equal(backend["driver"], driver, f"{nic}: {driver}")
+        lab.check(why in backend["reason"], f"because: {backend['reason']}")
+        lab.equal("(vhost)" in status, driver == "vhost", "status says so")
+        Qmp(f"{lab.folder}/choice.monitor", 20).close()  # by its greeting all cards are there
+        lab.equal(len(host.vhost_threads(process.pid)), driver == "vhost", "the kernel's threads for it")
+        lab.equal(port["counters"] is None, True, "what only the kernel could count is null")
+        qmp.close()
+    finally:
+        process.terminate()
+        process.wait()
+        log.close()
+
+
+def wait_qmp(lab, process):
+    for _ in range(300):
+        try:
+            return Qmp(f"{lab.folder}/choice.qmp", 20)
+        except OSError:
+            if process.poll() is not None:
+                raise RuntimeError(open(f"{lab.folder}/choice.log", encoding="utf-8").read()) from None
+            subprocess.run(["sleep", "0.1"], check=True)
+    raise RuntimeError("no control socket")
+
+
+def refused(lab, nic, why, user=None):
+    done = subprocess.run(words(lab, nic), capture_output=True, text=True, timeout=60, user=user, check=False)
+    lab.check(done.returncode != 0 and "driver=vhost" in done.stderr and why in done.stderr,
+              f"{nic}: {done.stderr.strip()}")
+
+
+def scenario(lab):
+    machine.ip("link", "add", "br0", "type", "bridge")
+    machine.ip("link", "set", "br0", "up")
+    lab.check(not os.path.exists(host.NODE), "no vhost-net yet")
+    refused(lab, f"{BRIDGE},driver=vhost", "/dev/vhost-net is not there")
+    taken(lab, BRIDGE, "qemu", "/dev/vhost-net is not there")
+
+    host.load_vhost()
+    taken(lab, BRIDGE, "vhost", "/dev/vhost-net was opened")
+    taken(lab, f"{BRIDGE},driver=vhost", "vhost", "/dev/vhost-net was opened")
+    taken(lab, f"{BRIDGE},driver=qemu", "qemu", "driver=qemu")
+    refused(lab, "e1000,place=qemu,backend=bridge,br=br0,driver=vhost", "needs a virtio-net card")
+    taken(lab, "e1000,place=qemu,backend=bridge,br=br0", "qemu", "vhost serves virtio cards")
+    refused(lab, "virtio-net,place=qemu,backend=user,driver=vhost", "vhost serves taps")
+
+    nobody = 65534
+    os.chmod(lab.folder, 0o777)
+    own = pathlib.Path(lab.folder) / "nobody"
+    own.mkdir()
+    os.chown(own, nobody, nobody)
+    os.environ["XDG_RUNTIME_DIR"] = str(own)
+    subprocess.run(["ip", "tuntap", "add", "theirs", "mode", "tap", "vnet_hdr", "user", str(nobody)], check=True)
+    machine.ip("link", "set", "theirs", "up")
+    refused(lab, f"{TAP},driver=vhost", "may not be opened by this user", user=nobody)
+    taken(lab, TAP, "qemu", "may not be opened by this user", user=nobody)
+    os.chmod(host.NODE, 0o666)
+    taken(lab, f"{TAP},driver=vhost", "vhost", "was opened", user=nobody)
+    refused(lab, f"{TAP},queues=4,driver=vhost", "the tap has 1 of 4 queues")
+
+
+main(scenario)
