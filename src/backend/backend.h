@@ -40,6 +40,10 @@ struct backend_ops {
 	/* The other side is there again, behind a new descriptor: what is left of the old one is closed, the new one is the backend's
 	 * and it is up. -EINVAL when it never needs one. NULL = what is lost stays lost. */
 	int (*renew)(struct backend *b, int fd);
+	/* The kernel takes frames from and gives them to the first `queues` descriptors, with `header` bytes in front of each; others get
+	 * no frames. From now on neither send nor receive is called, until lend with no queues. 0, or a negative errno with nothing
+	 * changed. NULL = the kernel has no use for the descriptors */
+	int (*lend)(struct backend *b, unsigned queues, unsigned header);
 };
 
 struct backend {
@@ -51,6 +55,7 @@ struct backend {
 	bool up_changed;  /* tell control; the owner clears it */
 	bool fds_changed; /* fd[] changed: the worker watches anew; the owner clears it */
 	bool blocked;	  /* poll for writing until send took everything */
+	bool lent;	  /* the kernel has the descriptors (ops->lend) */
 	bool more; /* frames wait inside: call receive again, the descriptor may not say so */
 	uint64_t refused; /* frames that could never be sent */
 	char reason[120]; /* why it is down, one line */

@@ -198,8 +198,10 @@ static int open_nic(struct service *s, const struct nic_spec *nic, int *fds, uns
 	return 0;
 }
 
-/* Hands over a port: the backend's descriptors, then those of each NIC. */
-static int send_port(struct service *s, unsigned i, uint32_t *seq, struct error *err)
+#define PORT_MESSAGES 2
+
+/* Hands over a port: the backend's descriptors, then those of each NIC; those of vhost-net in a message of their own. */
+static int send_port(struct service *s, unsigned i, uint32_t seq[PORT_MESSAGES], struct error *err)
 {
 	struct msg_port_add add = { .spec = s->options.ports[i] };
 	struct opened_backend *b = backend_of(s, i, 0);
@@ -216,12 +218,18 @@ static int send_port(struct service *s, unsigned i, uint32_t *seq, struct error 
 		add.rom[n] = add.spec.nic[n].romfile[0] != '\0';
 		rc = open_nic(s, &add.spec.nic[n], fds, &nfds, err);
 	}
+	struct msg_port_name name = { 0 };
 	if (rc == 0) {
-		*seq = datapath_send_fds(&s->datapath, MSG_PORT_ADD, &add, sizeof(add), fds, nfds);
-		if (!*seq)
+		seq[0] =
+			datapath_send_fds(&s->datapath, MSG_PORT_ADD, &add, sizeof(add), fds, nfds);
+		if (!seq[0])
 			rc = error_set(err, -EPIPE, "port %s could not be handed over",
 				       add.spec.id);
 	}
+	str_copy(name.port, sizeof(name.port), add.spec.id);
+	if (rc == 0 && b->vhosts)
+		seq[1] = datapath_send_fds(&s->datapath, MSG_PORT_VHOST, &name, sizeof(name),
+					   b->vhost, b->vhosts);
 	for (unsigned n = b->nfds; n < nfds; n++)
 		close(fds[n]);
 	opened_backend_close_fds(b);
@@ -242,7 +250,7 @@ static int hand_over_ports(struct service *s, struct error *err)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct msg_start start = { .vcpus = s->options.vcpus, .cpu = s->options.cpu, .sandbox = 1 };
-	uint32_t *seq = calloc(s->options.count, sizeof(*seq));
+	uint32_t *seq = calloc(s->options.count, PORT_MESSAGES * sizeof(*seq));
 	char path[4096];
 
 	if (!seq)
@@ -257,17 +265,17 @@ static int hand_over_ports(struct service *s, struct error *err)
 		rc = datapath_start(&s->datapath, path, workers, err);
 	for (unsigned i = 0; rc == 0 && i < s->options.count; i++)
 		if (port_in_datapath(&s->options.ports[i]))
-			rc = send_port(s, i, &seq[i], err);
+			rc = send_port(s, i, &seq[i * PORT_MESSAGES], err);
 	if (rc == 0) {
 		uint32_t started = datapath_send(&s->datapath, MSG_START, &start, sizeof(start));
 		rc = datapath_wait(&s->datapath, started, MSG_STARTED, err);
 	}
-	for (unsigned i = 0; rc == 0 && i < s->options.count; i++) {
+	for (unsigned i = 0; rc == 0 && i < s->options.count * PORT_MESSAGES; i++) {
 		if (!seq[i])
 			continue;
 		rc = datapath_wait(&s->datapath, seq[i], MSG_REPLY, err);
 		if (rc < 0)
-			error_prefix(err, "port %s", s->options.ports[i].id);
+			error_prefix(err, "port %s", s->options.ports[i / PORT_MESSAGES].id);
 	}
 	free(seq);
 	return rc;

@@ -182,6 +182,7 @@ void hosted_port_detach(struct hosted_port *hp)
 {
 	struct loop *loop = &hp->worker->loop;
 
+	kernel_path_close(hp);
 	for (unsigned i = 0; i < hp->port.nics; i++) {
 		vfio_user_destroy(hp->nic[i].vfio);
 		vhost_user_destroy(hp->nic[i].vhost);
@@ -229,8 +230,8 @@ void hosted_port_watch_backend(struct hosted_port *hp)
 
 	for (unsigned i = 0; i < QUEUES_MAX; i++) {
 		hp->backend_source[i].index = i;
-		watch(loop, &hp->backend_source[i], FD_BACKEND, hp, i < b->fds ? b->fd[i] : -1,
-		      events, b->fds_changed);
+		watch(loop, &hp->backend_source[i], FD_BACKEND, hp,
+		      i < b->fds && !b->lent ? b->fd[i] : -1, events, b->fds_changed);
 	}
 	b->fds_changed = false;
 	/* one peer is there: the next one waits in the socket's queue */

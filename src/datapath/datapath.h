@@ -3,6 +3,7 @@
  * main.c      control thread: reads commands, answers, starts workers, locks down
  * worker.c    a thread with one loop; owns whole ports; the packet path runs here
  * assemble.c  a port with its NICs, backend and sockets, built from a message and its descriptors
+ * kernel_path.c  frames that the kernel moves without us
  * remote.c    the end of a card that QEMU has
  * sandbox.c   privileges shrink here, in named steps
  *
@@ -19,6 +20,7 @@
 #include "datapath/remote.h"
 #include "ipc/message.h"
 #include "loop/loop.h"
+#include "nic/virtio/kernel.h"
 #include "port/port.h"
 
 struct worker;
@@ -35,6 +37,7 @@ enum fd_kind {
 	FD_BACKEND_LISTEN,
 	FD_REMOTE, /* owner = struct hosted_nic */
 	FD_REMOTE_LISTEN,
+	FD_KERNEL, /* owner = struct hosted_port */
 	TIMER_NIC,
 	TIMER_REPORT, /* a status that could not be told at once */
 };
@@ -68,7 +71,9 @@ struct hosted_port {
 	struct hosted_port *next; /* in its worker's list */
 	struct loop_source backend_source[QUEUES_MAX];
 	struct loop_source backend_listen;
-	bool more_rx; /* a queue of the backend had a full batch */
+	bool more_rx;		   /* a queue of the backend had a full batch */
+	struct hosted_nic *kernel; /* the card that has vhost-net; NULL = none */
+	struct loop_source kernel_source[VIRTIO_KERNEL_FDS];
 	struct port_scratch *scratch;
 };
 
@@ -79,7 +84,7 @@ struct worker_command {
 	enum message_type type;
 	uint32_t seq;
 	struct hosted_port *port; /* MSG_PORT_ADD */
-	int fds[QUEUES_MAX];	  /* MSG_BACKEND_RENEW */
+	int fds[QUEUES_MAX];	  /* MSG_BACKEND_RENEW, MSG_PORT_VHOST */
 	unsigned nfds;
 	union {
 		struct msg_port_name name;
@@ -120,6 +125,14 @@ void hosted_port_detach(struct hosted_port *hp);
 void hosted_port_watch_backend(struct hosted_port *hp);
 void hosted_nic_watch_remote(struct hosted_nic *hn);
 void hosted_port_unwatch_backend(struct hosted_port *hp);
+
+/* kernel_path.c */
+int kernel_path_open(struct hosted_port *hp, const int *fds, unsigned count,
+		     struct error *err); /* takes fds, also on failure */
+void kernel_path_close(struct hosted_port *hp);
+/* Frames go through this process until the next kernel_path_settle. */
+void kernel_path_leave(struct hosted_port *hp);
+void kernel_path_settle(struct hosted_port *hp);
 
 /* report.c: what a worker tells control */
 void report_status(struct hosted_nic *hn);

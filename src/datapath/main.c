@@ -117,7 +117,7 @@ static int forward_to(struct worker *w, const struct message *m, atomic_uint *le
 }
 
 /* 1: the worker answers, and has the descriptors. */
-static int renew_backend(struct datapath *d, struct message *m, const char *port, struct error *err)
+static int forward_fds(struct datapath *d, struct message *m, const char *port, struct error *err)
 {
 	int at = find_port(d, port);
 	struct worker_command *c = at < 0 ? NULL : calloc(1, sizeof(*c));
@@ -222,8 +222,9 @@ static int handle(struct datapath *d, struct message *m, struct error *err)
 		name = message_body(m, sizeof(*name));
 		return name ? forward(d, m, name->port, err) : -EPROTO;
 	case MSG_BACKEND_RENEW:
+	case MSG_PORT_VHOST:
 		name = message_body(m, sizeof(*name));
-		return name ? renew_backend(d, m, name->port, err) : -EPROTO;
+		return name ? forward_fds(d, m, name->port, err) : -EPROTO;
 	case MSG_PORT_LINKS:
 		links = message_body(m, sizeof(*links));
 		return links ? forward(d, m, links->port, err) : -EPROTO;

@@ -20,6 +20,7 @@
 #include <grp.h>
 #include <linux/if_tun.h>
 #include <linux/landlock.h>
+#include <linux/vhost.h>
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
@@ -176,7 +177,25 @@ static const int allowed[] = {
 };
 
 static const unsigned long allowed_ioctls[] = {
-	TUNSETOFFLOAD, TUNGETIFF, TUNSETVNETHDRSZ, TUNGETVNETHDRSZ, TUNSETVNETLE,
+	TUNSETOFFLOAD,
+	TUNGETIFF,
+	TUNSETVNETHDRSZ,
+	TUNGETVNETHDRSZ,
+	TUNSETVNETLE,
+	TUNSETQUEUE,
+	/* on descriptors of /dev/vhost-net that it was given: it can open none */
+	VHOST_SET_OWNER,
+	VHOST_GET_FEATURES,
+	VHOST_SET_FEATURES,
+	VHOST_SET_MEM_TABLE,
+	VHOST_SET_VRING_NUM,
+	VHOST_SET_VRING_ADDR,
+	VHOST_SET_VRING_BASE,
+	VHOST_GET_VRING_BASE,
+	VHOST_SET_VRING_KICK,
+	VHOST_SET_VRING_CALL,
+	VHOST_SET_VRING_ERR,
+	VHOST_NET_SET_BACKEND,
 };
 
 static const int allowed_fcntls[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };

@@ -46,6 +46,7 @@ static void take_notes(struct hosted_nic *hn)
 
 static void settle_port(struct hosted_port *hp)
 {
+	kernel_path_settle(hp);
 	for (unsigned i = 0; i < hp->port.nics; i++)
 		take_notes(&hp->nic[i]);
 	if (hp->port.backend->up_changed)
@@ -185,11 +186,24 @@ static int renew_backend(struct worker *w, const struct worker_command *c, struc
 			close(c->fds[i]);
 		return error_set(err, -ENOENT, "no port %s here", c->name.port);
 	}
+	kernel_path_leave(hp);
 	hosted_port_unwatch_backend(hp);
 	int rc = backend_renew(hp->port.backend, c->fds, c->nfds, err);
 	report_backend(hp);
 	settle_port(hp);
 	return rc;
+}
+
+/* Before its NICs are reached for the first time. */
+static int add_vhost(struct worker *w, const struct worker_command *c, struct error *err)
+{
+	struct hosted_port *hp = *find_port(w, c->name.port);
+
+	if (hp)
+		return kernel_path_open(hp, c->fds, c->nfds, err);
+	for (unsigned i = 0; i < c->nfds; i++)
+		close(c->fds[i]);
+	return error_set(err, -ENOENT, "no port %s here", c->name.port);
 }
 
 static int set_links(struct worker *w, const struct msg_port_links *links, struct error *err)
@@ -202,6 +216,8 @@ static int set_links(struct worker *w, const struct msg_port_links *links, struc
 	for (unsigned i = 0; i < PORT_NICS; i++)
 		up[i] = links->up[i];
 	struct msg_links_applied applied = { .active = links->active };
+	if (links->active != hp->port.active)
+		kernel_path_leave(hp); /* what is posted goes out before the links move */
 	applied.moved = port_set_links(&hp->port, up, links->active);
 	applied.duration_ns = links->cause_ns ? monotonic_ns() - links->cause_ns : 0;
 	str_copy(applied.port, sizeof(applied.port), links->port);
@@ -241,6 +257,9 @@ static void run_command(struct worker *w, struct worker_command *c)
 		break;
 	case MSG_BACKEND_RENEW:
 		rc = renew_backend(w, c, &err);
+		break;
+	case MSG_PORT_VHOST:
+		rc = add_vhost(w, c, &err);
 		break;
 	case MSG_PORT_LINKS:
 		rc = set_links(w, &c->links, &err);
@@ -314,6 +333,13 @@ static void dispatch(struct worker *w, const struct loop_event *event)
 	case FD_REMOTE_LISTEN:
 		serve_remote(event->owner, event);
 		break;
+	case FD_KERNEL: {
+		struct hosted_port *hp = event->owner;
+		if (hp->kernel)
+			virtio_kernel_event(hp->kernel->nic, event->index);
+		settle_port(hp);
+		break;
+	}
 	case TIMER_REPORT:
 		settle_port(((struct hosted_nic *)event->owner)->port);
 		break;

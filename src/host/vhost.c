@@ -40,7 +40,7 @@ static const char *obstacle(const struct port_spec *port)
 	case NETDEV_VHOST_USER:
 		return "transport=vhost-user has its rings in anynic";
 	default:
-		return "the card's rings are in anynic";
+		return card->packed ? "vhost-net has no packed rings; use packed=off" : NULL;
 	}
 }
 

@@ -9,6 +9,7 @@
 static const char *const type_names[] = {
 	[MSG_START] = "start",
 	[MSG_PORT_ADD] = "port-add",
+	[MSG_PORT_VHOST] = "port-vhost",
 	[MSG_PORT_REMOVE] = "port-remove",
 	[MSG_BACKEND_RENEW] = "backend-renew",
 	[MSG_PORT_LINKS] = "port-links",

@@ -16,6 +16,7 @@ enum message_type {
 	/* control -> datapath */
 	MSG_START,    /* start workers, lock down; nothing of a guest before this */
 	MSG_PORT_ADD, /* fds: backend's, then per NIC: listening socket, then its ROM if rom[i] */
+	MSG_PORT_VHOST, /* fds: of /dev/vhost-net, one for each queue pair of the port's virtio card */
 	MSG_PORT_REMOVE,
 	MSG_BACKEND_RENEW, /* fds: in place of those that the port's backend has lost */
 	MSG_PORT_LINKS,	   /* one step: links of all NICs and the active one */

@@ -84,6 +84,12 @@ static void invalidate(struct guest_mem *m)
 	m->generation++;
 }
 
+static void leave(struct guest_mem *m)
+{
+	if (m->leave)
+		m->leave(m);
+}
+
 void mem_init(struct guest_mem *m)
 {
 	*m = (struct guest_mem){ .generation = 1 };
@@ -99,6 +105,7 @@ void mem_set_bus_master(struct guest_mem *m, bool on)
 {
 	if (m->bus_master == on)
 		return;
+	leave(m);
 	m->bus_master = on;
 	m->generation++;
 }
@@ -225,6 +232,7 @@ int mem_unmap(struct guest_mem *m, uint64_t iova, uint64_t size)
 	bool tail_cut = tail && tail->iova <= last && tail->iova + (tail->size - 1) > last;
 	if (first->iova < iova || tail_cut)
 		return -EINVAL;
+	leave(m);
 	treap_split(m->root, iova, &low, &inside);
 	if (last != UINT64_MAX)
 		treap_split(inside, last + 1, &inside, &high);
@@ -237,10 +245,30 @@ int mem_unmap(struct guest_mem *m, uint64_t iova, uint64_t size)
 
 void mem_unmap_all(struct guest_mem *m)
 {
+	leave(m);
 	free_all(m->root);
 	m->root = NULL;
 	m->regions = 0;
 	invalidate(m);
+}
+
+static int list_from(const struct mem_region *t, struct mem_place *out, unsigned at, unsigned max)
+{
+	int n = t ? list_from(t->left, out, at, max) : (int)at;
+
+	if (!t || n < 0)
+		return n;
+	if (t->host && t->access == (MEM_READ | MEM_WRITE)) {
+		if ((unsigned)n == max)
+			return -E2BIG;
+		out[n++] = (struct mem_place){ t->iova, t->size, t->host };
+	}
+	return list_from(t->right, out, (unsigned)n, max);
+}
+
+int mem_list(const struct guest_mem *m, struct mem_place *out, unsigned max)
+{
+	return list_from(m->root, out, 0, max);
 }
 
 /* Host address of `addr` and, in *len, how much of the wanted length lies in the same region. */

@@ -28,6 +28,14 @@ struct guest_mem {
 	uint64_t log_size;
 	void *log_mapping;
 	size_t log_mapping_size;
+	/* Called before a mapping goes away, or reachability: who handed host addresses to the kernel takes them back now. May be NULL */
+	void (*leave)(struct guest_mem *m);
+};
+
+/* A mapping that can be read and written. */
+struct mem_place {
+	uint64_t iova, size;
+	void *host;
 };
 
 #define MEM_REGIONS_MAX 65535
@@ -46,6 +54,9 @@ int mem_unmap(struct guest_mem *m, uint64_t iova, uint64_t size);
 void mem_unmap_all(struct guest_mem *m);
 
 void mem_set_bus_master(struct guest_mem *m, bool on);
+
+/* All of them, by address. How many, or -E2BIG when there are more than `max`. */
+int mem_list(const struct guest_mem *m, struct mem_place *out, unsigned max);
 
 /* Bounded copies, across regions. False when any byte is outside (then nothing may be relied upon, `faults` counts). */
 bool mem_read(struct guest_mem *m, uint64_t addr, void *to, size_t len);

@@ -109,6 +109,7 @@ int pci_irq_set_fd(struct pci_device *dev, enum pci_irq_index index, unsigned ve
 		return -EINVAL;
 	}
 	int *place = &dev->irq_fd[index][vector];
+	dev->irq_changes++;
 	if (*place >= 0)
 		dev->irq_fds[index]--;
 	fd_close(place);
@@ -129,6 +130,7 @@ void pci_irq_clear(struct pci_device *dev, enum pci_irq_index index)
 {
 	if ((unsigned)index >= PCI_IRQ_INDEXES)
 		return;
+	dev->irq_changes++;
 	for (unsigned i = 0; i < PCI_VECTORS_MAX; i++)
 		fd_close(&dev->irq_fd[index][i]);
 	dev->irq_fds[index] = 0;

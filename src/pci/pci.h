@@ -77,6 +77,7 @@ struct pci_device {
 	uint32_t pending
 		[PCI_IRQ_INDEXES]; /* vectors raised while they had no eventfd: bit = vector */
 	uint64_t interrupts;	   /* eventfds signalled */
+	uint64_t irq_changes;	   /* times that an eventfd came or went */
 	uint64_t unknown_accesses;
 	uint64_t reads, writes; /* BAR accesses, for counters */
 	const uint8_t *rom;	/* option ROM, borrowed; NULL = none */

@@ -380,6 +380,8 @@ bool port_receive(struct port *p, unsigned queue)
 		return false;
 	if (port_rx_waits(p) && !port_deliver(p))
 		return p->rx_paused;
+	if (p->backend->lent)
+		return false;
 	lay_out_rx(p);
 	p->rx_at = 0;
 	p->rx_count = p->backend->ops->receive(p->backend, queue, p->rx, PORT_RX_BATCH);

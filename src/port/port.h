@@ -94,10 +94,16 @@ static inline bool port_rx_waits(const struct port *p)
 	return p->rx_at < p->rx_count;
 }
 
+/* Nothing is on its way: backend and rings can go to somebody else. */
+static inline bool port_is_empty(const struct port *p)
+{
+	return !port_rx_waits(p) && !p->rx_walking && !p->tx_rest_done && !p->tx_blocked;
+}
+
 /* True when the backend may be read. */
 static inline bool port_wants_rx(const struct port *p)
 {
-	return !p->stopped && !port_rx_waits(p);
+	return !p->stopped && !port_rx_waits(p) && !p->backend->lent;
 }
 
 /* One batch of each runnable queue of each NIC, until the turn is over. True when some queue has more. */

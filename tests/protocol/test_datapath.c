@@ -251,6 +251,29 @@ static void ports_come_and_go_after_the_lock_down(void **state)
 	assert_int_equal(call(p, MSG_COUNTERS_GET, NULL, 0, NULL, 0), 0);
 }
 
+static void what_is_no_vhost_net_is_refused_and_the_port_goes_on(void **state)
+{
+	struct process *p = *state;
+	struct msg_port_name name = { .port = "a" }, nobody = { .port = "x" };
+	struct vfio_client client;
+	int pair[2];
+	char byte;
+
+	assert_int_equal(add_port(p, "a"), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	/* this port has no tap */
+	assert_int_equal(call(p, MSG_PORT_VHOST, &name, sizeof(name), pair, 1), -EINVAL);
+	assert_int_equal(call(p, MSG_PORT_VHOST, &nobody, sizeof(nobody), pair, 1), -ENOENT);
+	assert_int_equal(call(p, MSG_PORT_VHOST, &name, 3, pair, 1), -EPROTO);
+	close(pair[0]);
+	assert_int_equal(recv(pair[1], &byte, 1, 0), 0); /* none of them stayed open */
+	close(pair[1]);
+	start(p);
+	connect_to(p, "a", &client);
+	use_card(&client);
+	client_close(&client);
+}
+
 static void expect_backend(struct process *p, bool up)
 {
 	static struct message m;
@@ -551,6 +574,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(ports_come_and_go_after_the_lock_down),
+		T(what_is_no_vhost_net_is_refused_and_the_port_goes_on),
 		T(a_backend_that_was_lost_goes_on_with_a_new_socket),
 		T(wrong_messages_get_an_error_and_change_nothing),
 		T(a_flood_of_status_changes_stops_nobody),

@@ -137,6 +137,64 @@ static void many_pages_in_any_order_stay_right(void **state)
 }
 
 /* As QEMU maps the low memory of a PC over huge pages: cut at 640 KiB and at 1 MiB. */
+static unsigned left;
+static bool there_when_left;
+
+static void note_leave(struct guest_mem *m)
+{
+	uint32_t word;
+
+	left++;
+	there_when_left = mem_read(m, 10 * PAGE, &word, sizeof(word));
+}
+
+static void whoever_has_host_addresses_hears_before_they_go(void **state)
+{
+	struct guest_mem *m = *state;
+
+	left = 0;
+	m->leave = note_leave;
+	assert_int_equal(map(m, 10, 1, 0), 0);
+	assert_int_equal(map(m, 12, 1, 1), 0);
+	assert_int_equal(left, 0); /* more memory takes nothing away */
+	assert_int_equal(mem_unmap(m, 11 * PAGE, PAGE), -ENOENT);
+	assert_int_equal(left, 0);
+	mem_set_bus_master(m, false);
+	assert_int_equal(left, 1);
+	assert_true(there_when_left);
+	mem_set_bus_master(m, false);
+	assert_int_equal(left, 1);
+	mem_set_bus_master(m, true);
+	left = 0;
+	assert_int_equal(mem_unmap(m, 10 * PAGE, PAGE), 0);
+	assert_int_equal(left, 1);
+	assert_true(there_when_left);
+	mem_unmap_all(m);
+	assert_int_equal(left, 2);
+	m->leave = NULL;
+}
+
+static void the_list_has_what_can_be_read_and_written_by_address(void **state)
+{
+	struct guest_mem *m = *state;
+	struct mem_place place[3];
+	const uint64_t pages[] = { 30, 10, 20 };
+
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(map(m, pages[i], 2, 2 * i), 0);
+	assert_int_equal(mem_map(m, 40 * PAGE, PAGE, ram_fd, 0, MEM_READ, NULL), 0);
+	assert_int_equal(mem_map(m, 41 * PAGE, PAGE, -1, 0, MEM_READ | MEM_WRITE, NULL), 0);
+	assert_int_equal(mem_list(m, place, 3), 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(place[i].iova, (i + 1) * 10 * PAGE);
+		assert_int_equal(place[i].size, 2 * PAGE);
+		assert_ptr_equal(place[i].host, mem_pointer(m, place[i].iova, 2 * PAGE, MEM_READ));
+	}
+	assert_int_equal(mem_list(m, place, 2), -E2BIG);
+	mem_unmap_all(m);
+	assert_int_equal(mem_list(m, place, 3), 0);
+}
+
 static void huge_pages_are_mapped_from_any_offset(void **state)
 {
 	struct guest_mem *m = *state;
@@ -175,6 +233,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			nothing_is_reachable_without_bus_mastering_or_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_read_only_region_refuses_writes, setup, teardown),
+		cmocka_unit_test_setup_teardown(whoever_has_host_addresses_hears_before_they_go,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_list_has_what_can_be_read_and_written_by_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_pages_in_any_order_stay_right, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(huge_pages_are_mapped_from_any_offset, setup,

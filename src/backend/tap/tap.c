@@ -190,6 +190,10 @@ static unsigned tap_send(struct backend *b, const struct frame *frames, unsigned
 	unsigned taken = 0;
 
 	b->blocked = false;
+	if (b->lent) { /* of a queue that the guest does not use by its own words */
+		b->refused += n;
+		return n;
+	}
 	while (taken < n && !b->blocked) {
 		if (send_one(t, &frames[taken]))
 			taken++;
@@ -270,6 +274,27 @@ static void tap_set_rx_offloads(struct backend *b, uint32_t offloads)
 			ioctl(t->fd[i], TUNSETOFFLOAD, 0);
 }
 
+/* The kernel's thread reads and writes a header of its size itself. Queues without a ring behind them would keep frames for ever. */
+static int tap_lend(struct backend *b, unsigned queues, unsigned header)
+{
+	struct tap *t = tap_of(b);
+	int size = (int)(queues ? header : t->header);
+
+	if (!t->header || queues > t->fds)
+		return -EINVAL;
+	for (unsigned i = 0; i < t->fds; i++)
+		if (ioctl(t->fd[i], TUNSETVNETHDRSZ, &size) < 0)
+			return -errno;
+	for (unsigned i = 0; t->fds > 1 && i < t->fds; i++) {
+		bool off = queues && i >= queues;
+		struct ifreq ifr = { .ifr_flags = off ? IFF_DETACH_QUEUE : IFF_ATTACH_QUEUE };
+
+		ioctl(t->fd[i], TUNSETQUEUE, &ifr); /* one that is so already refuses */
+	}
+	b->lent = queues;
+	return 0;
+}
+
 const struct backend_ops tap_backend = {
 	.name = "tap",
 	.summary = "a tap interface of the host: an existing one, one made for the port, or an "
@@ -281,4 +306,5 @@ const struct backend_ops tap_backend = {
 	.receive = tap_receive,
 	.offloads = tap_offloads,
 	.set_rx_offloads = tap_set_rx_offloads,
+	.lend = tap_lend,
 };

@@ -172,8 +172,8 @@ unsigned virtio_receive(struct nic *nic, const struct frame *frames, unsigned n)
 	uint32_t queues = 0; /* those that we touched */
 	unsigned done = 0;
 
-	if (nic->stopped)
-		return 0;
+	if (nic->stopped || v->kernel_rings)
+		return 0; /* with the kernel's rings the backend is not read */
 	for (; done < n && virtio_running(v); done++)
 		if (receive_one(v, &frames[done], &queues) < 0)
 			break;

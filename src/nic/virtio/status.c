@@ -6,6 +6,7 @@
 static const char *const fault_names[] = {
 	[VIRTIO_FAULT_RX_ROOM - RING_FAULT_COUNT] = "receive buffer without room for the header",
 	[VIRTIO_FAULT_CTRL - RING_FAULT_COUNT] = "control command without header or answer",
+	[VIRTIO_FAULT_KERNEL - RING_FAULT_COUNT] = "bad ring, says the kernel",
 };
 NAMES_MATCH(fault_names, VIRTIO_FAULT_COUNT - RING_FAULT_COUNT);
 

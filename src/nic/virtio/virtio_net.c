@@ -51,7 +51,8 @@ static void flush_sent(struct virtio_net *v)
 {
 	v->sent_due_ns = 0;
 	for (unsigned i = 1; i < 2u * v->state.pairs_max; i += 2)
-		if (v->ring[i].held && virtio_ring_usable(v, i) && ring_ask_again(&v->ring[i]))
+		if (i >= v->kernel_rings && v->ring[i].held && virtio_ring_usable(v, i) &&
+		    ring_ask_again(&v->ring[i]))
 			virtio_interrupt(v, i);
 }
 
@@ -212,6 +213,7 @@ void virtio_disable_queue(struct virtio_net *v, unsigned queue)
 	uint16_t size = v->state.queue[queue].size, vector = v->state.queue[queue].vector;
 	bool modern = virtio_has(v, VIRTIO_F_VERSION_1);
 
+	virtio_kernel_release(v);
 	ring_stop(&v->ring[queue]);
 	queue_defaults(v, queue);
 	if (!modern) {
@@ -226,7 +228,9 @@ void virtio_kick(struct virtio_net *v, unsigned queue)
 
 	if (queue >= v->state.num_queues || !v->ring[queue].started || !virtio_running(v))
 		return;
-	if (is_ctrl(v, queue))
+	if (queue < v->kernel_rings)
+		virtio_kernel_kick(v, queue);
+	else if (is_ctrl(v, queue))
 		nic_kick(nic, VIRTIO_CTRL_KICK);
 	else if (queue & 1)
 		nic_kick(nic, queue / 2);
@@ -250,7 +254,7 @@ static void look_for_lost(struct virtio_net *v)
 	if (!since || !virtio_running(v) || !nic->mem.bus_master)
 		return;
 	for (unsigned i = 0; i < v->state.num_queues; i++)
-		if (v->ring[i].started && !virtio_ring_usable(v, i)) {
+		if (i >= v->kernel_rings && v->ring[i].started && !virtio_ring_usable(v, i)) {
 			v->lost_ns = since;
 			if (nic_now(nic) + 1 - since >= LOST_MAX_NS)
 				virtio_fail(v, i, RING_UNREACHABLE);
@@ -289,6 +293,7 @@ static void reset_model(struct virtio_net *v)
 	struct virtio_state *s = &v->state;
 	struct nic *nic = &v->nic;
 
+	virtio_kernel_release(v);
 	memset(v->ring, 0, sizeof(v->ring));
 	*s = (struct virtio_state){ 0 };
 	v->transport->reset(v);
@@ -410,6 +415,7 @@ int virtio_init(struct virtio_net *v, const struct nic_spec *spec, struct error 
 
 void virtio_finish(struct nic *nic)
 {
+	virtio_kernel_finish(virtio_of(nic));
 	free(virtio_of(nic)->spill);
 	virtio_of(nic)->spill = NULL;
 }
@@ -424,5 +430,6 @@ bool virtio_transmit(struct nic *nic, unsigned queue)
 		return false;
 	if (queue == VIRTIO_CTRL_KICK)
 		return virtio_control(v);
-	return queue < v->state.pairs_max && virtio_transmit_pair(v, queue);
+	return queue < v->state.pairs_max && 2 * queue >= v->kernel_rings &&
+	       virtio_transmit_pair(v, queue);
 }

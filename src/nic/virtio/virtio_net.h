@@ -7,6 +7,7 @@
  * pci.c         the transport of the card that we show ourselves: a PCI function, modern and transitional
  * table.c       its register rows; legacy.c: the I/O BAR of a transitional one
  * core.c        the other transport: no registers, driven through core.h by a vhost-user server
+ * kernel.c      rings that the kernel's vhost-net serves for a while
  */
 #ifndef ANYNIC_NIC_VIRTIO_VIRTIO_NET_H
 #define ANYNIC_NIC_VIRTIO_VIRTIO_NET_H
@@ -55,7 +56,8 @@
 /* Why the device gave up: an enum ring_fault, or one of these. */
 enum virtio_fault {
 	VIRTIO_FAULT_RX_ROOM = RING_FAULT_COUNT, /* a receive buffer without room for the header */
-	VIRTIO_FAULT_CTRL, /* a control command without header or without place for the answer */
+	VIRTIO_FAULT_CTRL,   /* a control command without header or without place for the answer */
+	VIRTIO_FAULT_KERNEL, /* the kernel, which served the ring, says that it makes no sense */
 	VIRTIO_FAULT_COUNT
 };
 
@@ -123,6 +125,7 @@ struct virtio_state {
 };
 
 struct virtio_net;
+struct virtio_kernel;
 
 /* How the device reaches its driver. */
 struct virtio_transport {
@@ -147,6 +150,8 @@ struct virtio_net {
 	uint64_t lost_due_ns; /* when we look again; 0 = not */
 	uint64_t sent_due_ns; /* when held interrupts are looked at again; 0 = none is held */
 	uint8_t *spill;	      /* for a transmit chain of very many pieces */
+	struct virtio_kernel *kernel; /* NULL: all rings are ours for ever */
+	unsigned kernel_rings;	      /* those below this number are the kernel's now */
 };
 
 extern const struct nic_ops virtio_net_ops;
@@ -225,6 +230,12 @@ const char *virtio_feature_name(unsigned feature);
 bool virtio_firmware_like(uint64_t features);
 /* Those of `offered` that need no control queue of ours and no configuration space. */
 uint64_t virtio_core_features(uint64_t offered);
+
+/* --- kernel.c --- */
+/* The rings are ours again, where the kernel left them. Before they or their memory change. */
+void virtio_kernel_release(struct virtio_net *v);
+void virtio_kernel_kick(struct virtio_net *v, unsigned queue);
+void virtio_kernel_finish(struct virtio_net *v);
 
 /* --- table.c: the window of queue_select --- */
 void virtio_window_load(struct virtio_net *v);
