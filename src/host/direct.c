@@ -1,5 +1,6 @@
 /* The macvtap carries the port's MAC, and its device node gives a descriptor for each queue. In passthrough mode the device itself
- * takes that MAC; the kernel gives it the old one back when the macvtap goes, and the journal does where the kernel did not. */
+ * takes that MAC. It is ours from the moment that the macvtap is there, since the kernel lets no other one beside it: so what it was
+ * like is noted after that, and it is given back before the macvtap goes. */
 #include "host/direct.h"
 
 #include <errno.h>
@@ -124,10 +125,17 @@ static int find_device(struct netlink *nl, const char *name, unsigned mode, stru
 
 /* --- the link ---------------------------------------------------------------------------------------------------- */
 
-static int make_error(const struct netlink *nl, const struct link *device, int code,
+static int make_error(struct netlink *nl, const struct link *device, unsigned mode, int code,
 		      struct error *err)
 {
+	char said[sizeof(nl->said)];
+
+	str_copy(said, sizeof(said), nl->said);
 	switch (code) {
+	case -EINVAL: /* somebody was faster: so the kernel says it */
+		if (check_alone(nl, device, mode, err) == -EBUSY)
+			return -EBUSY;
+		break;
 	case -EPERM:
 	case -EACCES:
 		return error_set(err, code,
@@ -139,9 +147,10 @@ static int make_error(const struct netlink *nl, const struct link *device, int c
 				 "this kernel has no macvtap; next: modprobe macvtap, or use "
 				 "backend=bridge");
 	default:
-		return error_set(err, code, "no macvtap can be made on %s: %s%s%s", device->name,
-				 strerror(-code), nl->said[0] ? ": " : "", nl->said);
+		break;
 	}
+	return error_set(err, code, "no macvtap can be made on %s: %s%s%s", device->name,
+			 strerror(-code), said[0] ? ": " : "", said);
 }
 
 /* The kernel has no name for us to ask for before it is made, but the journal wants to know it: so we count ourselves. */
@@ -161,7 +170,7 @@ static int make_named(struct netlink *nl, const char *name, const struct backend
 	rc = netlink_make_macvtap(nl, name, device->index, mode, whole ? NULL : r->mac);
 	if (rc < 0) {
 		opened_backend_forget(out);
-		return rc == -EEXIST ? rc : make_error(nl, device, rc, err);
+		return rc == -EEXIST ? rc : make_error(nl, device, mode, rc, err);
 	}
 	str_copy(out->ifname, sizeof(out->ifname), name);
 	out->made = true;
@@ -235,10 +244,14 @@ static int set_up(struct netlink *nl, const struct backend_request *r, const str
 	return 0;
 }
 
-/* Before the device is taken: what it was like. */
-static int note_device(const struct backend_request *r, const struct link *device,
+/* Before the device is changed: what it was like. Who had it before may have given it back only now. */
+static int note_device(struct netlink *nl, const struct backend_request *r, struct link *device,
 		       struct opened_backend *out, struct error *err)
 {
+	int rc = netlink_get(nl, device->index, device);
+
+	if (rc < 0)
+		return error_set(err, rc, "%s is gone: %s", device->name, strerror(-rc));
 	struct undo_step step = { .kind = UNDO_DEVICE,
 				  .below = device->index,
 				  .was_down = !device->up };
@@ -246,6 +259,7 @@ static int note_device(const struct backend_request *r, const struct link *devic
 	str_copy(step.name, sizeof(step.name), device->name);
 	memcpy(step.mac, r->mac, MAC_LEN);
 	memcpy(step.old_mac, device->mac, MAC_LEN);
+	host_link_alias(step.text, LINK_ALIAS, r->guest, r->port);
 	return opened_backend_note(out, &step, err);
 }
 
@@ -366,10 +380,10 @@ static int open_with(struct netlink *nl, const struct backend_request *r, unsign
 	struct link device, l;
 
 	int rc = find_device(nl, r->spec->dev, mode, &device, err);
-	if (rc == 0 && mode == MACVLAN_MODE_PASSTHRU)
-		rc = note_device(r, &device, out, err);
 	if (rc == 0)
 		rc = make_link(nl, r, &device, mode, out, err);
+	if (rc == 0 && mode == MACVLAN_MODE_PASSTHRU)
+		rc = note_device(nl, r, &device, out, err);
 	if (rc == 0)
 		rc = set_up(nl, r, &device, mode, out, &l, err);
 	if (rc == 0)

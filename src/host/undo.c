@@ -130,30 +130,62 @@ static int delete_link(struct netlink *nl, const struct undo_step *s, struct err
 		s->name, strerror(-rc), s->name);
 }
 
+struct device_use {
+	unsigned device;
+	const char *ours; /* alias */
+};
+
+static bool is_anothers(const struct link *l, const void *context)
+{
+	const struct device_use *use = context;
+
+	/* to a veth, its parent is the other end */
+	return l->parent == use->device && strcmp(l->kind, "veth") != 0 &&
+	       strcmp(l->alias, use->ours) != 0;
+}
+
+/* Somebody else's macvtap, or VLAN, or bridge. */
+static bool used_by_another(struct netlink *nl, const struct link *device, const char *ours)
+{
+	const struct device_use use = { device->index, ours };
+	struct link other;
+
+	return device->master || netlink_list(nl, is_anothers, &use, &other, 1) > 0;
+}
+
+/* Down first: there are drivers that take no MAC while they are up. */
+static int change_back(struct netlink *nl, unsigned index, bool down, const uint8_t *mac)
+{
+	const struct link_change first = { .down = true }, then = { .mac = mac };
+	int rc = down ? netlink_change(nl, index, &first) : 0;
+
+	return rc == 0 && mac ? netlink_change(nl, index, &then) : rc;
+}
+
 /* The MAC goes back only where ours is still there; and a device that somebody else uses meanwhile stays up. */
 static int give_back(struct netlink *nl, const struct undo_step *s, struct error *err)
 {
-	struct link_change change = { 0 };
+	const uint8_t *mac = NULL;
 	struct link l;
-	char mac[MAC_TEXT];
+	char text[MAC_TEXT];
 	int rc = netlink_get(nl, s->below, &l);
 
 	if (rc == -ENODEV || (rc == 0 && strcmp(l.name, s->name) != 0))
 		return 0;
 	if (rc == 0 && memcmp(l.mac, s->mac, MAC_LEN) == 0 &&
 	    memcmp(s->mac, s->old_mac, MAC_LEN) != 0)
-		change.mac = s->old_mac;
-	change.down = s->was_down && l.up && !l.master;
-	if (rc == 0 && !change.mac && !change.down)
+		mac = s->old_mac;
+	bool down = rc == 0 && s->was_down && l.up && !used_by_another(nl, &l, s->text);
+	if (rc == 0 && !mac && !down)
 		return 0;
 	if (rc == 0)
-		rc = netlink_change(nl, l.index, &change);
+		rc = change_back(nl, l.index, down, mac);
 	if (rc == 0)
 		return 1;
 	return error_set(err, rc,
 			 "%s cannot be given back as it was: %s; next, as root: ip link set %s "
 			 "address %s",
-			 s->name, strerror(-rc), s->name, mac_format(s->old_mac, mac));
+			 s->name, strerror(-rc), s->name, mac_format(s->old_mac, text));
 }
 
 static int remove_socket(const char *path)
@@ -203,16 +235,6 @@ int undo_step_run(const struct undo_step *step, struct error *err)
 
 /* --- the file ------------------------------------------------------------------------------------------------------ */
 
-int undo_open(struct undo *u, const char *path, struct error *err)
-{
-	*u = (struct undo){ .fd = -1 };
-	str_copy(u->path, sizeof(u->path), path);
-	u->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (u->fd < 0)
-		return error_set(err, -errno, "cannot make %s: %s", path, strerror(errno));
-	return 0;
-}
-
 long undo_note(struct undo *u, const struct undo_step *step, struct error *err)
 {
 	char line[LINE_LONGEST];
@@ -223,9 +245,13 @@ long undo_note(struct undo *u, const struct undo_step *step, struct error *err)
 	if (len < 0)
 		return error_set(err, -EINVAL, "%s cannot be noted in %s", step->name, u->path);
 	off_t at = lseek(u->fd, 0, SEEK_END);
-	if (at < 0 || pwrite(u->fd, line, (size_t)len, at) != len)
-		return error_set(err, -EIO, "cannot write %s: %s", u->path, strerror(errno));
-	return (long)at;
+	ssize_t wrote = at < 0 ? -1 : pwrite(u->fd, line, (size_t)len, at);
+	if (wrote == len)
+		return (long)at;
+	int code = wrote < 0 ? errno : ENOSPC;
+	if (wrote > 0 && ftruncate(u->fd, at) < 0)
+		code = errno;
+	return error_set(err, -EIO, "cannot write %s: %s", u->path, strerror(code));
 }
 
 /* One byte: a line is to do or done, never half. */
@@ -255,24 +281,48 @@ static char *read_file(int fd, size_t *length)
 	return text;
 }
 
-/* Where each line that is to do begins. A line without its end was never finished, and what it speaks of never made. */
-static unsigned find_lines(const char *text, size_t length, long *at, unsigned max)
+/* Where the last line that is to do begins, of those before `end`; -1 = there is none. A line without its end was never finished, and
+ * what it speaks of never made. */
+static long last_line(const char *text, size_t end)
 {
-	unsigned n = 0;
+	const char *newline = end ? memrchr(text, '\n', end) : NULL;
 
-	for (size_t i = 0; i < length;) {
-		const char *end = memchr(text + i, '\n', length - i);
+	while (newline) {
+		const char *before =
+			newline == text ? NULL : memrchr(text, '\n', (size_t)(newline - text));
+		const char *begin = before ? before + 1 : text;
 
-		if (!end)
-			break;
-		if (text[i] == TO_DO && n < max)
-			at[n++] = (long)i;
-		i = (size_t)(end - text) + 1;
+		if (*begin == TO_DO)
+			return (long)(begin - text);
+		newline = before;
 	}
-	return n;
+	return -1;
 }
 
-#define LINES_MAX 256
+/* What a killed writer did not finish goes, or the next line would be part of it. */
+static int drop_half_line(int fd)
+{
+	size_t length = 0;
+	char *text = read_file(fd, &length);
+	const char *newline = text ? memrchr(text, '\n', length) : NULL;
+	size_t whole = newline ? (size_t)(newline - text) + 1 : 0;
+
+	int rc = text && whole < length && ftruncate(fd, (off_t)whole) < 0 ? -errno : 0;
+	free(text);
+	return rc;
+}
+
+int undo_open(struct undo *u, const char *path, struct error *err)
+{
+	*u = (struct undo){ .fd = -1 };
+	str_copy(u->path, sizeof(u->path), path);
+	u->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int rc = u->fd < 0 ? -errno : drop_half_line(u->fd);
+	if (rc == 0)
+		return 0;
+	fd_close(&u->fd);
+	return error_set(err, rc, "cannot make %s: %s", path, strerror(-rc));
+}
 
 static bool run_line(const char *text, struct undo *u, long at)
 {
@@ -302,17 +352,19 @@ static bool run_line(const char *text, struct undo *u, long at)
 unsigned undo_run(const char *path)
 {
 	struct undo u = { .fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) };
-	long at[LINES_MAX];
 	unsigned left = 0;
 	size_t length = 0;
+	struct stat st;
 
 	if (u.fd < 0)
 		return 0;
 	str_copy(u.path, sizeof(u.path), path);
 	char *text = read_file(u.fd, &length);
-	unsigned n = text ? find_lines(text, length, at, LINES_MAX) : 0;
-	while (n-- > 0)
-		left += !run_line(text, &u, at[n]);
+	if (!text) /* empty, or it cannot be read: then it stays */
+		left = fstat(u.fd, &st) < 0 || st.st_size > 0;
+	long at = text ? last_line(text, length) : -1;
+	for (; at >= 0; at = last_line(text, (size_t)at))
+		left += !run_line(text, &u, at);
 	free(text);
 	fd_close(&u.fd);
 	if (!left)
@@ -322,13 +374,12 @@ unsigned undo_run(const char *path)
 
 void undo_close(struct undo *u)
 {
-	long at;
 	size_t length = 0;
 
 	if (u->fd <= 0)
 		return;
 	char *text = read_file(u->fd, &length);
-	if (!text || find_lines(text, length, &at, 1) == 0)
+	if (text ? last_line(text, length) < 0 : lseek(u->fd, 0, SEEK_END) == 0)
 		unlink(u->path);
 	free(text);
 	fd_close(&u->fd);

@@ -546,6 +546,84 @@ static void a_macvtap_opens_without_a_node_in_dev(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Two looked at a device that was down and free; one of them got it. The other one, or whoever tidies up after it, leaves it as it is. */
+static void a_device_that_another_guest_got_stays_up(void **state)
+{
+	struct undo_step step = { .kind = UNDO_DEVICE, .name = "wire0", .was_down = true };
+
+	(void)state;
+	run("ip link set wire0 down");
+	struct link before = must_find("wire0");
+	step.below = before.index;
+	memcpy(step.mac, other_mac, 6);
+	memcpy(step.old_mac, before.mac, 6);
+	struct port p = must_open(spec_for("direct", "wire0", "passthrough"), guest_mac, 1, NULL);
+	assert_int_equal(undo_step_run(&step, NULL), 0);
+	assert_true(must_find("wire0").up);
+	close_port(&p);
+	assert_false(must_find("wire0").up);
+}
+
+/* A process that opens the device whole, again and again, holds it for a moment and checks that nobody takes it away. */
+static void rival(uint8_t number, unsigned wanted)
+{
+	struct backend_spec spec = spec_for("direct", "wire0", "passthrough");
+	uint8_t mac[6] = { 0x52, 0x54, 0, 0, 1, number };
+	struct netlink own;
+	unsigned got = 0;
+
+	if (netlink_open(&own, NULL) < 0)
+		_exit(1);
+	for (unsigned i = 0; i < 20000 && got < wanted; i++) {
+		struct opened_backend o;
+		struct error err = { 0 };
+		struct link l;
+
+		if (open_for(&spec, mac, 1, NULL, &o, &err) < 0) {
+			if (err.code != -EBUSY || !strstr(err.text, "taken whole")) {
+				fprintf(stderr, "%d: %s\n", err.code, err.text);
+				_exit(2);
+			}
+			usleep(100);
+			continue;
+		}
+		got++;
+		for (unsigned n = 0; n < 4; n++) {
+			usleep(500);
+			if (netlink_find(&own, "wire0", &l) < 0 || !l.up ||
+			    memcmp(l.mac, mac, 6) != 0)
+				_exit(3);
+		}
+		opened_backend_close(&o);
+	}
+	_exit(got == wanted ? 0 : 4);
+}
+
+static void two_guests_that_race_for_a_device_get_it_in_turn(void **state)
+{
+	pid_t pid[2];
+	uint8_t own[6];
+	int status;
+
+	(void)state;
+	run("ip link set wire0 down");
+	memcpy(own, must_find("wire0").mac, 6);
+	fflush(NULL);
+	for (uint8_t i = 0; i < 2; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0)
+			rival(i, 40);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		waitpid(pid[i], &status, 0);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
+	assert_false(must_find("wire0").up);
+	assert_memory_equal(must_find("wire0").mac, own, 6);
+	assert_false(exists("anynic0"));
+}
+
 /* --- what a kill leaves behind ------------------------------------------------------------------------------------- */
 
 static struct undo open_journal(void)
@@ -664,6 +742,43 @@ static void a_journal_of_another_namespace_or_of_nobody_stays_untouched(void **s
 	assert_true(exists("kept"));
 }
 
+/* More lines than anybody would think of: none is forgotten, and the file stays as long as one is left. */
+static void a_long_journal_is_carried_out_to_its_first_line(void **state)
+{
+	struct undo u = open_journal();
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++) {
+		struct undo_step step = { .kind = UNDO_LINK, .text = "anynic test/net0" };
+
+		snprintf(step.name, sizeof(step.name), "old%u", i);
+		assert_true(undo_note(&u, &step, NULL) >= 0);
+	}
+	run("ip link add link wire0 name old299 type macvtap mode bridge && ip link set old299 "
+	    "alias "
+	    "'anynic test/net0'");
+	close(u.fd);
+	assert_int_equal(undo_run(journal_path), 0);
+	assert_false(exists("old299"));
+	assert_int_equal(access(journal_path, F_OK), -1);
+}
+
+/* The disk was full, or the writer killed: what comes after it is a line of its own. */
+static void a_line_behind_one_that_was_cut_short_counts(void **state)
+{
+	struct undo_step step = { .kind = UNDO_LINK, .name = "half", .text = "anynic test/net0" };
+
+	(void)state;
+	write_journal("+\tlink\t1\tkep");
+	struct undo u = open_journal();
+	assert_true(undo_note(&u, &step, NULL) >= 0);
+	close(u.fd);
+	run("ip link add link wire0 name half type macvtap mode bridge && ip link set half alias "
+	    "'anynic test/net0'");
+	assert_int_equal(undo_run(journal_path), 0);
+	assert_false(exists("half"));
+}
+
 static void a_name_that_would_break_the_journal_is_refused(void **state)
 {
 	struct undo_step step = { .kind = UNDO_SOCKET, .text = "/tmp/a\n+\tlink" };
@@ -692,11 +807,15 @@ int main(void)
 		SCENE(passthrough_takes_the_device_and_gives_it_back),
 		SCENE(a_device_that_is_taken_or_none_is_refused),
 		SCENE(a_macvtap_opens_without_a_node_in_dev),
+		SCENE(a_device_that_another_guest_got_stays_up),
+		SCENE(two_guests_that_race_for_a_device_get_it_in_turn),
 		SCENE(the_journal_puts_in_order_what_a_kill_left),
 		SCENE(an_orderly_end_leaves_no_journal),
 		SCENE(nothing_is_undone_that_is_not_ours_any_more),
 		SCENE(a_link_that_was_just_made_is_known_by_its_mac),
 		SCENE(a_journal_of_another_namespace_or_of_nobody_stays_untouched),
+		SCENE(a_long_journal_is_carried_out_to_its_first_line),
+		SCENE(a_line_behind_one_that_was_cut_short_counts),
 		SCENE(a_name_that_would_break_the_journal_is_refused),
 	};
 
