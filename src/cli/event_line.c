@@ -121,3 +121,17 @@ void event_json_print(FILE *to, json_object *event)
 							      JSON_C_TO_STRING_NOSLASHESCAPE));
 	fflush(to);
 }
+
+void event_log_json(enum log_level level, const char *text)
+{
+	json_object *event = json_object_new_object();
+	json_object *data = json_object_new_object();
+
+	json_object_object_add(data, "level", json_object_new_string(log_level_name(level)));
+	json_object_object_add(data, "text", json_object_new_string(text));
+	json_object_object_add(event, "event", json_object_new_string("LOG"));
+	json_object_object_add(event, "data", data);
+	json_object_object_add(event, "timestamp", time_make(wall_ns()));
+	event_json_print(stderr, event);
+	json_object_put(event);
+}

@@ -50,6 +50,18 @@ static const struct verb verbs[] = {
 	  "--nic SPEC... --socket PATH [--cpu N] [--name NAME] [--qmp PATH]",
 	  "  --socket PATH   of the card; with several cards a folder, ID.sock each\n"
 	  "  --cpu N         keep the first worker on this CPU\n" },
+	{ "attach", verb_attach, "the policy for a guest that someone else started",
+	  "--qmp PATH [--nic ID|LEGACY,PERFORMANT]... [--name NAME] [--json] [--verbose]",
+	  "  --qmp PATH      QEMU's monitor: the socket of a -qmp option that nobody else uses\n"
+	  "  --nic ID        look at this card alone; LEGACY,PERFORMANT makes a pair of two\n"
+	  "  --name NAME     of the guest; else QEMU's -name, else guest-PID\n"
+	  "  -j, --json      events on stderr as JSON, one a line\n"
+	  "  -v, --verbose   tell more\n"
+	  "Without --nic: all cards; two that are on one bridge, in one hub or have one MAC "
+	  "address\nare a pair, whose links are moved as those of a port. The links of other "
+	  "cards are\nleft as they are.\n" },
+	{ "detach", verb_detach, "leave a guest that was attached", "[NAME]",
+	  "The guest goes on, its links stay as they are.\n" },
 	{ "models", verb_models, "which cards there are, and which guest knows which",
 	  "[-j] [--guest NAME]",
 	  "Without --guest: the cards, then every known guest with what to write after --nic for "
@@ -58,7 +70,7 @@ static const struct verb verbs[] = {
 	{ "backends", verb_backends, "where a port's frames can go", "[-j]", NULL },
 	{ "stop", verb_stop, "end a guest", "[NAME] [--timeout SECONDS]",
 	  "Ends QEMU as its own `quit` does; what does not end is killed. The guest's system is "
-	  "not asked.\n" },
+	  "not asked.\nA guest of `attach` is left, as with `detach`.\n" },
 };
 
 static const char *const top =

@@ -67,21 +67,6 @@ static int parse(int argc, char **argv, struct options *o)
 	return EXIT_OK;
 }
 
-/* With --json everything on stderr that is ours is one object a line. */
-static void log_as_json(enum log_level level, const char *text)
-{
-	json_object *event = json_object_new_object();
-	json_object *data = json_object_new_object();
-
-	json_object_object_add(data, "level", json_object_new_string(log_level_name(level)));
-	json_object_object_add(data, "text", json_object_new_string(text));
-	json_object_object_add(event, "event", json_object_new_string("LOG"));
-	json_object_object_add(event, "data", data);
-	json_object_object_add(event, "timestamp", time_make(wall_ns()));
-	event_json_print(stderr, event);
-	json_object_put(event);
-}
-
 #define CARDS_MAX (PORTS_MAX * PORT_NICS)
 #define KEEP_MAX  (1 + CARDS_MAX * 2 * QUEUES_MAX)
 
@@ -181,7 +166,7 @@ int verb_run(int argc, char **argv)
 		return code;
 	log_set_level(o.verbose ? LOG_DEBUG : LOG_WARNING);
 	if (o.json)
-		log_set_sink(log_as_json);
+		log_set_sink(event_log_json);
 	int rc = service_signals(&s, &err);
 	if (rc == 0)
 		rc = guest_prepare(&guest, &o.request, &err);

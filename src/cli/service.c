@@ -354,7 +354,7 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 				  err);
 	if (rc == 0)
 		rc = recover_init(s, err);
-	if (rc == 0)
+	if (rc == 0 && !o->attached)
 		rc = open_backends(s, err);
 	if (rc == 0 && uses_datapath(s))
 		rc = hand_over_ports(s, err);
@@ -387,8 +387,34 @@ int service_watch_qemu(struct service *s, int monitor_fd, struct error *err)
 	s->qemu_source = (struct loop_source){ .fd = s->qemu.pid_fd, .kind = KIND_QEMU_PROCESS };
 	loop_watch(&s->loop, &s->monitor_source, EPOLLIN);
 	card_watch_init(&s->cards, &s->control, &s->options.signals);
+	card_watch_add_ports(&s->cards);
 	control_set_monitor(&s->control, s->monitor, s->options.go_on);
 	return loop_watch(&s->loop, &s->qemu_source, EPOLLIN);
+}
+
+/* These stop a ring when they are asked where it is. */
+static bool ring_is_away(const struct found_card *card)
+{
+	return strncmp(card->type, "vhost-", 6) == 0;
+}
+
+int service_attach(struct service *s, struct qmp_client *monitor, const struct found_port *ports,
+		   struct error *err)
+{
+	s->monitor = monitor;
+	s->monitor_source =
+		(struct loop_source){ .fd = qmp_client_fd(monitor), .kind = KIND_QEMU_MONITOR };
+	s->control.attached = true;
+	control_set_monitor(&s->control, monitor, false);
+	card_watch_init(&s->cards, &s->control, &s->options.signals);
+	for (unsigned i = 0; i < s->options.count; i++)
+		for (unsigned n = 0; n < ports[i].spec.nics; n++)
+			card_watch_add(&s->cards, &ports[i].spec.nic[n], ports[i].card[n]->owner,
+				       ports[i].card[n]->device, ring_is_away(ports[i].card[n]));
+	card_watch_take_over(&s->cards);
+	card_watch_start(&s->cards);
+	int rc = loop_watch(&s->loop, &s->monitor_source, EPOLLIN);
+	return rc < 0 ? error_set(err, rc, "cannot watch QEMU's monitor: %s", strerror(-rc)) : 0;
 }
 
 unsigned service_card_fds(struct service *s, struct qemu_card_fds *cards)
@@ -485,6 +511,7 @@ static void read_monitor(struct service *s, uint32_t events)
 			control_set_monitor(&s->control, NULL, false);
 			qmp_client_destroy(s->monitor);
 			s->monitor = NULL;
+			s->ended |= s->options.attached;
 			return;
 		default:
 			break;

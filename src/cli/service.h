@@ -15,6 +15,7 @@
 #include "control/tidy.h"
 #include "host/open.h"
 #include "qemu/arguments.h"
+#include "qemu/pair.h"
 #include "qemu/process.h"
 #include "qemu/qmp_client.h"
 
@@ -30,6 +31,7 @@ struct service_options {
 	bool running;	/* the guest's CPUs run from the start */
 	bool go_on;	/* QEMU was started stopped for the links' sake: it is continued */
 	bool json;	/* events as JSON on stderr */
+	bool attached;	/* someone else started QEMU: nothing is opened, its end is not ours */
 	struct qemu_signals signals; /* how the drivers of QEMU's own cards are watched */
 };
 
@@ -80,6 +82,10 @@ void service_qemu_has_fds(struct service *s);
 
 /* QEMU runs: `monitor_fd` is our end of its monitor. Takes it, also on failure. */
 int service_watch_qemu(struct service *s, int monitor_fd, struct error *err);
+
+/* The same for a guest that someone else started; `monitor` is ready. Takes it, also on failure. */
+int service_attach(struct service *s, struct qmp_client *monitor, const struct found_port *ports,
+		   struct error *err);
 
 /* Until QEMU has ended, or (serve) somebody says quit. */
 void service_run(struct service *s);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/exit.h"
 #include "cli/verbs.h"
 
@@ -79,4 +80,25 @@ const char *text_of(json_object *object, const char *name)
 	json_object *value = member_of(object, name);
 
 	return value ? json_object_get_string(value) : "";
+}
+
+int end_guest(struct client *c, const char *command, uint64_t seconds)
+{
+	struct error err = { 0 };
+	uint64_t end = monotonic_ns() + seconds * NS_PER_S;
+
+	int rc = client_call(c, command, NULL, NULL, &err);
+	if (rc < 0 && rc != -EPIPE)
+		return fail(&err);
+	for (uint64_t now = monotonic_ns(); now < end; now = monotonic_ns()) {
+		json_object *event;
+		rc = client_next_event(c, (int)((end - now) / NS_PER_MS) + 1, &event);
+		if (rc == 1)
+			json_object_put(event);
+		else if (rc == -EPIPE)
+			return EXIT_OK;
+	}
+	fprintf(stderr, "anynic: the guest did not end within %llu s\n",
+		(unsigned long long)seconds);
+	return EXIT_TIMEOUT;
 }

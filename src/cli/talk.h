@@ -19,6 +19,9 @@ int only_guest(char name[PLACE_NAME], struct error *err);
 /* Connects to `guest`, or to the only one when it is NULL. *code is the exit code when it fails (and was told). */
 struct client *open_guest(const char *guest, int *code);
 
+/* Says `command`, quit or detach, and waits until the guest's anynic is gone. Returns the exit code; failures were told. */
+int end_guest(struct client *c, const char *command, uint64_t seconds);
+
 bool guest_is_live(const char *name);
 
 /* Members of a QMP object: "" or NULL when they are not there. */

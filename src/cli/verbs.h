@@ -2,7 +2,9 @@
 #ifndef ANYNIC_CLI_VERBS_H
 #define ANYNIC_CLI_VERBS_H
 
+int verb_attach(int argc, char **argv);
 int verb_backends(int argc, char **argv);
+int verb_detach(int argc, char **argv);
 int verb_link(int argc, char **argv);
 int verb_models(int argc, char **argv);
 int verb_monitor(int argc, char **argv);

@@ -1,6 +1,5 @@
 #include "control/card_watch.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "qemu/place.h"
@@ -19,32 +18,46 @@ bool card_watch_needed(const struct port_spec *ports, unsigned count)
 	return false;
 }
 
-static void watch_card(struct card_watch *w, const struct nic_spec *nic)
-{
-	const struct qemu_card *card = qemu_card_find(nic->model);
-	int i = card ? nic_status_add(&w->status, nic->id, nic->id, card->device, nic->role)
-		     : -ENOTSUP;
-
-	if (i < 0)
-		log_warning("%s: the driver of QEMU's %s cannot be watched: %s", nic->id,
-			    nic->model, strerror(-i));
-	else
-		w->status.nic[i].packed = nic->packed;
-}
-
 void card_watch_init(struct card_watch *w, struct control *control,
 		     const struct qemu_signals *signals)
 {
 	*w = (struct card_watch){ .control = control,
 				  .timer = { .kind = KIND_CARD_TIMER, .owner = w } };
 	nic_status_init(&w->status, signals);
-	for (unsigned i = 0; i < control->ports; i++) {
-		const struct port_spec *p = &control->port[i].spec;
+}
 
-		for (unsigned n = 0; n < p->nics; n++)
-			if (is_watched(&p->nic[n]))
-				watch_card(w, &p->nic[n]);
+void card_watch_add(struct card_watch *w, const struct nic_spec *nic, const char *owner,
+		    const char *device, bool no_ring)
+{
+	int i = nic_status_add(&w->status, nic->id, owner, device, nic->role);
+
+	if (i < 0) {
+		log_warning("%s: the driver of QEMU's %s cannot be watched: %s", nic->id, device,
+			    strerror(-i));
+		return;
 	}
+	w->status.nic[i].packed = nic->packed;
+	w->status.nic[i].no_ring = no_ring;
+}
+
+void card_watch_add_ports(struct card_watch *w)
+{
+	for (unsigned i = 0; i < w->control->ports; i++) {
+		const struct port_spec *p = &w->control->port[i].spec;
+
+		for (unsigned n = 0; n < p->nics; n++) {
+			const struct nic_spec *nic = &p->nic[n];
+			const struct qemu_card *card = qemu_card_find(nic->model);
+
+			if (is_watched(nic) && card)
+				card_watch_add(w, nic, nic->id, card->device, false);
+		}
+	}
+}
+
+void card_watch_take_over(struct card_watch *w)
+{
+	w->take_over = true;
 }
 
 /* What was seen goes to control, one card after the other: what it makes of the first is told before the second comes. */
@@ -57,6 +70,10 @@ static void pass_on(struct card_watch *w, bool all)
 	       nic_status_next(&w->status, &report, &attached)) {
 		control_nic_attached(w->control, report.nic, attached, "");
 		control_nic_report(w->control, &report);
+	}
+	if (w->take_over && nic_status_all_told(&w->status)) {
+		w->take_over = false;
+		control_take_over(w->control);
 	}
 	uint64_t deadline = nic_status_deadline(&w->status);
 	if (deadline == NIC_STATUS_OFF)

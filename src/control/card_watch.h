@@ -11,11 +11,22 @@ struct card_watch {
 	struct control *control; /* borrowed */
 	struct loop_timer timer; /* KIND_CARD_TIMER */
 	struct nic_status status;
+	bool take_over; /* once all cards have been seen */
 };
 
-/* Finds QEMU's own cards among control's ports. A vhost-user card is not one: its backend, ours, sees what the driver does. */
+/* No card is watched yet. */
 void card_watch_init(struct card_watch *w, struct control *control,
 		     const struct qemu_signals *signals);
+
+/* QEMU's own cards among control's ports. A vhost-user card is not one: its backend, ours, sees what the driver does. */
+void card_watch_add_ports(struct card_watch *w);
+
+/* A card of a QEMU that someone else started; `no_ring` as in nic_status.h. */
+void card_watch_add(struct card_watch *w, const struct nic_spec *nic, const char *owner,
+		    const char *device, bool no_ring);
+
+/* With the first look, whose drivers are no news to the guest, control takes over the links. */
+void card_watch_take_over(struct card_watch *w);
 
 /* True when there are such cards, or could be. */
 bool card_watch_needed(const struct port_spec *ports, unsigned count);

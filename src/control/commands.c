@@ -400,6 +400,18 @@ static void quit(struct commands *c, const struct qmp_request *r)
 	reply(c, r, json_object_new_object());
 }
 
+static void detach(struct commands *c, const struct qmp_request *r)
+{
+	if (c->control->attached)
+		quit(c, r);
+	else
+		qmp_reply_error(
+			c->server, r->client, QMP_GENERIC_ERROR,
+			"anynic serves the cards of this guest, so that it cannot leave it: "
+			"only a guest of `anynic attach` can be detached; `anynic stop` ends "
+			"this one");
+}
+
 static void set_link(struct commands *c, const struct qmp_request *r)
 {
 	struct error err = { 0 };
@@ -445,6 +457,7 @@ static const struct command table[] = {
 	{ "query-commands", query_commands, { { 0 } } },
 	{ "query-events", query_events, { { 0 } } },
 	{ "quit", quit, { { 0 } } },
+	{ "detach", detach, { { 0 } } },
 	{ "query-guest-driver-status",
 	  query_guest_driver_status,
 	  { { "nic", json_type_string, false } } },

@@ -349,6 +349,20 @@ void control_set_running(struct control *c, bool running)
 		control_port_guest_running(&c->port[i], running);
 }
 
+void control_take_over(struct control *c)
+{
+	for (unsigned i = 0; i < c->ports; i++) {
+		struct control_port *p = &c->port[i];
+
+		if (p->spec.policy != POLICY_SWITCH)
+			continue;
+		/* a driver that was ready before we came has waited long enough */
+		if (p->policy.waiting)
+			control_port_timer(p, KIND_LEGACY_TIMER);
+		control_port_tell_qemu(p);
+	}
+}
+
 bool control_waits_for_qemu(const struct control *c)
 {
 	for (unsigned i = 0; c->monitor && i < c->ports; i++)
@@ -372,7 +386,7 @@ void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_
 {
 	c->monitor = monitor;
 	tell_reset(c);
-	for (unsigned i = 0; monitor && i < c->ports; i++)
+	for (unsigned i = 0; monitor && !c->attached && i < c->ports; i++)
 		control_port_tell_qemu(&c->port[i]);
 	c->continuing = monitor && go_on;
 	if (c->continuing)

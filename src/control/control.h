@@ -119,6 +119,7 @@ struct control {
 	struct loop *loop;	    /* borrowed */
 	struct datapath *datapath;  /* borrowed; NULL = none yet */
 	struct qmp_client *monitor; /* QEMU's, borrowed; NULL = none */
+	bool attached;		    /* someone else started the guest */
 	bool continuing;	    /* we continue the guest that we started stopped: no news */
 	struct control_port *port;
 	unsigned ports;
@@ -129,7 +130,7 @@ struct control {
 	uint64_t reset_ns; /* of the last RESET event; 0 = none */
 	json_object *reset_data; /* of a RESET that waits for the links that it brought down */
 	bool reset_waits;
-	bool touched;	   /* a driver showed up since then */
+	bool touched;	     /* a driver showed up since then */
 	json_object **queue; /* events, oldest first */
 	unsigned queue_at, queue_count, queue_room;
 };
@@ -163,6 +164,9 @@ void control_qemu_event(struct control *c, const char *name, json_object *data);
 /* QEMU's monitor is there (borrowed), or gone (NULL). Its cards get their links; then, if `go_on`, a guest that we had QEMU start
  * stopped goes on. */
 void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_on);
+
+/* Of a guest that someone else started, whose drivers are known now: pairs get their links, single cards keep what they have. */
+void control_take_over(struct control *c);
 
 /* Links were asked of QEMU, which has not answered yet. */
 bool control_waits_for_qemu(const struct control *c);

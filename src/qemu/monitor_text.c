@@ -152,19 +152,33 @@ unsigned xp_parse(const char *text, uint64_t address, uint64_t *values, unsigned
 
 /* --- info network ------------------------------------------------------------------------------------------------ */
 
+/* "NAME: INFO" */
+static bool split(struct text_span text, struct text_span *name, struct text_span *info)
+{
+	const char *colon = find(text, ": ");
+
+	if (!colon || colon == text.at)
+		return false;
+	*name = span(text.at, colon);
+	*info = span(colon + 2, text.at + text.length);
+	return true;
+}
+
 bool network_next(const char **at, struct network_line *out)
 {
 	struct text_span line;
 
 	while (next_line(at, &line)) {
 		*out = (struct network_line){ 0 };
+		out->hub = span_begins(line, "hub ") && !find(line, ":");
+		if (out->hub)
+			return true;
 		line = skip_spaces(line);
 		out->peer = take_text(&line, "\\ ");
-		const char *colon = find(line, ": ");
-		if (!colon || colon == line.at)
+		if (!split(line, &out->name, &out->info))
 			continue;
-		out->name = span(line.at, colon);
-		out->info = span(colon + 2, line.at + line.length);
+		if (out->peer && !span_begins(out->info, "index="))
+			out->port = split(out->info, &out->name, &out->info);
 		return true;
 	}
 	return false;

@@ -32,12 +32,17 @@ bool mtree_next(const char **at, struct mtree_region *region);
 /* Values that `xp` or `x` printed for `address`, at most `room`. Returns how many: 0 when the address cannot be read. */
 unsigned xp_parse(const char *text, uint64_t address, uint64_t *values, unsigned room);
 
-/* One line of `info network`. A NIC stands at the line's beginning, what it is connected to follows with a backslash:
+/* One line of `info network`. A NIC stands at the line's beginning, what it is connected to follows with a backslash; a hub is
+ * followed by its ports, and behind each stands who is in it:
  *     net0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56
  *      \ hostnet0: index=0,type=tap,ifname=vnet0,script=no,downscript=no
+ *     hub 0
+ *      \ hub0port1: rtl8139.0: index=0,type=nic,model=rtl8139,macaddr=52:54:00:12:34:57
  */
 struct network_line {
-	bool peer; /* of the line before it */
+	bool hub;  /* the beginning of one: nothing else is set */
+	bool peer; /* of the line before it, or a hub's port */
+	bool port; /* name and info are those of who is in a hub's port */
 	struct text_span name;
 	struct text_span info; /* behind the colon */
 };

@@ -579,3 +579,11 @@ bool nic_status_next(struct nic_status *w, struct nic_report *report, bool *atta
 	next->pending = next->bus_reset = false;
 	return true;
 }
+
+bool nic_status_all_told(const struct nic_status *w)
+{
+	for (unsigned i = 0; i < w->nics; i++)
+		if (!w->nic[i].told || w->nic[i].pending)
+			return false;
+	return true;
+}

@@ -94,4 +94,7 @@ void nic_status_event(struct nic_status *w, const char *name, json_object *data,
  * performant card's after the other's. `attached` changes with whether QEMU has the card. False = nothing. */
 bool nic_status_next(struct nic_status *w, struct nic_report *report, bool *attached);
 
+/* Every card was looked at, and what was seen of it told. */
+bool nic_status_all_told(const struct nic_status *w);
+
 #endif

@@ -28,6 +28,17 @@ const struct qemu_card *qemu_card_find(const char *model)
 	return NULL;
 }
 
+const char *qemu_model_of(const char *device)
+{
+	/* with and without the interface of before virtio 1.0 */
+	if (strncmp(device, "virtio-net-pci-", 15) == 0)
+		return "virtio-net";
+	for (unsigned i = 0; i < ARRAY_SIZE(cards); i++)
+		if (strcmp(cards[i].device, device) == 0)
+			return cards[i].model;
+	return NULL;
+}
+
 static bool at_least(const struct qemu_program *program, unsigned major, unsigned minor)
 {
 	return !program || program->major > major ||

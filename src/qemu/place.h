@@ -15,6 +15,9 @@ struct qemu_card {
 
 const struct qemu_card *qemu_card_find(const char *model); /* NULL: QEMU has no such card */
 
+/* The model that a device of QEMU's is, also its variants; NULL: none of ours. */
+const char *qemu_model_of(const char *device);
+
 #define PLACE_WHY 120
 
 /* Decides place and netdev of all cards of a port. `program` NULL = not known: whatever it takes is there. `why` says in one line why

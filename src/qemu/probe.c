@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "qemu/monitor_text.h"
-#include "qemu/qmp_client.h"
+#include "qemu/qmp_call.h"
 
 #define PROBE_NS (15 * NS_PER_S) /* a cold start on a busy machine takes a few */
 #define CARD_ID	 "anynic-probe"
@@ -104,31 +103,8 @@ static void end_trial(struct trial *t)
 	t->pid = 0;
 }
 
-/* The next item of the kind, or of the id. 0, -ETIMEDOUT, -EPIPE when QEMU is gone. */
-static int wait_for(struct trial *t, enum qmp_item_kind kind, uint64_t id, struct qmp_item *item)
-{
-	for (;;) {
-		while (qmp_client_next(t->client, item)) {
-			if (item->kind == QMP_ITEM_CLOSED)
-				return -EPIPE;
-			if (kind == QMP_ITEM_READY ? item->kind == kind
-						   : (item->kind == QMP_ITEM_REPLY ||
-						      item->kind == QMP_ITEM_ERROR) &&
-							     item->id == id)
-				return 0;
-		}
-		uint64_t now = monotonic_ns();
-		struct pollfd p = { .fd = qmp_client_fd(t->client), .events = POLLIN };
-		if (now >= t->end_ns)
-			return -ETIMEDOUT;
-		poll(&p, 1, (int)((t->end_ns - now) / NS_PER_MS) + 1);
-		qmp_client_read(t->client);
-	}
-}
-
 static int begin_trial(struct trial *t, const char *program, const char *machine, struct error *err)
 {
-	struct qmp_item item;
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -142,7 +118,7 @@ static int begin_trial(struct trial *t, const char *program, const char *machine
 	if (rc == 0 && !t->client)
 		rc = -ENOMEM;
 	if (rc == 0)
-		rc = wait_for(t, QMP_ITEM_READY, 0, &item);
+		rc = qmp_call_ready(t->client, t->end_ns, NULL);
 	if (rc == 0)
 		return 0;
 	end_trial(t);
@@ -152,34 +128,9 @@ static int begin_trial(struct trial *t, const char *program, const char *machine
 
 /* --- what is tried ----------------------------------------------------------------------------------------------- */
 
-static json_object *text_argument(const char *key, const char *value)
-{
-	json_object *o = json_object_new_object();
-
-	json_object_object_add(o, key, json_object_new_string(value));
-	return o;
-}
-
-/* Sends one command. The reply's data, borrowed until the next one; NULL = refused, or *rc. */
-static json_object *ask(struct trial *t, const char *command, json_object *arguments, int *rc)
-{
-	struct qmp_item item;
-	uint64_t id = qmp_client_send(t->client, command, arguments);
-
-	*rc = id ? wait_for(t, QMP_ITEM_REPLY, id, &item) : -EPIPE;
-	return *rc == 0 && item.kind == QMP_ITEM_REPLY ? item.data : NULL;
-}
-
-static const char *ask_human(struct trial *t, const char *line, int *rc)
-{
-	json_object *o = ask(t, "human-monitor-command", text_argument("command-line", line), rc);
-
-	return json_object_is_type(o, json_type_string) ? json_object_get_string(o) : "";
-}
-
 static bool try_tree(struct trial *t, int *rc)
 {
-	const char *text = ask_human(t, "info mtree -o", rc);
+	const char *text = qmp_call_human(t->client, "info mtree -o", t->end_ns, rc);
 	struct mtree_region r;
 
 	while (mtree_next(&text, &r))
@@ -194,7 +145,7 @@ static bool try_memory(struct trial *t, int *rc)
 	uint64_t value;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(lines); i++) {
-		const char *text = ask_human(t, lines[i], rc);
+		const char *text = qmp_call_human(t->client, lines[i], t->end_ns, rc);
 		/* what lies at 0 is the machine's business: nothing, on some */
 		if (*rc < 0 ||
 		    (!xp_parse(text, 0, &value, 1) && !strstr(text, "Cannot access memory")))
@@ -205,10 +156,11 @@ static bool try_memory(struct trial *t, int *rc)
 
 static bool try_ring(struct trial *t, int *rc)
 {
-	json_object *arguments = text_argument("path", CARD_QOM), *ring, *avail;
+	json_object *arguments = qmp_text_argument("path", CARD_QOM), *ring, *avail;
 
 	json_object_object_add(arguments, "queue", json_object_new_int(0));
-	json_object *o = ask(t, "x-query-virtio-queue-status", arguments, rc);
+	json_object *o =
+		qmp_call(t->client, "x-query-virtio-queue-status", arguments, t->end_ns, rc);
 	return json_object_object_get_ex(o, "vring-desc", &ring) &&
 	       json_object_is_type(ring, json_type_int) &&
 	       json_object_object_get_ex(o, "vring-avail", &avail) &&
@@ -217,7 +169,8 @@ static bool try_ring(struct trial *t, int *rc)
 
 static bool try_filter(struct trial *t, int *rc)
 {
-	json_object *o = ask(t, "query-rx-filter", text_argument("name", CARD_ID), rc);
+	json_object *o = qmp_call(t->client, "query-rx-filter", qmp_text_argument("name", CARD_ID),
+				  t->end_ns, rc);
 
 	return json_object_is_type(o, json_type_array) && json_object_array_length(o) == 1;
 }

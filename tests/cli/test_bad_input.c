@@ -384,6 +384,32 @@ static void a_virtio_card_behind_a_root_port_is_modern_only(void **state)
 	}
 }
 
+static void attach_says_what_is_wrong_with_a_monitor(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *line;
+		int code;
+		const char *says;
+	} rows[] = {
+		{ "attach", 2, "tell --qmp" },
+		{ "attach --qmp", 2, "" },
+		{ "attach --qmp /x word", 2, "no words are expected" },
+		{ "attach --qmp /x --name a/b", 2, "--name a/b is not legal" },
+		{ "attach --qmp /nonexistent/x", 3, "socket of QEMU's -qmp option" },
+		{ "attach --qmp /etc/passwd", 1, "nobody answers there; start QEMU with -qmp" },
+		{ "detach nobody", 3, "nobody" },
+		{ "detach a b", 2, "at most one NAME" },
+	};
+	char out[4096], err[4096];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		int code = run(rows[i].line, out, err, sizeof(out));
+		if (code != rows[i].code || !strstr(err, rows[i].says))
+			fail_msg("anynic %s: %d, %s", rows[i].line, code, err);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +419,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_qemu_line_that_cannot_work_says_what_to_add),
 		cmocka_unit_test(a_qemu_that_cannot_be_used_is_told_apart),
 		cmocka_unit_test(run_refuses_before_anything_is_opened),
+		cmocka_unit_test(attach_says_what_is_wrong_with_a_monitor),
 		cmocka_unit_test(a_guest_gets_its_cards_recommended),
 		cmocka_unit_test(a_virtio_card_behind_a_root_port_is_modern_only),
 		cmocka_unit_test(a_good_plan_is_one_document_and_opens_nothing),
