@@ -15,8 +15,9 @@
 #include "host/child.h"
 #include "host/stream.h"
 
-#define ARGUMENTS (10 + 2 * HOSTFWD_MAX)
-#define MTU	  1500 /* what every card of a port can have; passt's own 65520 is for virtio alone */
+#define ARGUMENTS   (10 + 2 * HOSTFWD_MAX)
+#define SOCKET_ROOM (4 * 1024 * 1024)
+#define MTU	    1500 /* what every card of a port can have; passt's own 65520 is for virtio alone */
 
 /* --- finding and starting it ------------------------------------------------------------------------------------- */
 
@@ -172,6 +173,17 @@ int host_passt_ready(struct opened_backend *o, struct error *err)
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
 
+/* What does not fit is dropped by passt, and sent again a round later. It gives a socket that it accepts all room there is, one that
+ * it gets as a descriptor none.
+ */
+static void widen(int sock)
+{
+	int room = SOCKET_ROOM;
+
+	if (setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+		(void)setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+}
+
 static int start(const struct backend_request *request, const char *path,
 		 struct opened_backend *out, struct error *err)
 {
@@ -182,6 +194,8 @@ static int start(const struct backend_request *request, const char *path,
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_set(err, -errno, "backend passt: no socketpair: %s", strerror(errno));
 	out->fds[out->nfds++] = pair[0];
+	widen(pair[0]);
+	widen(pair[1]);
 	out->log = child_log();
 	int rc = child_start(out, path, line.argv, pair[1], err);
 	close(pair[1]);

@@ -114,7 +114,7 @@ static int tcp_connect(char **argv)
 }
 
 /* HOST PORT: reads to the end. */
-static int tcp_get(char **argv)
+static int get(char **argv, uint64_t most)
 {
 	static uint8_t data[256 * 1024];
 	uint64_t bytes = 0;
@@ -125,14 +125,25 @@ static int tcp_get(char **argv)
 
 	if (fd < 0)
 		return fail("connect");
-	while ((n = recv(fd, data, sizeof(data), 0)) > 0) {
+	for (n = 1; bytes < most && n > 0; bytes += (uint64_t)n) {
+		n = recv(fd, data, sizeof(data), 0);
+		if (n < 0)
+			return fail("recv");
 		crc = crc_add(crc, data, (size_t)n);
-		bytes += (uint64_t)n;
 	}
-	if (n < 0)
-		return fail("recv");
 	printf("bytes=%llu crc=%08x seconds=%.3f\n", (unsigned long long)bytes, crc, now() - start);
 	return 0;
+}
+
+static int tcp_get(char **argv)
+{
+	return get(argv, UINT64_MAX);
+}
+
+/* HOST PORT BYTES: the same, where the end may get lost on the way. */
+static int tcp_fetch(char **argv)
+{
+	return get(argv, strtoull(argv[2], NULL, 0));
 }
 
 /* HOST PORT BYTES: sends BYTES, then reads the sum that the other side saw. */
@@ -291,12 +302,12 @@ static int multicast_send(char **argv)
 	return 0;
 }
 
-/* PORT: accepts one connection, reads it to the end and answers with its sum. For ports that are forwarded to the guest. */
-static int tcp_serve(char **argv)
+/* Accepts one connection, reads `size` bytes or to the end, and answers with their sum. */
+static int serve_once(const char *port, uint64_t size)
 {
 	static uint8_t data[256 * 1024];
 	struct sockaddr_in6 here = { .sin6_family = AF_INET6,
-				     .sin6_port = htons((uint16_t)atoi(argv[0])) };
+				     .sin6_port = htons((uint16_t)atoi(port)) };
 	int listener = socket(AF_INET6, SOCK_STREAM, 0), one = 1, fd;
 	uint32_t crc = 0;
 	char text[16];
@@ -308,13 +319,30 @@ static int tcp_serve(char **argv)
 	fd = accept(listener, NULL, NULL);
 	if (fd < 0)
 		return fail("accept");
-	while ((n = recv(fd, data, sizeof(data), 0)) > 0)
-		crc = crc_add(crc, data, (size_t)n);
+	for (n = 1; size > 0 && n > 0; size -= (uint64_t)n) {
+		n = recv(fd, data, size < sizeof(data) ? (size_t)size : sizeof(data), 0);
+		if (n > 0)
+			crc = crc_add(crc, data, (size_t)n);
+		else
+			break;
+	}
 	snprintf(text, sizeof(text), "%08x", crc);
 	if (n < 0 || send(fd, text, 8, MSG_NOSIGNAL) != 8)
 		return fail("answer");
 	printf("crc=%s\n", text);
 	return 0;
+}
+
+/* PORT: to the end. For ports that are forwarded to the guest. */
+static int tcp_serve(char **argv)
+{
+	return serve_once(argv[0], UINT64_MAX);
+}
+
+/* PORT BYTES: the same, where the end may get lost on the way. */
+static int tcp_take(char **argv)
+{
+	return serve_once(argv[0], strtoull(argv[1], NULL, 0));
 }
 
 static const struct {
@@ -323,9 +351,11 @@ static const struct {
 	int (*run)(char **argv);
 } commands[] = {
 	{ "tcp-get", 2, tcp_get },
+	{ "tcp-fetch", 3, tcp_fetch },
 	{ "tcp-put", 3, tcp_put },
 	{ "tcp-rtt", 3, tcp_rtt },
 	{ "tcp-serve", 1, tcp_serve },
+	{ "tcp-take", 2, tcp_take },
 	{ "udp-echo", 4, udp_echo },
 	{ "multicast-receive", 5, multicast_receive },
 	{ "multicast-send", 4, multicast_send },
