@@ -204,14 +204,20 @@ static int find_bridge(struct ovsdb *db, const char *name, char uuid[OVS_UUID], 
 	return found;
 }
 
+int ovs_talk_has_bridge(struct ovsdb *db, const char *name, struct error *err)
+{
+	char uuid[OVS_UUID];
+
+	return find_bridge(db, name, uuid, err);
+}
+
 int ovs_has_bridge(const char *name, struct error *err)
 {
 	struct error local = { 0 };
-	char uuid[OVS_UUID];
 	struct ovsdb *db = ovsdb_open(err ? err : &local);
 
 	err = err ? err : &local;
-	int rc = db ? find_bridge(db, name, uuid, err) : err->code;
+	int rc = db ? ovs_talk_has_bridge(db, name, err) : err->code;
 	ovsdb_close(db);
 	return rc;
 }
@@ -261,16 +267,22 @@ static int remove_ours(struct ovsdb *db, const char *ifname, const char *iface_i
 	return rc > 0 ? take_out(db, uuid, err) : rc;
 }
 
+int ovs_talk_remove(struct ovsdb *db, const char *ifname, const char *guest, const char *port_id,
+		    struct error *err)
+{
+	char iface_id[OVS_UUID];
+	bool taken;
+
+	return remove_ours(db, ifname, ovs_uuid(iface_id, guest, port_id), &taken, err);
+}
+
 int ovs_port_remove(const char *ifname, const char *guest, const char *port_id, struct error *err)
 {
 	struct error local = { 0 };
-	char iface_id[OVS_UUID];
-	bool taken;
 	struct ovsdb *db = ovsdb_open(err ? err : &local);
 
 	err = err ? err : &local;
-	int rc = db ? remove_ours(db, ifname, ovs_uuid(iface_id, guest, port_id), &taken, err)
-		    : err->code;
+	int rc = db ? ovs_talk_remove(db, ifname, guest, port_id, err) : err->code;
 	ovsdb_close(db);
 	return rc;
 }
@@ -362,7 +374,7 @@ static int wait_taken(struct ovsdb *db, const struct ovs_port *port, struct erro
 	return rc;
 }
 
-static int add(struct ovsdb *db, const struct ovs_port *port, struct error *err)
+int ovs_talk_add(struct ovsdb *db, const struct ovs_port *port, struct error *err)
 {
 	char bridge[OVS_UUID], iface_id[OVS_UUID];
 	bool taken = false;
@@ -403,7 +415,7 @@ int ovs_port_add(const struct ovs_port *port, struct error *err)
 	struct ovsdb *db = ovsdb_open(err ? err : &local);
 
 	err = err ? err : &local;
-	int rc = db ? add(db, port, err) : err->code;
+	int rc = db ? ovs_talk_add(db, port, err) : err->code;
 	ovsdb_close(db);
 	return rc;
 }

@@ -31,6 +31,13 @@ int ovs_port_add(const struct ovs_port *port, struct error *err);
 /* Removes the port `ifname` of any bridge if it is ours: its iface-id is that of guest and port_id. 0 also when there is none. */
 int ovs_port_remove(const char *ifname, const char *guest, const char *port_id, struct error *err);
 
+/* The same on a conversation that is open; `err` is not NULL. */
+struct ovsdb;
+int ovs_talk_has_bridge(struct ovsdb *db, const char *name, struct error *err);
+int ovs_talk_add(struct ovsdb *db, const struct ovs_port *port, struct error *err);
+int ovs_talk_remove(struct ovsdb *db, const char *ifname, const char *guest, const char *port_id,
+		    struct error *err);
+
 /* Stable: a hash of the names, the same on every host. `port_id` NULL: of the guest itself (vm-id), else the iface-id. */
 const char *ovs_uuid(char uuid[OVS_UUID], const char *guest, const char *port_id);
 
