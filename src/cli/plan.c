@@ -11,10 +11,13 @@
 #include "cli/verbs.h"
 #include "control/place.h"
 #include "control/spec_json.h"
+#include "host/open.h"
 #include "host/vhost.h"
 #include "qemu/arguments.h"
 
 #define JSON_FLAGS (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)
+
+#define REASON_ROOM 500
 
 static void add_text(json_object *o, const char *key, const char *text)
 {
@@ -62,13 +65,25 @@ static void add_given(json_object *o, const char *key, const char *text)
 		add_text(o, key, text);
 }
 
+/* The words of query-ports: the driver, what backend=auto found, and what the backend cannot do. */
+static void reason_of(const struct backend_spec *b, const struct vhost_choice *driver,
+		      char to[REASON_ROOM])
+{
+	const char *remark = host_backend_remark(b);
+
+	(void)snprintf(to, REASON_ROOM, "%s%s%s%s%s", driver->why, b->chosen[0] ? "; " : "",
+		       b->chosen, remark[0] ? "; " : "", remark);
+}
+
 static json_object *backend_as_json(const struct backend_spec *b, const struct vhost_choice *driver)
 {
 	json_object *o = json_object_new_object();
+	char reason[REASON_ROOM];
 
+	reason_of(b, driver, reason);
 	add_text(o, "type", b->type);
 	add_text(o, "driver", name_of(backend_driver_names, BACKEND_DRIVER_COUNT, driver->driver));
-	add_text(o, "reason", driver->why);
+	add_text(o, "reason", reason);
 	add_given(o, "ifname", b->ifname);
 	add_given(o, "br", b->br);
 	add_given(o, "dev", b->dev);
@@ -94,7 +109,8 @@ static json_object *backend_as_json(const struct backend_spec *b, const struct v
 	return o;
 }
 
-static json_object *port_as_json(const struct port_spec *port, const struct vhost_choice *driver)
+static json_object *port_as_json(const struct port_spec *port, const char *place_why,
+				 const struct vhost_choice *driver)
 {
 	json_object *o = json_object_new_object(), *nics = json_object_new_array();
 	char mac[MAC_TEXT];
@@ -112,6 +128,7 @@ static json_object *port_as_json(const struct port_spec *port, const struct vhos
 		add_text(o, "hold", hold);
 	}
 	json_object_object_add(o, "backend", backend_as_json(&port->backend, driver));
+	add_given(o, "place-reason", place_why);
 	for (unsigned i = 0; i < port->nics; i++)
 		json_object_array_add(nics, nic_as_json(&port->nic[i]));
 	json_object_object_add(o, "nics", nics);
@@ -141,11 +158,12 @@ static void print_json(const struct guest *g, const struct qemu_arguments *a,
 	add_text(o, "name", g->name);
 	json_object_object_add(o, "qemu", g->has_program ? program_as_json(g) : NULL);
 	for (unsigned i = 0; i < g->ports; i++)
-		json_object_array_add(ports, port_as_json(&g->port[i], &driver[i]));
+		json_object_array_add(ports,
+				      port_as_json(&g->port[i], g->place_why[i], &driver[i]));
 	json_object_object_add(o, "ports", ports);
 	json_object_object_add(o, "netdevs", json_object_get(a->netdevs));
 	json_object_object_add(o, "devices", json_object_get(a->devices));
-	json_object_object_add(o, "chardevs", json_object_new_array());
+	json_object_object_add(o, "chardevs", json_object_get(a->chardevs));
 	json_object_object_add(o, "actions", json_object_get(a->actions));
 	for (int i = 0; i < a->argc; i++)
 		json_object_array_add(command, json_object_new_string(a->argv[i]));
@@ -177,20 +195,20 @@ static void print_word(const char *word)
 static void print_port(const struct port_spec *port, const char *place_why,
 		       const struct vhost_choice *driver)
 {
-	char mac[MAC_TEXT];
+	char mac[MAC_TEXT], backend[BACKEND_TEXT], reason[REASON_ROOM];
 
+	reason_of(&port->backend, driver, reason);
+	backend_text(&port->backend, backend);
 	printf("port %s: %s, mac %s, backend %s", port->id,
 	       name_of(policy_names, POLICY_KIND_COUNT, port->policy), mac_format(port->mac, mac),
-	       port->backend.type);
+	       backend);
 	if (port->policy == POLICY_SWITCH)
 		printf(", legacy after %u ms", port->legacy_delay_ms);
 	putchar('\n');
-	if (port->backend.chosen[0])
-		printf("  backend: %s\n", port->backend.chosen);
 	for (unsigned i = 0; i < port->nics; i++) {
 		const struct nic_spec *nic = &port->nic[i];
 
-		printf("  %-20s %-11s %-11s %s, %s\n", nic->id, nic->model,
+		printf("  %-20s %-13s %-11s %s, %s\n", nic->id, nic->model,
 		       name_of(role_names, NIC_ROLE_COUNT, nic->role),
 		       name_of(place_names, NIC_PLACE_COUNT, nic->place),
 		       nic->place == PLACE_QEMU
@@ -200,7 +218,7 @@ static void print_port(const struct port_spec *port, const char *place_why,
 	if (place_why[0])
 		printf("  %s\n", place_why);
 	printf("  driver %s: %s\n",
-	       name_of(backend_driver_names, BACKEND_DRIVER_COUNT, driver->driver), driver->why);
+	       name_of(backend_driver_names, BACKEND_DRIVER_COUNT, driver->driver), reason);
 }
 
 static void print_actions(const struct qemu_arguments *a)
@@ -219,8 +237,8 @@ static void print_text(const struct guest *g, const struct qemu_arguments *a,
 {
 	printf("guest %s", g->name);
 	if (g->has_program)
-		printf(", QEMU %u.%u.%u %s", g->program.major, g->program.minor, g->program.micro,
-		       g->program.path);
+		printf(", QEMU %u.%u.%u%s%s", g->program.major, g->program.minor, g->program.micro,
+		       g->program.path[0] ? " " : "", g->program.path);
 	putchar('\n');
 	for (unsigned i = 0; i < g->ports; i++)
 		print_port(&g->port[i], g->place_why[i], &driver[i]);
@@ -356,6 +374,16 @@ static unsigned planned_fds(const struct guest *g, const struct vhost_choice *dr
 	return count;
 }
 
+static int plan_driver(const struct port_spec *port, unsigned assume, struct vhost_choice *driver,
+		       struct error *err)
+{
+	int rc = host_vhost_plan(port, assume & BIT(ASSUME_VHOST), driver, err);
+
+	if (rc < 0)
+		error_prefix(err, "port %s", port->id);
+	return rc;
+}
+
 int verb_plan(int argc, char **argv)
 {
 	static struct vhost_choice driver[PORTS_MAX];
@@ -380,7 +408,7 @@ int verb_plan(int argc, char **argv)
 		rc = qemu_line_parse(&guest.line, shortest, 1, &err);
 	}
 	for (unsigned i = 0; rc == 0 && i < guest.ports; i++)
-		rc = host_vhost_plan(&guest.port[i], assume & BIT(ASSUME_VHOST), &driver[i], &err);
+		rc = plan_driver(&guest.port[i], assume, &driver[i], &err);
 	place_nics_path(sockets, sizeof(sockets), guest.name);
 	struct qemu_setup setup = { .program = guest.has_program ? &guest.program : NULL,
 				    .socket_dir = sockets,

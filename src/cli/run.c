@@ -141,12 +141,12 @@ static void tell_start(const struct service *s, const struct guest *guest)
 {
 	for (unsigned i = 0; i < guest->ports; i++) {
 		const struct port_spec *p = &s->control.port[i].spec;
-		const char *ifname = p->backend.ifname;
-		char mac[MAC_TEXT];
-		fprintf(stderr, "anynic: guest %s: port %s: %s%s%s, backend %s%s%s, mac %s\n",
+		char mac[MAC_TEXT], backend[BACKEND_TEXT];
+
+		backend_text(&p->backend, backend);
+		fprintf(stderr, "anynic: guest %s: port %s: %s%s%s, backend %s, mac %s\n",
 			guest->name, p->id, p->nic[0].model, p->nics > 1 ? " + " : "",
-			p->nics > 1 ? p->nic[1].model : "", p->backend.type, ifname[0] ? " " : "",
-			ifname, mac_format(p->mac, mac));
+			p->nics > 1 ? p->nic[1].model : "", backend, mac_format(p->mac, mac));
 		if (guest->place_why[i][0])
 			fprintf(stderr, "anynic: guest %s: port %s: %s\n", guest->name, p->id,
 				guest->place_why[i]);

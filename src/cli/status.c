@@ -73,16 +73,19 @@ static void print_port(json_object *port, json_object *drivers, bool stats)
 	bool up = json_object_get_boolean(member_of(backend, "up"));
 
 	const char *on = text_of(backend, text_of(backend, "br")[0] ? "br" : "dev");
+	const char *mode = text_of(backend, "mode");
+	const char *name = text_of(backend, text_of(backend, "ifname")[0] ? "ifname" : "path");
 
-	printf("  %s  %s  state %s  active %s  backend %s%s%s%s%s %s%s%s%s  mac %s\n",
+	printf("  %s  %s  state %s  active %s  backend %s%s%s%s%s%s%s%s %s%s%s  mac %s\n",
 	       text_of(port, "port"), text_of(port, "policy"), text_of(port, "state"),
-	       or_dash(text_of(port, "active")), text_of(backend, "type"),
-	       text_of(backend, "ifname")[0] ? " " : "", text_of(backend, "ifname"),
-	       on[0] ? " on " : "", on, up ? "up" : "down", up ? "" : ": ",
-	       up ? "" : text_of(backend, "reason"),
-	       strcmp(text_of(backend, "driver"), "vhost") == 0 ? " (vhost)" : "",
+	       or_dash(text_of(port, "active")), text_of(backend, "type"), name[0] ? " " : "", name,
+	       on[0] ? " on " : "", on, mode[0] ? " (" : "", mode, mode[0] ? ")" : "",
+	       up ? "up" : "down", up ? "" : ": ", up ? "" : text_of(backend, "reason"),
 	       text_of(port, "mac"));
-	if (text_of(backend, "chosen")[0])
+	if (up) /* the reason names what backend=auto found, too */
+		printf("    driver %s: %s\n", text_of(backend, "driver"),
+		       text_of(backend, "reason"));
+	else if (text_of(backend, "chosen")[0])
 		printf("    backend: %s\n", text_of(backend, "chosen"));
 	printf("    %-18s %-11s %-11s %-7s %-12s %-8s %-4s  %s\n", "NIC", "ROLE", "MODEL", "PLACE",
 	       "DRIVER", "PHASE", "LINK", "EVIDENCE");

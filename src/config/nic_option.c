@@ -655,6 +655,9 @@ void ports_complete(struct port_spec *ports, unsigned count, const struct guest_
 		if (!port->mac_given)
 			mac_stable(who, port->id, port->mac);
 		complete_nics(port);
+		if (strcmp(port->backend.type, "direct") == 0 && !port->backend.nfds &&
+		    !port->backend.mode[0])
+			str_copy(port->backend.mode, sizeof(port->backend.mode), "vepa");
 		port->backend.server = strcmp(port->backend.mode, "server") == 0;
 	}
 }

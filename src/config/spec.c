@@ -1,5 +1,7 @@
 #include "config/spec.h"
 
+#include <stdio.h>
+
 const char *const policy_names[] = {
 	[POLICY_SINGLE] = "single", [POLICY_SWITCH] = "switch", [POLICY_TEAM] = "team"
 };
@@ -42,3 +44,13 @@ const char *const backend_driver_names[] = {
 	[DRIVER_DEFAULT] = "default", [DRIVER_VHOST] = "vhost", [DRIVER_QEMU] = "qemu"
 };
 NAMES_MATCH(backend_driver_names, BACKEND_DRIVER_COUNT);
+
+void backend_text(const struct backend_spec *b, char to[BACKEND_TEXT])
+{
+	const char *name = b->ifname[0] ? b->ifname : b->path;
+	const char *on = b->br[0] ? b->br : b->dev;
+
+	(void)snprintf(to, BACKEND_TEXT, "%s%s%s%s%s%s%s%s", b->type, name[0] ? " " : "", name,
+		       on[0] ? " on " : "", on, b->mode[0] ? " (" : "", b->mode,
+		       b->mode[0] ? ")" : "");
+}

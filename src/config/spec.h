@@ -108,6 +108,11 @@ struct port_spec {
 	struct backend_spec backend;
 };
 
+#define BACKEND_TEXT 512
+
+/* What a person reads: "bridge anynic0 on br0", "direct on eth0 (vepa)", "stream /run/s (server)". */
+void backend_text(const struct backend_spec *b, char to[BACKEND_TEXT]);
+
 /* All cards of a port are of one kind: the datapath has them, or nothing of the port. */
 static inline bool port_in_datapath(const struct port_spec *port)
 {

@@ -68,6 +68,8 @@ static void judge(struct host_watch *w, struct control_port *p, struct port_host
 	h->dirty = false;
 	if (!h->ifindex || look(w, p, h, &v) < 0)
 		return;
+	if (!v.own.index && p->control->over)
+		return; /* QEMU lets go of its taps, and ends */
 	if (link_state_rejoins(&v, h->below))
 		rejoin(w, p, h, &v);
 	h->down = !link_state_judge(&v, h->reason, sizeof(h->reason));

@@ -49,7 +49,11 @@ static int make_directory(const char *path, struct error *err)
 	if (lstat(path, &st) < 0)
 		return error_set(err, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
-		return error_set(err, -EPERM, "%s is not a directory of yours: remove it", path);
+		return error_set(
+			err, -EPERM,
+			"%s is not a directory of yours; next: set XDG_RUNTIME_DIR to one that "
+			"is, or remove it",
+			path);
 	if ((st.st_mode & 077) && chmod(path, 0700) < 0)
 		return error_set(err, -errno, "%s: cannot set its mode to 0700: %s", path,
 				 strerror(errno));

@@ -53,6 +53,14 @@ static int find_mode(const char *name, struct error *err)
 			 name);
 }
 
+const char *host_direct_remark(const char *mode)
+{
+	struct error err;
+	int at = find_mode(mode, &err);
+
+	return at < 0 ? "" : modes[at].remark;
+}
+
 /* --- is the device free? ----------------------------------------------------------------------------------------- */
 
 static bool is_on_device(const struct link *l, const void *context)

@@ -18,6 +18,11 @@
 #include "host/tap.h"
 #include "host/user.h"
 
+/* It says itself what it misses; mostly it is something to copy. */
+#define PASST_NEXT                                                                                 \
+	"; next: give this host an address and a default route (`ip route`), free the ports of "   \
+	"hostfwd=, or use backend=user"
+
 static int open_nothing(const struct backend_request *request, struct opened_backend *out,
 			struct error *err)
 {
@@ -164,7 +169,8 @@ static int not_ready(struct opened_backend *o, int rc, struct error *err)
 
 	if (rc == -EPIPE && o->pid) {
 		child_end(o, how, sizeof(how));
-		error_set(err, -ECHILD, "%s", how);
+		error_set(err, -ECHILD, "%s%s", how,
+			  strcmp(o->type, "passt") == 0 ? PASST_NEXT : "");
 		rc = -ECHILD;
 	}
 	opened_backend_close(o);
@@ -208,6 +214,13 @@ int host_backend_open(const struct backend_request *request, struct opened_backe
 	int rc = host_backend_start(request, out, err);
 
 	return rc == 0 && out->waiting ? wait_ready(out, err) : rc;
+}
+
+const char *host_backend_remark(const struct backend_spec *spec)
+{
+	bool known = strcmp(spec->type, "direct") == 0 && !spec->nfds; /* fd= may be anything */
+
+	return known ? host_direct_remark(spec->mode) : "";
 }
 
 bool host_backend_returns(const struct backend_spec *spec)

@@ -102,4 +102,7 @@ void opened_backend_close_fds(struct opened_backend *o);
 /* Also ends and reaps the process, and removes the socket's path. Accepts a closed one. */
 void opened_backend_close(struct opened_backend *o);
 
+/* What a person must know of a backend that works ("the host cannot reach the guest through it"), or "". Opens nothing. */
+const char *host_backend_remark(const struct backend_spec *spec);
+
 #endif

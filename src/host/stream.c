@@ -93,13 +93,17 @@ static int start_client(int sock, const struct sockaddr_un *at, const struct bac
 	case -ECONNREFUSED:
 		return nobody_listens(spec, rc, err);
 	case -EAGAIN:
-		return error_set(err, rc, "stream: the server on %s is busy with another client",
+		return error_set(err, rc,
+				 "stream: the server on %s is busy with another client; next: "
+				 "disconnect that one, or choose another path=",
 				 at->sun_path);
 	case -EPROTOTYPE:
 		return error_set(err, rc, "stream: %s is no stream socket", at->sun_path);
 	default:
-		return error_set(err, rc, "stream: cannot connect to %s: %s", at->sun_path,
-				 strerror(-rc));
+		return error_set(err, rc,
+				 "stream: cannot connect to %s: %s; next: choose a path= that you "
+				 "may use, or have its owner let you",
+				 at->sun_path, strerror(-rc));
 	}
 }
 

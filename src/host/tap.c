@@ -45,6 +45,12 @@ static int attach_error(const char *name, bool exists, int code, struct error *e
 					 "del dev %s "
 					 "mode tap; ip tuntap add dev %s mode tap user $USER",
 					 name, name, name);
+		if (strchr(name, '%')) /* a pattern of the kernel's: nobody named it */
+			return error_set(
+				err, code,
+				"making a tap needs root; next, as root: ip tuntap add dev tap0 "
+				"mode tap user $USER; ip link set tap0 up; then "
+				"backend=tap,ifname=tap0. Or use backend=user");
 		return error_set(
 			err, code,
 			"tap %s does not exist and making it needs root; next, as root: ip tuntap "

@@ -338,6 +338,7 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 	b.memory = machine->memory;
 	memcpy(b.chassis, line->chassis, sizeof(b.chassis));
 	a->netdevs = json_object_new_array();
+	a->chardevs = json_object_new_array();
 	a->devices = json_object_new_array();
 	a->actions = json_object_new_array();
 	for (int i = 0; i < line->argc; i++)
@@ -366,6 +367,7 @@ void qemu_arguments_finish(struct qemu_arguments *a)
 		free(a->argv[i]);
 	free(a->argv);
 	json_object_put(a->netdevs);
+	json_object_put(a->chardevs);
 	json_object_put(a->devices);
 	json_object_put(a->actions);
 	*a = (struct qemu_arguments){ 0 };

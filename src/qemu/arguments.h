@@ -45,9 +45,10 @@ bool qemu_socket_path(char *to, size_t size, const char *socket_dir, const char 
 struct qemu_arguments {
 	char **argv; /* ends with NULL; argv[0] = the user's program */
 	int argc;
-	int user_argc;	      /* argv[0..user_argc) are the user's words */
-	json_object *netdevs; /* array: the -netdev objects */
-	json_object *devices; /* array: the NICs' -device objects */
+	int user_argc;	       /* argv[0..user_argc) are the user's words */
+	json_object *netdevs;  /* array: the -netdev objects */
+	json_object *chardevs; /* array: the cards' -chardev options, as text */
+	json_object *devices;  /* array: the NICs' -device objects */
 	json_object *
 		actions; /* array of {"action": ..., "why": ..., ...}: everything else that is added */
 };

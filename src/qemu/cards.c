@@ -225,7 +225,7 @@ static const char *reconnect_option(const struct qemu_program *program)
 static int add_vhost_user(struct builder *b, const struct nic_spec *nic, json_object *netdev,
 			  struct error *err)
 {
-	char path[256], escaped[512], id[ID_MAX + 8];
+	char path[256], escaped[512], id[ID_MAX + 8], option[640];
 	int rc = socket_of(b, nic, path, err);
 
 	if (rc < 0)
@@ -236,9 +236,11 @@ static int add_vhost_user(struct builder *b, const struct nic_spec *nic, json_ob
 	json_object *action = builder_begin(b, "chardev", "the socket of the vhost-user backend");
 	json_object_object_add(action, "nic", json_object_new_string(nic->id));
 	builder_word(b, "-chardev");
-	builder_word(b, "socket,id=%s,path=%s,%s", id, escaped,
-		     reconnect_option(b->setup->program));
+	(void)snprintf(option, sizeof(option), "socket,id=%s,path=%s,%s", id, escaped,
+		       reconnect_option(b->setup->program));
+	builder_word(b, "%s", option);
 	builder_end(b);
+	json_object_array_add(b->out->chardevs, json_object_new_string(option));
 	json_object_object_add(netdev, "chardev", json_object_new_string(id));
 	if (nic->queues > 1)
 		json_object_object_add(netdev, "queues", json_object_new_int(nic->queues));

@@ -69,11 +69,21 @@ static int check_card(const struct nic_spec *nic, const struct qemu_program *pro
 	return 0;
 }
 
+static bool wants_vhost_user(const struct port_spec *port)
+{
+	for (unsigned i = 0; i < port->nics; i++)
+		if (port->nic[i].transport == TRANSPORT_VHOST_USER)
+			return true;
+	return false;
+}
+
 /* A bridge takes any number of taps, so each card of QEMU's gets its own. One tap, and one macvtap, is one card's. */
 static enum nic_netdev netdev_of(const struct port_spec *port)
 {
 	enum backend_taps taps = host_backend_taps(&port->backend);
 
+	if (wants_vhost_user(port))
+		return NETDEV_STREAM; /* the other card's frames meet those of ours in the datapath */
 	return taps == TAPS_ANY || (taps == TAPS_ONE && port->nics == 1) ? NETDEV_TAP
 									 : NETDEV_STREAM;
 }
@@ -92,6 +102,12 @@ static int place_in_qemu(struct port_spec *port, const struct qemu_program *prog
 				 program->minor);
 	for (unsigned i = 0; i < port->nics; i++) {
 		struct nic_spec *nic = &port->nic[i];
+
+		if (nic->transport == TRANSPORT_VHOST_USER) { /* needs no vfio-user-pci */
+			nic->place = PLACE_HOSTED;
+			nic->netdev = NETDEV_VHOST_USER;
+			continue;
+		}
 		int rc = check_card(nic, program, err);
 
 		if (rc < 0)
@@ -122,8 +138,10 @@ int qemu_place_port(struct port_spec *port, const struct qemu_program *program, 
 	if (lacks && wish == PLACE_HOSTED)
 		return qemu_require_vfio_user(program, err);
 	if (lacks) {
-		snprintf(why, PLACE_WHY, "place=qemu, since QEMU %u.%u has no vfio-user-pci",
-			 program->major, program->minor);
+		snprintf(why, PLACE_WHY, "place=qemu, since QEMU %u.%u has no vfio-user-pci%s",
+			 program->major, program->minor,
+			 wants_vhost_user(port) ? "; the card with transport=vhost-user needs none"
+						: "");
 		return place_in_qemu(port, program, err);
 	}
 	for (unsigned i = 0; i < port->nics; i++) {

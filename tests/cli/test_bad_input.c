@@ -218,7 +218,7 @@ static void what_a_later_version_brings_is_missing_not_wrong(void **state)
 		  "" },
 		{ "plan --nic igc,place=qemu " Q, 4, "igc: no QEMU has this card", "place=hosted" },
 		{ "plan --place qemu --nic rtl8139,rev=0x10 " Q, 2, "rev= cannot be had", "" },
-		{ "plan --nic auto,driver=vhost " Q, 4, "driver=vhost cannot be had",
+		{ "plan --nic auto,driver=vhost " Q, 4, "port net0: driver=vhost cannot be had",
 		  "the backend has none" },
 		{ "plan --assume vhost --nic auto,backend=tap,place=qemu,driver=vhost " Q, 4,
 		  "driver=vhost cannot be had", "backend=bridge gives each its own" },

@@ -60,9 +60,35 @@ static void every_port_finds_its_place(void **state)
 	}
 }
 
+/* What was asked for is not dropped because the other card has to go elsewhere. */
+static void a_card_with_vhost_user_stays_hosted_when_the_other_goes_to_qemu(void **state)
+{
+	static const char *const specs[] = { "auto,transport=vhost-user",
+					     "auto,transport=vhost-user,backend=bridge,br=b" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(specs); i++) {
+		struct port_spec port;
+		struct error err = { 0 };
+		char why[PLACE_WHY];
+
+		assert_int_equal(nic_option_parse(&port, specs[i], &test_known, &err), 0);
+		assert_int_equal(qemu_place_port(&port, &qemu_7_2, why, &err), 0);
+		assert_int_equal(port.nic[0].place, PLACE_QEMU);
+		assert_int_equal(port.nic[0].netdev, NETDEV_STREAM);
+		assert_int_equal(port.nic[1].place, PLACE_HOSTED);
+		assert_int_equal(port.nic[1].netdev, NETDEV_VHOST_USER);
+		assert_true(port_in_datapath(&port));
+		assert_non_null(strstr(why, "transport=vhost-user"));
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(every_port_finds_its_place) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_port_finds_its_place),
+		cmocka_unit_test(a_card_with_vhost_user_stays_hosted_when_the_other_goes_to_qemu),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,7 +94,8 @@ static int stream_init(struct backend *b, const struct backend_spec *spec, struc
 		return 0;
 	}
 	b->listen_fd = fd;
-	backend_set_down(b, "nobody is connected to %s yet", spec->path);
+	backend_set_down(b, "nobody is connected to %s yet; next: connect the other side to it",
+			 spec->path);
 	return 0;
 }
 
