@@ -346,7 +346,7 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 	if (rc == 0)
 		rc = tidy_start(&s->tidy, &s->place, err);
 	if (rc == 0)
-		rc = undo_open(&s->undo, s->place.undo, err);
+		undo_init(&s->undo, s->place.undo);
 	if (rc == 0)
 		rc = make_socket_folder(s, err);
 	if (rc == 0)

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "host/undo.h"
 
 #define LISTEN_BACKLOG 16
@@ -152,6 +154,27 @@ int place_listen(const char *path, struct error *err)
 
 /* --- claim and release ------------------------------------------------------------------------------------------ */
 
+/* Who has the lock: a process that it started may hold it a moment longer than it lives. */
+static void write_owner(int fd)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)length, 0) != length)
+		log_debug("the owner of a lock could not be noted: %s", strerror(errno));
+}
+
+static bool owner_lives(const char *lock)
+{
+	char text[16] = "";
+	int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	fd_close(&fd);
+	pid_t pid = n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
 /* Takes the lock file. It may vanish under us when its owner just ended, and for a moment it belongs to whoever tidies up after one that
  * was killed: then once more.
  */
@@ -177,6 +200,7 @@ static int lock_name(struct place *p, int most, struct error *err)
 		}
 		if (fstat(fd, &held) == 0 && stat(p->lock, &named) == 0 &&
 		    held.st_ino == named.st_ino) {
+			write_owner(fd);
 			p->lock_fd = fd;
 			return 0;
 		}
@@ -225,16 +249,16 @@ static void set_files(struct place *p, const char *dir, const char *name)
 	snprintf(p->nics, sizeof(p->nics), "%.400s/%s.nics", dir, p->name);
 }
 
-/* A journal whose owner is dead: nobody has the lock. */
+/* A journal whose owner is dead. What that had started may have the lock for a moment more. */
 static void sweep_one(const char *dir, const char *name)
 {
 	struct place dead = { .lock_fd = -1, .listen_fd = -1 };
 	char standard[PLACE_PATH + PLACE_NAME];
 
 	set_files(&dead, dir, name);
-	if (lock_name(&dead, 1, NULL) < 0)
-		return;
 	snprintf(standard, sizeof(standard), "%.400s/%s.qmp", dir, name);
+	if (lock_name(&dead, owner_lives(dead.lock) ? 1 : LOCK_TRIES, NULL) < 0)
+		return;
 	unlink(standard);
 	place_release(&dead);
 }

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "host/helper.h"
+#include "host/helper_protocol.h"
 #include "host/passt.h"
 
 /* Among the effective capabilities of this process. */
@@ -20,11 +22,20 @@ static bool has_capability(unsigned which)
 	return data[which / 32].effective & BIT(which % 32);
 }
 
+/* Whether it allows this user anything is its own to say. */
+static bool helper_listens(void)
+{
+	const char *told = getenv("ANYNIC_HELPER");
+
+	return access(told ? told : HELPER_SOCKET, W_OK) == 0;
+}
+
 static int need_admin(const char *what, struct error *err)
 {
-	if (has_capability(CAP_NET_ADMIN))
+	if (has_capability(CAP_NET_ADMIN) || helper_listens())
 		return 0;
-	return error_set(err, -ENOTSUP, "making %s needs root (CAP_NET_ADMIN)", what);
+	return error_set(err, -ENOTSUP, "making %s needs root (CAP_NET_ADMIN) or anynic-helper",
+			 what);
 }
 
 int host_has_tap(struct error *err)

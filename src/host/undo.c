@@ -235,12 +235,68 @@ int undo_step_run(const struct undo_step *step, struct error *err)
 
 /* --- the file ------------------------------------------------------------------------------------------------------ */
 
+/* The whole file with a NUL; NULL when there is nothing to read. */
+static char *read_file(int fd, size_t *length)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || st.st_size <= 0 || st.st_size > FILE_LONGEST)
+		return NULL;
+	char *text = malloc((size_t)st.st_size + 1);
+	ssize_t got = text ? pread(fd, text, (size_t)st.st_size, 0) : -1;
+	if (got < 0) {
+		free(text);
+		return NULL;
+	}
+	text[got] = '\0';
+	*length = (size_t)got;
+	return text;
+}
+
+/* What a killed writer did not finish goes, or the next line would be part of it. */
+static int drop_half_line(int fd)
+{
+	size_t length = 0;
+	char *text = read_file(fd, &length);
+	const char *newline = text ? memrchr(text, '\n', length) : NULL;
+	size_t whole = newline ? (size_t)(newline - text) + 1 : 0;
+
+	int rc = text && whole < length && ftruncate(fd, (off_t)whole) < 0 ? -errno : 0;
+	free(text);
+	return rc;
+}
+
+static int open_file(struct undo *u, struct error *err)
+{
+	u->fd = open(u->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int rc = u->fd < 0 ? -errno : drop_half_line(u->fd);
+	if (rc == 0)
+		return 0;
+	fd_close(&u->fd);
+	return error_set(err, rc, "cannot make %s: %s", u->path, strerror(-rc));
+}
+
+void undo_init(struct undo *u, const char *path)
+{
+	*u = (struct undo){ .fd = -1 };
+	str_copy(u->path, sizeof(u->path), path);
+}
+
+int undo_open(struct undo *u, const char *path, struct error *err)
+{
+	undo_init(u, path);
+	return open_file(u, err);
+}
+
 long undo_note(struct undo *u, const struct undo_step *step, struct error *err)
 {
 	char line[LINE_LONGEST];
 
-	if (!u || u->fd < 0)
+	if (!u)
 		return UNDO_NO_MARK;
+	int rc = u->fd < 0 ? open_file(u, err) : 0;
+	if (rc < 0)
+		return rc < UNDO_NO_MARK ? rc : -EACCES; /* -EPERM is the mark of no journal */
 	int len = format_line(line, sizeof(line), step);
 	if (len < 0)
 		return error_set(err, -EINVAL, "%s cannot be noted in %s", step->name, u->path);
@@ -263,24 +319,6 @@ void undo_strike(struct undo *u, long mark)
 		log_warning("cannot write %s: %s", u->path, strerror(errno));
 }
 
-/* The whole file with a NUL; NULL when there is nothing to read. */
-static char *read_file(int fd, size_t *length)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0 || st.st_size <= 0 || st.st_size > FILE_LONGEST)
-		return NULL;
-	char *text = malloc((size_t)st.st_size + 1);
-	ssize_t got = text ? pread(fd, text, (size_t)st.st_size, 0) : -1;
-	if (got < 0) {
-		free(text);
-		return NULL;
-	}
-	text[got] = '\0';
-	*length = (size_t)got;
-	return text;
-}
-
 /* Where the last line that is to do begins, of those before `end`; -1 = there is none. A line without its end was never finished, and
  * what it speaks of never made. */
 static long last_line(const char *text, size_t end)
@@ -297,31 +335,6 @@ static long last_line(const char *text, size_t end)
 		newline = before;
 	}
 	return -1;
-}
-
-/* What a killed writer did not finish goes, or the next line would be part of it. */
-static int drop_half_line(int fd)
-{
-	size_t length = 0;
-	char *text = read_file(fd, &length);
-	const char *newline = text ? memrchr(text, '\n', length) : NULL;
-	size_t whole = newline ? (size_t)(newline - text) + 1 : 0;
-
-	int rc = text && whole < length && ftruncate(fd, (off_t)whole) < 0 ? -errno : 0;
-	free(text);
-	return rc;
-}
-
-int undo_open(struct undo *u, const char *path, struct error *err)
-{
-	*u = (struct undo){ .fd = -1 };
-	str_copy(u->path, sizeof(u->path), path);
-	u->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int rc = u->fd < 0 ? -errno : drop_half_line(u->fd);
-	if (rc == 0)
-		return 0;
-	fd_close(&u->fd);
-	return error_set(err, rc, "cannot make %s: %s", path, strerror(-rc));
 }
 
 static bool run_line(const char *text, struct undo *u, long at)

@@ -36,11 +36,12 @@ struct undo_step {
 };
 
 struct undo {
-	int fd; /* -1 = closed */
+	int fd; /* -1 = no line was written */
 	char path[UNDO_PATH];
 };
 
-/* Appends to the file, which is made if needed (mode 0600). The caller holds the guest's lock. */
+/* The file is made with its first line (mode 0600), or appended to; undo_open makes it now. The caller holds the lock that goes with it. */
+void undo_init(struct undo *u, const char *path);
 int undo_open(struct undo *u, const char *path, struct error *err);
 void undo_close(
 	struct undo *u); /* removes the file when nothing is left to do; accepts a zeroed one */

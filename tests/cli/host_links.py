@@ -1,5 +1,6 @@
 """host_links.py SCENARIO: backends that are links of the host, on the real program in a network namespace: what `serve` makes, what it
 notices, what it tells, and what is left when it was killed. No guest is needed: a port's backend is there before its guest."""
+import contextlib
 import json
 import os
 import pathlib
@@ -42,6 +43,8 @@ def bridge(name="br0"):
 class Service:
     """`anynic serve` with one port, until stop() or kill()."""
 
+    running = []
+
     def __init__(self, lab, backend, name="one", nic="virtio-net"):
         self.lab, self.name = lab, name
         self.log = pathlib.Path(lab.folder) / f"{name}.log"
@@ -49,6 +52,7 @@ class Service:
                  "--socket", f"{lab.folder}/{name}.sock", "--qmp", f"{lab.folder}/{name}.control"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        Service.running.append(self.process)
         try:
             self.qmp = Qmp(f"{lab.folder}/{name}.control", 20)
         except OSError as error:
@@ -261,6 +265,52 @@ def killed_and_taken_over(lab):
     two.stop()
 
 
+def killed_at_any_time(lab):
+    """Control and tidy die together at some moment of a start, a device being taken: the next start finds out how far it came."""
+    wire()
+    own = field("wire0", "link/ether")
+    machine.ip("link", "set", "wire0", "down")
+    taken = 0
+    for i in range(40):
+        words = [machine.anynic(), "serve", "--name", "one", "--nic",
+                 f"virtio-net,backend=direct,dev=wire0,mode=passthrough,mac={MAC}", "--socket", f"{lab.folder}/one.sock"]
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            time.sleep(i * 0.0005)
+            for pid in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                with contextlib.suppress(OSError):
+                    if pathlib.Path(f"/proc/{pid}/comm").read_text().startswith("anynic"):
+                        os.kill(int(pid), signal.SIGKILL)
+            process.kill()
+        taken += field("wire0", "link/ether") == MAC
+        two = Service(lab, "backend=null", name="two")
+        if exists("anynic0") or field("wire0", "link/ether") != own or field("wire0", "state") != "DOWN":
+            raise RuntimeError(f"kill {i} left: {subprocess.check_output(['ip', '-d', 'link'], text=True)}")
+        two.stop()
+    lab.check(taken > 5, f"killed 40 times, {taken} times with the device taken: each time the next start gave it back")
+
+
+def as_an_ordinary_user(lab):
+    """What only root can make is refused with what to do instead."""
+    wire()
+    bridge()
+    folder = pathlib.Path(lab.folder)
+    folder.chmod(0o755)
+    run = folder / "user"
+    run.mkdir()
+    os.chown(run, 65534, 65534)
+    for backend, text in (("backend=bridge,br=br0", "anynic-helper"), ("backend=direct,dev=wire0", "anynic-helper"),
+                          ("backend=auto,dev=br0", "anynic-helper")):
+        done = subprocess.run([machine.anynic(), "serve", "--nic", f"virtio-net,{backend}", "--socket", f"{run}/x.sock"],
+                              capture_output=True, text=True, timeout=30, check=False, user=65534, group=65534, extra_groups=[],
+                              env={**os.environ, "XDG_RUNTIME_DIR": str(run), "ANYNIC_HELPER": ""})
+        lab.check(done.returncode == 1 and "next, as root: " in done.stderr and text in done.stderr,
+                  f"{backend}: exit {done.returncode}: {done.stderr.strip()}")
+        lab.equal([p.name for p in run.rglob("*") if p.is_file()], [], "nothing is left")
+    listed = subprocess.run([machine.anynic(), "backends"], capture_output=True, text=True, check=True, user=65534, group=65534,
+                            extra_groups=[], env={**os.environ, "ANYNIC_HELPER": ""}).stdout
+    lab.check("not here: making a macvtap needs root" in listed, "`anynic backends` says so before")
+
+
 def bad_words(lab):
     wire()
     bridge("br7")
@@ -348,13 +398,19 @@ def open_vswitch(lab):
 
 
 SCENARIOS = [bridge_port, bridge_changes, a_bridge_that_is_down, tap_changes, direct_port, passthrough, killed_and_taken_over,
-             bad_words, auto, open_vswitch]
+             killed_at_any_time, as_an_ordinary_user, bad_words, auto, open_vswitch]
 
 
 def scenario(lab, which):
     if os.geteuid() != 0:
         raise machine.Skip("bridges and macvtaps are made by root only")
-    {s.__name__: s for s in SCENARIOS}[which](lab)
+    try:
+        {s.__name__: s for s in SCENARIOS}[which](lab)
+    finally:
+        for process in Service.running:  # after a failure
+            if process.poll() is None:
+                process.terminate()
+                process.wait(20)
 
 
 if __name__ == "__main__":
