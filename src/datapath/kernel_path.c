@@ -100,6 +100,7 @@ static void enter(struct hosted_port *hp)
 	if (!pairs || pairs > b->fds || !port_is_empty(&hp->port) ||
 	    b->ops->lend(b, pairs, header) < 0)
 		return;
+	port_sync_offloads(&hp->port); /* the guest gets frames as the tap gives them */
 	virtio_kernel_take(nic, b->fd, pairs);
 	if (!virtio_kernel_has(nic))
 		tap_returns(hp);

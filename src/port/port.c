@@ -449,7 +449,9 @@ void port_sync_offloads(struct port *p)
 	if (!nic || !p->backend->ops->set_rx_offloads)
 		return;
 	/* large TCP segments are always welcome: to cut one up here is far cheaper than to read its pieces one by one */
-	uint32_t wanted = nic->rx_offloads | FRAME_CSUM | FRAME_TSO4 | FRAME_TSO6;
+	uint32_t more = FRAME_CSUM | FRAME_TSO4 | FRAME_TSO6;
+	/* but what does not come through here is not cut up here */
+	uint32_t wanted = nic->rx_offloads | (p->backend->lent ? 0 : more);
 	if (wanted == p->rx_offloads)
 		return;
 	p->rx_offloads = wanted;

@@ -1,4 +1,4 @@
-"""vhost_rings.py: our own virtio card (over vfio-user) with its rings in the kernel's vhost-net (form a): a nested guest's TCP, every byte
+"""vhost_rings.py card|switch|queues|legacy|user|direct: our own virtio card (over vfio-user) with its rings in the kernel's vhost-net (form a): a nested guest's TCP, every byte
 summed; the driver reloaded, the link down and up, the guest stopped and rebooted on the way; in a switch port the kernel has the rings
 only while the card is active. The same with driver=qemu, for comparison."""
 import subprocess
@@ -63,6 +63,43 @@ def one_card(lab):
     guest.stop()
 
 
+def queues(lab):
+    """Four pairs, then two of them: the others' part of the tap gets no frames meanwhile."""
+    guest = lab.guest(nics=["virtio-net,backend=bridge,br=br0,driver=vhost,queues=4"], name="queues", cpus=4, tools=True)
+    name = guest.sh("bring_up virtio_net")
+    lab.equal(len(host.vhost_threads(guest.process.pid)), 4, "a thread for each pair")
+    moved(lab, guest, name, True, "the kernel's threads move the frames")
+    traffic(lab, guest, name, "four pairs")
+    for pairs in (2, 4, 1):
+        guest.sh(f"ethtool -L {name} combined {pairs}")
+        traffic(lab, guest, name, f"{pairs} of them in use")
+    moved(lab, guest, name, True, "the kernel's threads still")
+    guest.stop()
+
+
+def legacy(lab):
+    """The interface before 1.0 with one interrupt line for all: the kernel tells us, and we raise it."""
+    guest = lab.guest(nics=["virtio-net,rev=0,backend=bridge,br=br0,driver=vhost"], name="legacy", append="pci=nomsi")
+    guest.sh("modprobe virtio_pci force_legacy=1")
+    name = guest.sh("bring_up virtio_net")
+    moved(lab, guest, name, True, "the kernel's thread moves the frames")
+    traffic(lab, guest, name, "legacy, INTx")
+    guest.stop()
+
+
+def direct(lab):
+    machine.ip("link", "add", "wire0", "type", "veth", "peer", "name", "wire1")
+    machine.ip("addr", "flush", "dev", "br0")
+    for end in ("wire0", "wire1"):
+        machine.ip("link", "set", end, "up")
+    machine.ip("addr", "add", f"{HOST}/24", "dev", "wire1")
+    guest = lab.guest(nics=["virtio-net,backend=direct,dev=wire0,mode=bridge,driver=vhost"], name="direct")
+    name = guest.sh("bring_up virtio_net")
+    moved(lab, guest, name, True, "the kernel's thread moves the frames")
+    traffic(lab, guest, name, "a macvtap")
+    guest.stop()
+
+
 def user_space(lab):
     guest = lab.guest(nics=["virtio-net,backend=bridge,br=br0,driver=qemu"], name="user")
     name = guest.sh("bring_up virtio_net")
@@ -89,7 +126,7 @@ def scenario(lab, which="card"):
     machine.ip("link", "add", "br0", "type", "bridge")
     machine.ip("link", "set", "br0", "up")
     machine.ip("addr", "add", f"{HOST}/24", "dev", "br0")
-    {"card": one_card, "user": user_space, "switch": switch}[which](lab)
+    {"card": one_card, "switch": switch, "queues": queues, "legacy": legacy, "user": user_space, "direct": direct}[which](lab)
 
 
 main(scenario)

@@ -624,6 +624,29 @@ static void a_large_frame_reaches_a_driver_that_cannot_in_pieces_also_over_a_mov
 	assert_int_equal(performant->got, 8);
 }
 
+static void a_backend_that_the_kernel_has_is_not_read_and_gives_what_the_driver_takes(void **state)
+{
+	(void)state;
+	links(false, true, 1);
+	performant->room = 100;
+	performant->nic.rx_offloads = FRAME_CSUM;
+	port_sync_offloads(&port);
+	assert_int_equal(fb.told, FRAME_CSUM | FRAME_TSO4 | FRAME_TSO6);
+	assert_true(port_is_empty(&port));
+	port.backend->lent = true;
+	port_sync_offloads(&port);
+	assert_int_equal(fb.told, FRAME_CSUM); /* nobody cuts segments up on that path */
+	fb.waiting = 5;
+	assert_false(port_wants_rx(&port));
+	assert_false(port_receive(&port, 0));
+	assert_int_equal(performant->got, 0);
+	port.backend->lent = false;
+	port_sync_offloads(&port);
+	assert_int_equal(fb.told, FRAME_CSUM | FRAME_TSO4 | FRAME_TSO6);
+	receive_all();
+	assert_int_equal(performant->got, 5);
+}
+
 static void a_stopped_guest_has_its_rings_left_alone(void **state)
 {
 	(void)state;
@@ -688,6 +711,7 @@ int main(void)
 		T(posted_large_frames_go_out_before_the_move_too),
 		T(a_guest_that_posts_for_ever_does_not_hold_a_move_up),
 		T(a_large_frame_reaches_a_driver_that_cannot_in_pieces_also_over_a_move),
+		T(a_backend_that_the_kernel_has_is_not_read_and_gives_what_the_driver_takes),
 		T(a_stopped_guest_has_its_rings_left_alone),
 		T(a_lying_header_drops_one_frame_and_no_more),
 	};

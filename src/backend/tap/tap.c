@@ -274,23 +274,42 @@ static void tap_set_rx_offloads(struct backend *b, uint32_t offloads)
 			ioctl(t->fd[i], TUNSETOFFLOAD, 0);
 }
 
-/* The kernel's thread reads and writes a header of its size itself. Queues without a ring behind them would keep frames for ever. */
-static int tap_lend(struct backend *b, unsigned queues, unsigned header)
+/* The kernel takes the size of the device, or of each descriptor (macvtap). */
+static int set_header(const struct tap *t, unsigned header)
 {
-	struct tap *t = tap_of(b);
-	int size = (int)(queues ? header : t->header);
+	int size = (int)header;
 
-	if (!t->header || queues > t->fds)
-		return -EINVAL;
 	for (unsigned i = 0; i < t->fds; i++)
 		if (ioctl(t->fd[i], TUNSETVNETHDRSZ, &size) < 0)
 			return -errno;
-	for (unsigned i = 0; t->fds > 1 && i < t->fds; i++) {
-		bool off = queues && i >= queues;
-		struct ifreq ifr = { .ifr_flags = off ? IFF_DETACH_QUEUE : IFF_ATTACH_QUEUE };
+	return 0;
+}
 
-		ioctl(t->fd[i], TUNSETQUEUE, &ifr); /* one that is so already refuses */
+/* Queues without a ring behind them would keep their frames for ever. One that is so already refuses. */
+static void use_queues(const struct tap *t, unsigned queues)
+{
+	for (unsigned i = 0; t->fds > 1 && i < t->fds; i++) {
+		struct ifreq ifr = { .ifr_flags =
+					     i < queues ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
+
+		ioctl(t->fd[i], TUNSETQUEUE, &ifr);
 	}
+}
+
+/* The kernel's thread reads and writes headers of its own size. A queue that is not in use takes no size. */
+static int tap_lend(struct backend *b, unsigned queues, unsigned header)
+{
+	struct tap *t = tap_of(b);
+
+	if (!t->header || queues > t->fds)
+		return -EINVAL;
+	if (!queues)
+		use_queues(t, t->fds);
+	int rc = set_header(t, queues ? header : t->header);
+	if (rc < 0)
+		return rc;
+	if (queues)
+		use_queues(t, queues);
 	b->lent = queues;
 	return 0;
 }

@@ -135,14 +135,17 @@ unsigned virtio_kernel_has(const struct nic *nic)
 	return ((const struct virtio_net *)nic)->kernel_rings / 2;
 }
 
-/* 64 regions and more stay with us: such a map is no error of the guest's. */
-static bool memory_fits(struct virtio_net *v)
+static bool map_is_known(const struct virtio_net *v)
+{
+	return v->kernel->generation == v->nic.mem.generation &&
+	       v->kernel->regions == v->nic.mem.regions;
+}
+
+/* With more regions than the kernel takes, rings stay with us: such a map is no error of the guest's. */
+static bool tell_memory(struct virtio_net *v)
 {
 	struct virtio_kernel *k = v->kernel;
 
-	if (k->too_many_regions && k->generation == v->nic.mem.generation &&
-	    k->regions == v->nic.mem.regions)
-		return false;
 	k->generation = v->nic.mem.generation;
 	k->regions = v->nic.mem.regions;
 	int rc = 0;
@@ -163,7 +166,7 @@ unsigned virtio_kernel_wish(struct nic *nic, unsigned *header)
 
 	if (!v->kernel || !virtio_running(v) || nic->stopped || !nic->mem.bus_master ||
 	    !v->state.rx_given || v->lost_ns || pairs > v->kernel->pairs ||
-	    virtio_has(v, VIRTIO_F_RING_PACKED))
+	    virtio_has(v, VIRTIO_F_RING_PACKED) || (v->kernel->too_many_regions && map_is_known(v)))
 		return 0;
 	for (unsigned i = v->kernel_rings; i < 2 * pairs; i++)
 		if (!ring_usable(&v->ring[i]))
@@ -225,8 +228,9 @@ static int start_pair(struct virtio_net *v, unsigned pair, int tap)
 			.call = call_fd(v, 2 * pair + i),
 		};
 	}
-	return vhost_start(&k->pair[pair], v->state.features & k->features, rings, k->fd[FD_ERROR],
-			   tap);
+	/* other bits mean other things there: 27 is ANY_LAYOUT here, and a header of the kernel's own there */
+	return vhost_start(&k->pair[pair], v->state.features & k->features & RING_BITS, rings,
+			   k->fd[FD_ERROR], tap);
 }
 
 void virtio_kernel_take(struct nic *nic, const int *taps, unsigned pairs)
@@ -234,7 +238,7 @@ void virtio_kernel_take(struct nic *nic, const int *taps, unsigned pairs)
 	struct virtio_net *v = virtio_of(nic);
 	unsigned header;
 
-	if (v->kernel_rings || virtio_kernel_wish(nic, &header) != pairs || !memory_fits(v))
+	if (v->kernel_rings || virtio_kernel_wish(nic, &header) != pairs || !tell_memory(v))
 		return;
 	for (unsigned i = 0; i < pairs; i++) {
 		if (start_pair(v, i, taps[i]) < 0) {
@@ -292,8 +296,7 @@ void virtio_kernel_settle(struct nic *nic)
 
 	if (!v->kernel_rings)
 		return;
-	if ((k->generation != nic->mem.generation || k->regions != nic->mem.regions) &&
-	    !memory_fits(v)) {
+	if (!map_is_known(v) && !tell_memory(v)) {
 		virtio_kernel_release(v);
 		return;
 	}
