@@ -18,6 +18,7 @@
 #include "qemu/arguments.h"
 
 #define END_GRACE_NS	 (10 * NS_PER_S) /* from quit or a signal to SIGKILL */
+#define MONITOR_GRACE_NS (2 * NS_PER_S)	 /* from the end of its monitor to its own */
 #define LAST_WORDS_MS	 200
 #define MESSAGES_AT_ONCE 256u
 
@@ -337,6 +338,7 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 {
 	s->options = *o;
 	s->end_timer = (struct loop_timer){ .kind = KIND_END_TIMER };
+	s->monitor_timer = (struct loop_timer){ .kind = KIND_MONITOR_TIMER };
 	s->datapath = (struct datapath){ .sock = -1, .pid_fd = -1 };
 	int rc = loop_init(&s->loop, err);
 	if (rc == 0)
@@ -509,9 +511,13 @@ static void read_monitor(struct service *s, uint32_t events)
 			card_watch_stop(&s->cards);
 			loop_unwatch(&s->loop, &s->monitor_source);
 			control_set_monitor(&s->control, NULL, false);
+			str_copy(s->monitor_end, sizeof(s->monitor_end), item.text);
 			qmp_client_destroy(s->monitor);
 			s->monitor = NULL;
 			s->ended |= s->options.attached;
+			/* mostly QEMU is about to end */
+			loop_timer_set(&s->loop, &s->monitor_timer,
+				       monotonic_ns() + MONITOR_GRACE_NS);
 			return;
 		default:
 			break;
@@ -592,6 +598,14 @@ static void handle(struct service *s, const struct loop_event *e)
 	case KIND_END_TIMER:
 		log_warning("QEMU does not end: it is killed");
 		qemu_process_signal(&s->qemu, SIGKILL);
+		break;
+	case KIND_MONITOR_TIMER:
+		if (s->qemu.pid && !s->ending)
+			log_warning(
+				"%s, and QEMU goes on: links of its own cards stay as they are, "
+				"resets and their drivers are not seen; next: start the guest "
+				"again",
+				s->monitor_end);
 		break;
 	case CONTROL_KIND_COUNT:
 		break;

@@ -56,6 +56,8 @@ struct service {
 	struct loop_source *helper_source;
 	struct recovery *recovery; /* one for each port */
 	struct loop_timer end_timer;
+	struct loop_timer monitor_timer; /* its monitor is closed: does it end? */
+	char monitor_end[128];		 /* why it is closed */
 	unsigned sockets; /* of NICs, made so far: these are ours to remove */
 	bool ending;
 	bool ended;

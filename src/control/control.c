@@ -385,6 +385,8 @@ static void tell_reset(struct control *c)
 void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_on)
 {
 	c->monitor = monitor;
+	for (unsigned i = 0; !monitor && i < c->ports; i++)
+		control_port_qemu_gone(&c->port[i]);
 	tell_reset(c);
 	for (unsigned i = 0; monitor && !c->attached && i < c->ports; i++)
 		control_port_tell_qemu(&c->port[i]);

@@ -39,6 +39,7 @@ enum control_kind {
 	KIND_CARD_TIMER,   /* owner = struct card_watch */
 	KIND_COUNTERS_TIMER,
 	KIND_END_TIMER,
+	KIND_MONITOR_TIMER,
 	CONTROL_KIND_COUNT
 };
 
@@ -229,6 +230,8 @@ void control_port_carry_out(struct control_port *p, const struct port_step *step
 /* QEMU answered; `error` NULL = it did as it was told. False when the id is none of this port's. */
 bool control_port_qemu_replied(struct control_port *p, uint64_t id, const char *error);
 
+/* Its monitor is closed: nobody waits for what it did not answer. */
+void control_port_qemu_gone(struct control_port *p);
 bool control_port_waits_for_qemu(const struct control_port *p);
 
 /* Tells QEMU the links as they should be: it has just come. */

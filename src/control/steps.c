@@ -137,6 +137,8 @@ void control_port_step_refused(struct control_port *p, uint32_t seq)
 
 bool control_port_qemu_replied(struct control_port *p, uint64_t id, const char *error)
 {
+	if (!id) /* an error that QEMU could put no number to */
+		return false;
 	for (unsigned i = 0; i < p->steps; i++)
 		for (unsigned n = 0; n < PORT_NICS; n++) {
 			struct port_step *step = &p->step[i];
@@ -153,6 +155,13 @@ bool control_port_qemu_replied(struct control_port *p, uint64_t id, const char *
 			return true;
 		}
 	return false;
+}
+
+void control_port_qemu_gone(struct control_port *p)
+{
+	for (unsigned i = 0; i < p->steps; i++)
+		memset(p->step[i].link_id, 0, sizeof(p->step[i].link_id));
+	finish_steps(p);
 }
 
 bool control_port_waits_for_qemu(const struct control_port *p)

@@ -61,6 +61,13 @@ void nic_status_start(struct nic_status *w, bool running, uint64_t now)
 
 void nic_status_stop(struct nic_status *w)
 {
+	for (unsigned i = 0; w->started && i < w->nics; i++) {
+		struct watched_nic *n = &w->nic[i];
+
+		report_set(&n->now, n->now.state, n->now.phase,
+			   "QEMU's monitor is closed: what became of the driver is not known");
+		n->pending = n->told;
+	}
 	w->started = false;
 	w->asking = 0;
 }

@@ -37,6 +37,7 @@ static const char fake_qemu[] =
 	"seven) exit 7;;\n"
 	"killed) kill -KILL $$;;\n"
 	"term) trap 'exit 3' TERM; : > ${0%/*}/trapped; while :; do sleep 0.05; done;;\n"
+	"deaf) exec python3 -c 'import os, time; os.closerange(3, 1024); time.sleep(60)';;\n"
 	"*) exec sleep 60;;\n"
 	"esac\n";
 
@@ -470,6 +471,24 @@ static void a_signal_to_the_whole_group_ends_it_without_an_error(void **state)
 	assert_false(exists("vm10.qmp"));
 }
 
+static void a_monitor_that_closes_while_qemu_goes_on_is_told(void **state)
+{
+	(void)state;
+	pid_t pid =
+		start("run --name vm12 --nic auto,backend=null -- @qemu-system-x86_64 -name deaf",
+		      "vm12");
+	wait_live("vm12");
+	for (int tries = 0; tries < 600 && !strstr(err, "QEMU goes on"); tries++) {
+		usleep(10000);
+		read_file("vm12", 2, err, sizeof(err));
+	}
+	assert_non_null(strstr(err, "closed its monitor, and QEMU goes on"));
+	expect("link vm12 net0 up", 0, "");
+	expect("status vm12", 0, "net0");
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid, "vm12"), 128 + SIGTERM);
+}
+
 static void an_interrupt_ends_it_also_in_the_background_of_a_script(void **state)
 {
 	(void)state;
@@ -516,6 +535,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(run_ends_with_the_exit_status_of_qemu),
 		cmocka_unit_test(the_end_of_the_datapath_is_told_and_qemu_goes_on),
 		cmocka_unit_test(a_signal_to_the_whole_group_ends_it_without_an_error),
+		cmocka_unit_test(a_monitor_that_closes_while_qemu_goes_on_is_told),
 		cmocka_unit_test(an_interrupt_ends_it_also_in_the_background_of_a_script),
 		cmocka_unit_test(the_name_of_a_tap_is_told), /* last: it moves to another network */
 	};
