@@ -21,6 +21,7 @@
 #define DIRECTORIES    3
 #define LOCK_TRIES     10
 #define LOCK_RETRY_US  5000
+#define TIDY_WAITS     160 /* of LOCK_TRIES each: 8 s */
 
 /* --- the run directory ------------------------------------------------------------------------------------------ */
 
@@ -104,6 +105,32 @@ static int connect_to(const struct sockaddr_un *address)
 	return fd;
 }
 
+/* A process that outlives its killed parent by a moment may still listen. */
+static bool somebody_listens(const struct sockaddr_un *address)
+{
+	for (int tries = 0; tries < LOCK_TRIES; tries++) {
+		int fd = connect_to(address);
+		if (fd >= 0)
+			close(fd);
+		else if (fd != -EAGAIN)
+			return false;
+		usleep(LOCK_RETRY_US);
+	}
+	return true;
+}
+
+static bool is_live(const char *path)
+{
+	struct sockaddr_un address;
+
+	if (set_address(&address, path, NULL) < 0)
+		return false;
+	int fd = connect_to(&address);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || fd == -EAGAIN;
+}
+
 static int remove_stale(const struct sockaddr_un *address, struct error *err)
 {
 	struct stat st;
@@ -115,10 +142,7 @@ static int remove_stale(const struct sockaddr_un *address, struct error *err)
 	if (!S_ISSOCK(st.st_mode))
 		return error_set(err, -ENOTSOCK, "%s exists and is no socket: name another path",
 				 address->sun_path);
-	int fd = connect_to(address);
-	if (fd >= 0)
-		close(fd);
-	if (fd >= 0 || fd == -EAGAIN)
+	if (somebody_listens(address))
 		return error_set(err, -EADDRINUSE,
 				 "%s is in use by a running program: name another path",
 				 address->sun_path);
@@ -283,6 +307,26 @@ static void sweep(const char *path)
 	closedir(dir);
 }
 
+/* Whoever puts in order what a killed guest left may have to wait for Open vSwitch's database, and has the name as long. */
+static int claim_name(struct place *p, struct error *err)
+{
+	char standard[PLACE_PATH + PLACE_NAME];
+	int rc = -EEXIST;
+
+	snprintf(standard, sizeof(standard), "%.400s/%.63s.qmp", p->dir, p->name);
+	for (int n = 0; rc == -EEXIST && n < TIDY_WAITS; n++) {
+		rc = lock_name(p, LOCK_TRIES, err);
+		if (rc == -EEXIST && is_live(standard))
+			return rc;
+	}
+	if (rc != -EEXIST)
+		return rc;
+	return error_set(err, rc,
+			 "a guest named %s was killed, and what it left is still being put in "
+			 "order; next: wait a moment, or give this one another --name",
+			 p->name);
+}
+
 int place_claim(struct place *p, const char *name, const char *qmp, struct error *err)
 {
 	char dir[DIRECTORIES][PLACE_PATH];
@@ -294,7 +338,7 @@ int place_claim(struct place *p, const char *name, const char *qmp, struct error
 	int rc = make_directory(p->dir, err);
 	if (rc < 0)
 		return rc;
-	rc = lock_name(p, LOCK_TRIES, err);
+	rc = claim_name(p, err);
 	if (rc < 0)
 		goto fail;
 	undo_run(p->undo);
@@ -381,18 +425,6 @@ int place_connect(const char *name, struct error *err)
 		is_path ? "nothing answers at %s"
 			: "no guest named %s is running: `anynic status` lists those that are",
 		name);
-}
-
-static bool is_live(const char *path)
-{
-	struct sockaddr_un address;
-
-	if (set_address(&address, path, NULL) < 0)
-		return false;
-	int fd = connect_to(&address);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0 || fd == -EAGAIN;
 }
 
 static unsigned list_directory(const char *path, char names[][PLACE_NAME], unsigned n, unsigned max)

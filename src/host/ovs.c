@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "host/ovsdb.h"
 
 #define ASK_MS	  3000u
 #define SWITCH_MS 5000 /* for ovs-vswitchd to take an interface */
+#define SILENT_NS (20 * NS_PER_S)
 
 /* --- what OVSDB's operations are made of ------------------------------------------------------------------------ */
 
@@ -276,14 +278,30 @@ int ovs_talk_remove(struct ovsdb *db, const char *ifname, const char *guest, con
 	return remove_ours(db, ifname, ovs_uuid(iface_id, guest, port_id), &taken, err);
 }
 
+/* There is one database on a host. One that hangs is not asked again for every port of every guest: whoever ends, or starts, waits for
+ * it once. */
+static uint64_t silent_since_ns; /* 0 = it answered when it was asked last */
+
+static bool is_silent(void)
+{
+	return silent_since_ns && monotonic_ns() - silent_since_ns < SILENT_NS;
+}
+
 int ovs_port_remove(const char *ifname, const char *guest, const char *port_id, struct error *err)
 {
 	struct error local = { 0 };
-	struct ovsdb *db = ovsdb_open(err ? err : &local);
 
 	err = err ? err : &local;
+	if (is_silent())
+		return error_set(
+			err, -ETIMEDOUT,
+			"Open vSwitch's database does not answer: %s stays in it until the "
+			"next start",
+			ifname);
+	struct ovsdb *db = ovsdb_open(err);
 	int rc = db ? ovs_talk_remove(db, ifname, guest, port_id, err) : err->code;
 	ovsdb_close(db);
+	silent_since_ns = rc == -ETIMEDOUT ? MAX(monotonic_ns(), 1u) : 0;
 	return rc;
 }
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -208,6 +210,30 @@ static void a_server_that_hangs_is_left_after_the_deadline(void **state)
 	ovsdb_close(db);
 }
 
+/* At the end of a guest with many ports, or at a start after many were killed. */
+static void a_database_that_hangs_is_waited_for_once(void **state)
+{
+	char folder[] = "/tmp/anynic-test-ovs-XXXXXX";
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct error err = { 0 };
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/db.sock", folder);
+	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(server, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(server, 16), 0);
+	setenv("OVS_RUNDIR", folder, 1);
+	uint64_t begin = monotonic_ns();
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(ovs_port_remove("tap0", "guest", "net0", &err), -ETIMEDOUT);
+	assert_true(monotonic_ns() - begin < 9 * NS_PER_S);
+	assert_non_null(strstr(err.text, "does not answer"));
+	close(server);
+	unlink(at.sun_path);
+	rmdir(folder);
+}
+
 static void without_open_vswitch_the_next_step_is_told(void **state)
 {
 	struct error err = { 0 };
@@ -252,6 +278,7 @@ int main(void)
 		cmocka_unit_test(an_answer_in_single_bytes_with_questions_in_between_is_understood),
 		cmocka_unit_test(a_server_that_hangs_is_left_after_the_deadline),
 		cmocka_unit_test(without_open_vswitch_the_next_step_is_told),
+		cmocka_unit_test(a_database_that_hangs_is_waited_for_once),
 		cmocka_unit_test(uuids_are_stable_and_differ_for_every_port),
 	};
 	signal(SIGPIPE, SIG_IGN);

@@ -1,0 +1,141 @@
+/* Names of guests and their files, while others still have them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "control/place.h"
+
+static char dir[] = "/tmp/anynic-test-place-XXXXXX";
+static char lock[64], elsewhere[64];
+
+#define A_WHILE_US 300000
+
+/* Another process does it, and ends after a while. Returns when it has begun. */
+static pid_t another(int (*act)(void))
+{
+	int pair[2];
+	char byte = 0;
+
+	assert_int_equal(pipe(pair), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (act() < 0 || write(pair[1], &byte, 1) != 1)
+			_exit(1);
+		usleep(A_WHILE_US);
+		_exit(0);
+	}
+	close(pair[1]);
+	assert_int_equal(read(pair[0], &byte, 1), 1);
+	close(pair[0]);
+	return pid;
+}
+
+static void join(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static int hold_lock(void)
+{
+	int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -1 : flock(fd, LOCK_EX | LOCK_NB);
+}
+
+static int be_a_guest(void)
+{
+	static struct place p;
+
+	return place_claim(&p, "one", NULL, NULL);
+}
+
+static int listen_elsewhere(void)
+{
+	return place_listen(elsewhere, NULL);
+}
+
+static void a_name_that_is_being_tidied_up_can_be_had_soon(void **state)
+{
+	struct place p;
+	struct error err = { 0 };
+	uint64_t begin = monotonic_ns();
+
+	(void)state;
+	pid_t pid = another(hold_lock);
+	if (place_claim(&p, "one", NULL, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_true(monotonic_ns() - begin >= A_WHILE_US * 1000ull - 10 * NS_PER_MS);
+	place_release(&p);
+	join(pid);
+}
+
+static void a_name_that_is_live_is_refused_at_once(void **state)
+{
+	struct place p;
+	struct error err = { 0 };
+
+	(void)state;
+	pid_t pid = another(be_a_guest);
+	uint64_t begin = monotonic_ns();
+	assert_int_equal(place_claim(&p, "one", NULL, &err), -EEXIST);
+	assert_true(monotonic_ns() - begin < A_WHILE_US * 1000ull);
+	assert_non_null(strstr(err.text, "running already"));
+	join(pid);
+	/* and it left its files there, as if it had been killed */
+	assert_int_equal(place_claim(&p, "one", NULL, &err), 0);
+	place_release(&p);
+	assert_int_equal(access(lock, F_OK), -1);
+}
+
+static void a_socket_of_one_who_is_about_to_end_is_had(void **state)
+{
+	(void)state;
+	int fd = place_listen(elsewhere, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(place_listen(elsewhere, NULL), -EADDRINUSE);
+	close(fd);
+	pid_t pid = another(listen_elsewhere);
+	usleep(A_WHILE_US - 20000);
+	fd = place_listen(elsewhere, NULL);
+	assert_true(fd >= 0);
+	close(fd);
+	unlink(elsewhere);
+	join(pid);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_name_that_is_being_tidied_up_can_be_had_soon),
+		cmocka_unit_test(a_name_that_is_live_is_refused_at_once),
+		cmocka_unit_test(a_socket_of_one_who_is_about_to_end_is_had),
+	};
+	char path[64];
+
+	if (!mkdtemp(dir) || setenv("XDG_RUNTIME_DIR", dir, 1) < 0)
+		return 1;
+	snprintf(path, sizeof(path), "%s/anynic", dir);
+	snprintf(lock, sizeof(lock), "%s/one.lock", path);
+	snprintf(elsewhere, sizeof(elsewhere), "%s/else.sock", dir);
+	if (mkdir(path, 0700) < 0)
+		return 1;
+	int rc = cmocka_run_group_tests(tests, NULL, NULL);
+	rmdir(path);
+	rmdir(dir);
+	return rc;
+}
