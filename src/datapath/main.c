@@ -171,9 +171,10 @@ static int start_workers(struct datapath *d, const struct msg_start *start, stru
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	/* a poller that takes the CPU from a vCPU costs more than it saves */
 	bool poll = start->vcpus && cpus > (long)start->vcpus + (long)d->workers;
+	bool own_cpu = start->cpu >= 0; /* whoever gives a worker a CPU has no better use for it */
 
 	for (unsigned i = 0; i < d->workers; i++) {
-		d->worker[i].poll_ns = poll ? POLL_NS : 0;
+		d->worker[i].poll_ns = poll || (own_cpu && i == 0) ? POLL_NS : 0;
 		int rc = worker_start(&d->worker[i], err);
 		if (rc < 0)
 			return rc;

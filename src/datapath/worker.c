@@ -382,18 +382,51 @@ static bool run_ports(struct worker *w)
 	return more;
 }
 
-/* Waits for an event: looks for one for a while before it sleeps, when the machine has a CPU to spare for that. */
+static void set_polled(struct worker *w, bool polled)
+{
+	for (struct hosted_port *hp = w->ports; hp; hp = hp->next)
+		for (unsigned i = 0; i < hp->port.nics; i++)
+			hp->port.nic[i]->polled = polled;
+}
+
+/* Rings whose driver need not tell that it added something are looked at in every turn. */
+static void look_at_rings(struct worker *w)
+{
+	for (struct hosted_port *hp = w->ports; hp; hp = hp->next)
+		for (unsigned i = 0; i < hp->port.nics; i++) {
+			struct nic *nic = hp->port.nic[i];
+			nic->notes.runnable |= nic->pollable;
+			nic->notes.rx_ready |= nic->pollable && port_rx_waits(&hp->port);
+		}
+}
+
+/* Before it sleeps, every driver is asked to tell. True when there was something to do after all. */
+static bool ask_to_be_told(struct worker *w)
+{
+	set_polled(w, false);
+	look_at_rings(w);
+	return run_ports(w);
+}
+
+/* The next event. A worker that may poll looks at its rings and for events until nothing came for a while, and sleeps only then. */
 static int wait_event(struct worker *w, struct loop_event *event, bool busy)
 {
-	if (busy || !w->poll_ns)
+	if (!w->poll_ns)
 		return loop_next(&w->loop, event, busy ? 0 : -1);
-	uint64_t end = monotonic_ns() + w->poll_ns;
-	do {
-		int n = loop_next(&w->loop, event, 0);
-		if (n != 0)
-			return n;
-	} while (monotonic_ns() < end);
-	return loop_next(&w->loop, event, -1);
+	if (busy) {
+		w->poll_until_ns = 0;
+	} else if (!w->poll_until_ns) {
+		w->poll_until_ns = monotonic_ns() + w->poll_ns;
+	} else if (monotonic_ns() >= w->poll_until_ns) {
+		bool found = ask_to_be_told(w);
+		int n = loop_next(&w->loop, event, found ? 0 : -1);
+		w->poll_until_ns = 0;
+		set_polled(w, true);
+		look_at_rings(w);
+		return n;
+	}
+	look_at_rings(w);
+	return loop_next(&w->loop, event, 0);
 }
 
 static void *worker_main(void *arg)

@@ -41,6 +41,7 @@ void nic_reset(struct nic *nic, enum reset_kind kind)
 	mem_set_bus_master(&nic->mem, false);
 	nic->notes = (struct nic_notes){ .status_dirty = true };
 	nic->rx_offloads = 0;
+	nic->pollable = 0;
 	if (kind != RESET_POWER_ON)
 		nic->status.bus_resets++;
 	nic->ops->reset(nic, kind);

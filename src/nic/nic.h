@@ -100,6 +100,9 @@ struct nic {
 	uint8_t mac[MAC_LEN];  /* permanent address */
 	bool link_up;
 	bool stopped; /* the guest is stopped: no ring may be touched */
+	bool polled; /* the owner runs the `pollable` queues, and offers frames that wait, again soon: no kick is needed */
+	uint32_t
+		pollable; /* running queues that can do without kicks: bits as in notes.runnable; set by the model */
 	uint32_t
 		rx_offloads; /* enum frame_offload that the driver takes now, set by the model; FRAME_CSUM here means that a
 	                              * frame may come with NEEDS_CSUM. The port mends whatever else the backend gives. */

@@ -295,10 +295,13 @@ void virtio_core_set_call(struct nic *nic, unsigned ring, int fd)
 
 	fd_close(&c->call[ring]);
 	c->call[ring] = fd;
-	if (fd < 0 || !(c->pending & BIT(ring)))
+	if (fd < 0)
 		return;
+	/* also when none is pending: what went to the descriptor before may be seen by nobody (QEMU begins with one of its own,
+	 * and gives the guest's only after the ring has started) */
+	if ((c->pending & BIT(ring)) || c->net.ring[ring].started)
+		interrupt(&c->net, ring);
 	c->pending &= ~BIT(ring);
-	interrupt(&c->net, ring);
 }
 
 void virtio_core_set_err(struct nic *nic, unsigned ring, int fd)

@@ -271,8 +271,9 @@ int ring_add(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t lengt
 		p->iov[p->count++] = (struct iovec){ .iov_base = at, .iov_len = length };
 		return 0;
 	}
-	int n = mem_iov(r->mem, addr, length, access, p->iov + p->count,
-			(unsigned)(p->max - p->count));
+	/* a caller with no use for this direction has no array; the address is checked all the same */
+	struct iovec *iov = p->max ? p->iov + p->count : NULL;
+	int n = mem_iov(r->mem, addr, length, access, iov, (unsigned)(p->max - p->count));
 	if (n == -EFAULT)
 		return ring_fail(r, RING_BAD_ADDRESS);
 	if (n >= 0) {

@@ -123,7 +123,7 @@ static int deliver_or_wait(struct virtio_net *v, unsigned queue, const struct fr
 
 	for (unsigned i = 0; i < TRIES; i++) {
 		rc = deliver(v, queue, f);
-		if (rc != -ENOBUFS || !ring_kicks_on(r))
+		if (rc != -ENOBUFS || v->nic.polled || !ring_kicks_on(r))
 			return rc;
 	}
 	v->nic.notes.rx_ready = true; /* they keep coming: no kick may follow */

@@ -134,5 +134,5 @@ bool virtio_transmit_pair(struct virtio_net *v, unsigned pair)
 		return false; /* backpressure: the owner comes back, no kick is needed */
 	if (b.chains)
 		return true;
-	return ring_kicks_on(r);
+	return !v->nic.polled && ring_kicks_on(r);
 }

@@ -190,6 +190,8 @@ void virtio_start_queue(struct virtio_net *v, unsigned queue, const struct ring 
 		virtio_fail(v, queue, r->fault);
 	else
 		virtio_kick(v, queue); /* buffers may be there already */
+	if (!is_ctrl(v, queue) && queue & 1)
+		v->nic.pollable |= BIT(queue / 2);
 	if (at) {
 		r->held = r->size; /* the saved state does not say whether an interrupt waited */
 		v->sent_due_ns = nic_now(&v->nic) + SENT_WAIT_NS;
@@ -314,6 +316,7 @@ static void reset_model(struct virtio_net *v)
 	v->lost_ns = v->lost_due_ns = v->sent_due_ns = 0;
 	nic_set_timer(nic, 0);
 	nic->notes.runnable = 0;
+	nic->pollable = 0;
 	nic->notes.status_dirty = true;
 }
 
