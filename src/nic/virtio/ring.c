@@ -111,6 +111,37 @@ int ring_pop(struct ring *r, struct ring_chain *c)
 	return r->packed ? packed_pop(r, c) : split_pop(r, c);
 }
 
+#define CACHE_LINE 64
+
+#if defined(__x86_64__)
+__attribute__((target("prfchw"))) /* nothing happens on a CPU that does not know it */
+#endif
+void ring_prefetch_buffer(struct ring *r, const uint8_t *descriptor, bool write)
+{
+	uint64_t addr =
+		__atomic_load_n((const uint64_t *)(const void *)descriptor, __ATOMIC_RELAXED);
+	const uint8_t *at = mem_pointer(r->mem, le64toh(addr), 1, write ? MEM_WRITE : MEM_READ);
+
+	if (!at)
+		return;
+	/* header and headers; of what follows the hardware sees that it is read in order */
+	if (write) {
+		__builtin_prefetch(at, 1);
+		__builtin_prefetch(at + CACHE_LINE, 1);
+	} else {
+		__builtin_prefetch(at);
+		__builtin_prefetch(at + CACHE_LINE);
+	}
+}
+
+void ring_prefetch(struct ring *r, unsigned n, bool write)
+{
+	if (r->packed)
+		packed_prefetch(r, n, write);
+	else
+		split_prefetch(r, n, write);
+}
+
 void ring_unpop(struct ring *r, unsigned chains, unsigned slots)
 {
 	if (r->packed)

@@ -66,6 +66,17 @@ unsigned packed_waiting(struct ring *r)
 	return chains;
 }
 
+void packed_prefetch(struct ring *r, unsigned n, bool write)
+{
+	uint16_t slot = r->avail;
+	bool wrap = r->avail_wrap;
+
+	for (; n && available(r, slot, wrap); n--) {
+		ring_prefetch_buffer(r, slot_at(r, slot), write);
+		step(r, &slot, &wrap, 1);
+	}
+}
+
 int packed_pop(struct ring *r, struct ring_chain *c)
 {
 	uint16_t slot = r->avail;

@@ -59,6 +59,19 @@ unsigned split_waiting(struct ring *r)
 	return look(r) ? (uint16_t)(r->seen - r->avail) : 0;
 }
 
+void split_prefetch(struct ring *r, unsigned n, bool write)
+{
+	if (r->seen == r->avail && !look(r))
+		return;
+	n = MIN(n, (uint16_t)(r->seen - r->avail));
+	for (unsigned k = 0; k < n; k++) {
+		unsigned place = (r->avail + k) & (r->size - 1u);
+		uint16_t i = load16(r->driver_at + driver_place(place), __ATOMIC_RELAXED);
+		if (i < r->size)
+			ring_prefetch_buffer(r, r->desc_at + RING_DESCRIPTOR * i, write);
+	}
+}
+
 int split_pop(struct ring *r, struct ring_chain *c)
 {
 	if (r->seen == r->avail && (!look(r) || r->seen == r->avail))

@@ -7,6 +7,7 @@
 
 #define PIECES	   24  /* of one receive buffer; what lies behind them is not used */
 #define CHAINS_MAX 256 /* merged buffers of one frame: the largest ring */
+#define BATCH	   32  /* chains that are fetched ahead: what a port delivers at a time */
 #define TRIES	   4   /* how often we look again when buffers come in while we turn kicks on */
 
 /* A frame on its way into the ring. */
@@ -148,6 +149,7 @@ static int receive_one(struct virtio_net *v, const struct frame *f, uint32_t *qu
 		if (!virtio_ring_usable(v, queue))
 			return virtio_running(v) ? -ENOBUFS : 0;
 		ring_kicks_off(&v->ring[queue]);
+		ring_prefetch(&v->ring[queue], BATCH, true);
 		*queues |= BIT(queue);
 	}
 	switch (deliver_or_wait(v, queue, f)) {

@@ -64,6 +64,7 @@ static enum drop_reason make_frame(const struct virtio_net *v, const struct ring
 /* Pops up to a batch. False: the ring is broken (what was popped before it is fine). */
 static bool gather(struct virtio_net *v, struct ring *r, unsigned pair, struct batch *b)
 {
+	ring_prefetch(r, FRAME_BATCH, false);
 	while (b->chains < FRAME_BATCH && b->bytes < BATCH_BYTES) {
 		struct frame *f = &v->nic.batch[b->frames];
 		struct ring_chain c = {
