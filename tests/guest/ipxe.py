@@ -1,7 +1,7 @@
-"""ipxe.py [CARD]: network boot from a card of ours (rtl8139 without a word): iPXE asks DHCP, takes its script by TFTP and the kernel
-by HTTP; the driver is firmware first, then the operating system that it booted. Cards for which QEMU's package has a ROM boot from
-that ROM; for the others a guest is started with iPXE in place of a kernel, with all of iPXE's drivers inside. (Debian's
-iPXE, of May 2025, has no driver for igc.)"""
+"""ipxe.py [CARD [own]]: network boot from a card of ours (rtl8139 without a word), or from QEMU's own: iPXE asks DHCP, takes its
+script by TFTP and the kernel by HTTP; the driver is firmware first, then the operating system that it booted. Cards for which
+QEMU's package has a ROM boot from that ROM; for the others a guest is started with iPXE in place of a kernel, with all of iPXE's
+drivers inside. (Debian's iPXE, of May 2025, has no driver for igc.)"""
 import pathlib
 
 import lab as machine
@@ -21,9 +21,9 @@ def find_rom(name):
     raise machine.Skip(f"no iPXE ROM {name} on this machine (Debian's package ipxe-qemu has it)")
 
 
-def start(lab, card, name):
+def start(lab, card, name, place):
     """A guest, not started yet, that boots from its card; returns what it is."""
-    spec = f"{card.spec},id=lan,backend=tap,ifname=tap0"
+    spec = f"{card.spec},id=lan,backend=tap,ifname=tap0,place={place}"
     if name in ROMS:
         return lab.guest(start=False, kernel=None, machine="pc" if card.intx else "q35", memory=("-m", "512M"),
                          nics=[f"{spec},romfile={find_rom(ROMS[name])},bootindex=0"])
@@ -33,10 +33,10 @@ def start(lab, card, name):
                      qemu=["-kernel", machine.kernel("ipxe") / "ipxe.lkrn", "-initrd", script])
 
 
-def scenario(lab, name="8139cp"):
+def scenario(lab, name="8139cp", own=None):
     card = CARDS[name]
     machine.make_tap()
-    guest = start(lab, card, name)
+    guest = start(lab, card, name, "qemu" if own else "hosted")
     web = servers.Http({"/kernel": (machine.kernel("6.1") / "vmlinuz").read_bytes(), "/initrd": initramfs("6.1")}, host=HOST)
     script = (f"#!ipxe\nkernel http://{HOST}:{web.port}/kernel initrd=initrd {guest.append}\n"
               f"initrd --name initrd http://{HOST}:{web.port}/initrd\nboot\n")
