@@ -71,6 +71,8 @@ static bool remote_transmit(struct nic *nic, unsigned queue)
 		return false;
 	if (r->at == r->count)
 		read_batch(r);
+	/* what the port kept back for a QEMU that is gone now, it would keep back from the next one as well */
+	nic->notes.rx_ready |= !r->stream->up;
 	r->at += nic_send(nic, r->frame + r->at, r->count - r->at);
 	return r->at < r->count || r->stream->more;
 }

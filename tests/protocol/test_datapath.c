@@ -143,7 +143,7 @@ static int listen_at(const char *path)
 }
 
 /* A port with one rtl8139. `backend_fd` is the connected socket of a stream, or -1 for a loop. */
-static int add_port_on(struct process *p, const char *id, int backend_fd)
+static int add_port_with(struct process *p, const char *id, int backend_fd, enum nic_netdev netdev)
 {
 	static struct msg_port_add add;
 	char path[128];
@@ -156,9 +156,11 @@ static int add_port_on(struct process *p, const char *id, int backend_fd)
 	}
 	str_copy(add.spec.id, sizeof(add.spec.id), id);
 	struct nic_spec *nic = &add.spec.nic[0];
-	*nic = (struct nic_spec){
-		.model = "rtl8139", .rev = -1, .bootindex = -1, .mac = { 0x52, 0x54, 0, 1, 2, 3 }
-	};
+	*nic = (struct nic_spec){ .model = "rtl8139",
+				  .rev = -1,
+				  .bootindex = -1,
+				  .mac = { 0x52, 0x54, 0, 1, 2, 3 },
+				  .netdev = netdev };
 	str_copy(nic->id, sizeof(nic->id), id);
 	int fds[2] = { backend_fd, -1 };
 	int *listener = &fds[backend_fd >= 0];
@@ -166,6 +168,11 @@ static int add_port_on(struct process *p, const char *id, int backend_fd)
 	int rc = call(p, MSG_PORT_ADD, &add, sizeof(add), fds, backend_fd >= 0 ? 2 : 1);
 	close(*listener);
 	return rc;
+}
+
+static int add_port_on(struct process *p, const char *id, int backend_fd)
+{
+	return add_port_with(p, id, backend_fd, NETDEV_NONE);
 }
 
 static int add_port(struct process *p, const char *id)
@@ -557,6 +564,58 @@ static void a_hijacked_control_thread_is_ended(void **state)
 	}
 }
 
+/* --- the end of a card that QEMU has ------------------------------------------------------------------------------ */
+
+static int connect_as_qemu(const struct process *p, const char *id)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	path_of(p, id, sun.sun_path, sizeof(sun.sun_path));
+	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	return fd;
+}
+
+/* The wire sends as long as somebody takes it. */
+static void flood(int wire)
+{
+	static const uint8_t frame[64] = { [3] = 60 };
+
+	for (unsigned patience = 0; patience < 30; patience++, usleep(10000))
+		while (send(wire, frame, sizeof(frame), MSG_DONTWAIT) == sizeof(frame))
+			patience = 0;
+}
+
+static bool gets_something(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint8_t data[64];
+
+	return poll(&p, 1, 2000) == 1 && recv(fd, data, sizeof(data), MSG_DONTWAIT) > 0;
+}
+
+/* It did not read, so the port waited for it; then it was sent away for what it said. */
+static void frames_that_waited_for_a_qemu_do_not_stop_the_next_one(void **state)
+{
+	struct process *p = *state;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(add_port_with(p, "a", pair[1], NETDEV_STREAM), 0);
+	start(p);
+	set_links(p, "a", true);
+	int qemu = connect_as_qemu(p, "a");
+	flood(pair[0]);
+	assert_int_equal(send(qemu, "\xff\xff\xff\xff", 4, 0), 4);
+	usleep(100000);
+	int next = connect_as_qemu(p, "a");
+	flood(pair[0]);
+	assert_true(gets_something(next));
+	close(qemu);
+	close(next);
+	close(pair[0]);
+}
+
 static void a_hijacked_worker_is_ended(void **state)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
@@ -580,6 +639,7 @@ int main(int argc, char **argv)
 		T(a_flood_of_status_changes_stops_nobody),
 		T(frames_inside_a_backend_follow_those_that_a_switch_let_go),
 		T(frames_inside_a_backend_are_read_when_a_stopped_guest_goes_on),
+		T(frames_that_waited_for_a_qemu_do_not_stop_the_next_one),
 		T(a_hijacked_control_thread_is_ended),
 		T(a_hijacked_worker_is_ended),
 	};

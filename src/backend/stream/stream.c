@@ -60,7 +60,7 @@ static void lose_connection(struct stream *s, const char *why)
 	shutdown(s->sock, SHUT_RDWR);
 	backend_hide_fd(&s->base, 0);
 	s->base.listen_fd = s->listener;
-	s->base.more = false;
+	s->base.more = s->base.blocked = false; /* nothing waits for a peer that is gone */
 	s->tx_begin = s->tx_end = 0;
 	backend_set_down(&s->base, "%s%s", why,
 			 s->listener >= 0 ? "; waiting for the next one" : "");
