@@ -107,7 +107,7 @@ static bool parse_region(struct text_span line, struct mtree_region *r)
 	if (!take_hex(&line, &r->from) || !take_text(&line, "-") || !take_hex(&line, &r->to))
 		return false;
 	const char *name = find(line, "): ");
-	if (!name || name >= end)
+	if (!name || name + 3 > end)
 		return false;
 	struct text_span rest = span(name + 3, end);
 	r->alias = take_text(&rest, "alias ");
