@@ -49,10 +49,17 @@ static int set(struct client *c, const char *port, const char *nic, enum wish wi
 	json_object_object_add(arguments, "port", json_object_new_string(port));
 	int rc = client_call(c, "query-ports", arguments, &ports, err);
 	if (rc < 0)
-		return rc == -ENOENT ? error_set(err, rc, "the guest has no port %s", port) : rc;
+		return rc == -ENOENT ? error_set(err, rc,
+						 "the guest has no port %s: `anynic status` lists "
+						 "its ports",
+						 port)
+				     : rc;
 	const char *id = nic ? find_nic(json_object_array_get_idx(ports, 0), nic) : port;
 	if (!id)
-		rc = error_set(err, -ENOENT, "port %s has no NIC %s", port, nic);
+		rc = error_set(err, -ENOENT,
+			       "port %s has no NIC %s: `anynic status` lists its NICs and their "
+			       "roles",
+			       port, nic);
 	else if (wish == WISH_AUTO)
 		rc = client_call(c, "set-port-policy",
 				 pair("port", json_object_new_string(port), "mode",

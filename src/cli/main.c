@@ -31,6 +31,7 @@ static const struct verb verbs[] = {
 	  "  --qemu BINARY     plan for this QEMU\n"
 	  "  --qemu-version V  plan for a QEMU that is not here\n"
 	  "  --place WHERE     for ports that do not say it\n"
+	  "  --assume LIST     as if this host had them: vhost (/dev/vhost-net), kvm, vfio\n"
 	  "  -j, --json        one JSON document\n" },
 	{ "status", verb_status, "ports, NICs, driver status, links", "[NAME] [-j] [-s]",
 	  "  -j, --json      one JSON document\n"

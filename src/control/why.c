@@ -59,6 +59,35 @@ static bool nic_ready(const struct control_port *p, int nic)
 	return nic >= 0 && p->nic[nic].status == DRIVER_READY;
 }
 
+/* What Linux calls the driver of a model, or of the family that it begins with. */
+static const char *linux_driver(const char *model)
+{
+	static const struct {
+		const char *model, *driver;
+	} known[] = { { "rtl8139", "8139cp" },	     { "e1000e", "e1000e" }, { "e1000", "e1000" },
+		      { "igbvf", "igbvf" },	     { "igb", "igb" },	     { "igc", "igc" },
+		      { "virtio-net", "virtio_net" } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+		if (strncmp(model, known[i].model, strlen(known[i].model)) == 0)
+			return known[i].driver;
+	return "its own";
+}
+
+static void advise_driver(const struct control_port *p, struct why *why)
+{
+	if (p->spec.nics > 1)
+		advise(why,
+		       "wait for the guest to boot, or load a driver in it (of Linux: %s for %s, "
+		       "%s for %s)",
+		       linux_driver(model(p, 0)), model(p, 0), linux_driver(model(p, 1)),
+		       model(p, 1));
+	else
+		advise(why,
+		       "wait for the guest to boot, or load a driver in it (of Linux: %s for %s)",
+		       linux_driver(model(p, 0)), model(p, 0));
+}
+
 static enum why_verdict no_driver(const struct control_port *p, struct why *why)
 {
 	bool attached = false;
@@ -73,8 +102,7 @@ static enum why_verdict no_driver(const struct control_port *p, struct why *why)
 	else if (!p->control->running)
 		advise(why, "the guest is stopped: continue it (`cont` in QEMU's monitor)");
 	else
-		advise(why, "wait for the guest to boot, or load a driver in it (8139cp for "
-			    "rtl8139, virtio_net for virtio-net)");
+		advise_driver(p, why);
 	return WHY_NO_DRIVER;
 }
 

@@ -68,7 +68,9 @@ static void fill_nic(struct nic_spec *nic, const struct found_card *card, enum n
 				  .netdev = NETDEV_TAP, /* no frame of theirs passes here */
 				  .queues = 1,
 				  .rev = -1,
-				  .bootindex = -1 };
+				  .bootindex = -1,
+				  .vlan = -1,
+				  .qos = -1 };
 	str_copy(nic->id, sizeof(nic->id), card->name);
 	str_copy(nic->model, sizeof(nic->model), card->model);
 	memcpy(nic->mac, card->mac, MAC_LEN);
