@@ -600,12 +600,12 @@ static void handle(struct service *s, const struct loop_event *e)
 		qemu_process_signal(&s->qemu, SIGKILL);
 		break;
 	case KIND_MONITOR_TIMER:
-		if (s->qemu.pid && !s->ending)
-			log_warning(
-				"%s, and QEMU goes on: links of its own cards stay as they are, "
-				"resets and their drivers are not seen; next: start the guest "
-				"again",
-				s->monitor_end);
+		if (!s->qemu.pid || s->ending)
+			break;
+		log_warning("%s, and QEMU goes on: links of its own cards stay as they are, "
+			    "resets and their drivers are not seen; next: start the guest again",
+			    s->monitor_end);
+		control_monitor_lost(&s->control);
 		break;
 	case CONTROL_KIND_COUNT:
 		break;

@@ -395,6 +395,19 @@ void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_
 		qmp_client_cont(monitor);
 }
 
+bool control_port_out_of_reach(const struct control_port *p)
+{
+	for (unsigned i = 0; p->control->monitor_gone && i < p->spec.nics; i++)
+		if (p->spec.nic[i].netdev != NETDEV_NONE)
+			return true;
+	return false;
+}
+
+void control_monitor_lost(struct control *c)
+{
+	c->monitor_gone = true;
+}
+
 bool control_qemu_replied(struct control *c, uint64_t id, const char *error)
 {
 	for (unsigned i = 0; i < c->ports; i++)
@@ -448,8 +461,14 @@ void control_qemu_event(struct control *c, const char *name, json_object *data)
 	}
 }
 
-static int refuse_when_gone(const struct control *c, struct error *err)
+static int refuse_when_gone(const struct control_port *p, struct error *err)
 {
+	const struct control *c = p->control;
+
+	if (control_port_out_of_reach(p))
+		return error_set(err, -EPIPE,
+				 "QEMU closed its monitor: the links of its own cards stay as they "
+				 "are; next: start the guest again");
 	return c->datapath_gone ? error_set(err, -EPIPE, "%s", c->datapath->why) : 0;
 }
 
@@ -466,7 +485,7 @@ int control_set_link(struct control *c, const char *name, bool up, struct error 
 	}
 	if (!p)
 		return error_set(err, -ENOENT, "Device '%.100s' not found", name);
-	int rc = refuse_when_gone(c, err);
+	int rc = refuse_when_gone(p, err);
 	if (rc < 0)
 		return rc;
 	control_port_set_link(p, nic, up);
@@ -479,7 +498,7 @@ int control_set_mode(struct control *c, const char *port, bool manual, struct er
 
 	if (!p)
 		return error_set(err, -ENOENT, "Device '%.100s' not found", port);
-	int rc = refuse_when_gone(c, err);
+	int rc = refuse_when_gone(p, err);
 	if (rc < 0)
 		return rc;
 	control_port_set_mode(p, manual);

@@ -126,6 +126,7 @@ struct control {
 	unsigned ports;
 	bool running; /* the guest's CPUs run, as far as QEMU told */
 	bool datapath_gone;
+	bool monitor_gone; /* QEMU goes on without one */
 	bool quit;	   /* a client said so */
 	bool over;	   /* the guest shuts down: its cards go one by one, and that is no news */
 	uint64_t reset_ns; /* of the last RESET event; 0 = none */
@@ -165,6 +166,10 @@ void control_qemu_event(struct control *c, const char *name, json_object *data);
 /* QEMU's monitor is there (borrowed), or gone (NULL). Its cards get their links; then, if `go_on`, a guest that we had QEMU start
  * stopped goes on. */
 void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_on);
+
+/* QEMU closed it and goes on: `why` says that its own cards are out of reach, and their links cannot be set. */
+void control_monitor_lost(struct control *c);
+bool control_port_out_of_reach(const struct control_port *p);
 
 /* Of a guest that someone else started, whose drivers are known now: pairs get their links, single cards keep what they have. */
 void control_take_over(struct control *c);

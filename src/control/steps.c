@@ -227,6 +227,8 @@ static bool ask_datapath(struct control_port *p, struct port_step *step)
 void control_port_order(struct control_port *p, const bool up[PORT_NICS], struct port_step step,
 			uint64_t cause_ns)
 {
+	if (control_port_out_of_reach(p))
+		return;
 	if (step.active == p->wanted_active && memcmp(up, p->wanted, sizeof(p->wanted)) == 0)
 		return;
 	memcpy(step.up, up, sizeof(step.up));

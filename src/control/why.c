@@ -200,6 +200,18 @@ static enum why_verdict judge(const struct control_port *p, struct why *why)
 			       "start the guest again with the memory option that the text names");
 			return WHY_DRIVER_FAILED;
 		}
+	if (control_port_out_of_reach(p)) {
+		say(why, "QEMU closed its monitor: what drivers do with its own cards is not seen, "
+			 "and their links stay as they are");
+		advise(why, "start the guest again");
+		return WHY_DRIVER_FAILED;
+	}
+	if (control_port_waits_for_qemu(p)) {
+		say(why, "QEMU was told to move the links of its cards and has not answered yet");
+		advise(why,
+		       "wait; if it stays so, see whether the QEMU process is stopped or hangs");
+		return WHY_WAITING;
+	}
 	if (!p->backend_up)
 		return backend_down(p, why);
 	if (p->policy.manual)

@@ -825,6 +825,29 @@ static void messages_of_the_wrong_size_or_with_wild_values_are_ignored(void **st
 	assert_int_equal(w->control.port[0].active, -1);
 }
 
+static void a_qemu_that_closes_its_monitor_leaves_its_cards_as_they_are(void **state)
+{
+	struct world *w = *state;
+	struct control_port *p = &w->control.port[0];
+	struct error err = { 0 };
+
+	p->spec.nic[0].place = p->spec.nic[1].place = PLACE_QEMU;
+	p->spec.nic[0].netdev = p->spec.nic[1].netdev = NETDEV_STREAM;
+	control_monitor_lost(&w->control);
+	expect_verdict(w, WHY_DRIVER_FAILED, "closed its monitor");
+	assert_int_equal(control_set_link(&w->control, "net0", true, &err), -EPIPE);
+	assert_non_null(strstr(err.text, "next: start the guest again"));
+	expect_no_event(w);
+}
+
+static void cards_of_ours_need_no_monitor(void **state)
+{
+	struct world *w = *state;
+
+	control_monitor_lost(&w->control);
+	expect_verdict(w, WHY_NO_DRIVER, "rtl8139");
+}
+
 #define STORY(name, before) cmocka_unit_test_setup_teardown(name, before, teardown)
 
 int main(void)
@@ -852,6 +875,8 @@ int main(void)
 		STORY(a_single_nic_is_up_from_the_start, setup_two),
 		STORY(a_backend_that_goes_is_told, setup),
 		STORY(the_end_of_the_datapath_takes_the_links_and_is_told, setup),
+		STORY(a_qemu_that_closes_its_monitor_leaves_its_cards_as_they_are, setup),
+		STORY(cards_of_ours_need_no_monitor, setup),
 		STORY(a_memory_problem_explains_itself, setup),
 		STORY(texts_of_the_datapath_are_plain, setup),
 		STORY(messages_of_the_wrong_size_or_with_wild_values_are_ignored, setup),
