@@ -24,6 +24,9 @@ class Wire:
         self._socket.connect(path)
         self._data = b""
 
+    def close(self):
+        self._socket.close()
+
     def send(self, frame):
         self._socket.sendall(struct.pack(">I", len(frame)) + frame)
 
@@ -163,4 +166,5 @@ def scenario(lab, name):
     stop_testpmd(guest)
 
 
-main(scenario)
+if __name__ == "__main__":
+    main(scenario)

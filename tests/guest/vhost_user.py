@@ -29,8 +29,15 @@ class Served:
         self.start()
 
     def start(self):
-        self._process = subprocess.Popen(self._words, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-                                         start_new_session=True)
+        """A tap or a socket may be held for a moment by what is left of a killed one: then as a service manager does it, again."""
+        for _ in range(20):
+            self._process = subprocess.Popen(self._words, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+                                             start_new_session=True)
+            try:
+                self._process.wait(0.2)
+            except subprocess.TimeoutExpired:
+                return
+        raise RuntimeError("anynic serve does not start")
 
     def kill(self):
         """All of it, and until the tap is free again."""
@@ -148,4 +155,5 @@ def scenario(lab, part):
         restart(lab, part == "restart-packed")
 
 
-main(scenario)
+if __name__ == "__main__":
+    main(scenario)
