@@ -347,7 +347,8 @@ static int open_node(const struct link *l, struct error *err)
 
 		waited = monotonic_ns() - start;
 		rc = open_path(path, l, known ? &numbers : NULL);
-		if (rc < 0 && known && waited > NODE_OWN_NS)
+		/* -ENODEV: another namespace's link has that number, and its node the name: ours will not come */
+		if (rc < 0 && known && (rc == -ENODEV || waited > NODE_OWN_NS))
 			rc = open_own(l, numbers);
 		if (rc >= 0)
 			return rc;

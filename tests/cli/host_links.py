@@ -404,6 +404,7 @@ SCENARIOS = [bridge_port, bridge_changes, a_bridge_that_is_down, tap_changes, di
 def scenario(lab, which):
     if os.geteuid() != 0:
         raise machine.Skip("bridges and macvtaps are made by root only")
+    machine.own_sysfs()
     try:
         {s.__name__: s for s in SCENARIOS}[which](lab)
     finally:

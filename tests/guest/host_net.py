@@ -1,5 +1,6 @@
 """host_net.py bridge|direct|passthrough: guests whose ports are links of the host. Two guests on one bridge and on one device reach each
 other and the host's side with unbroken data; a bridge that goes and comes back is joined again; a device that was taken is given back."""
+import os
 import subprocess
 
 import lab as machine
@@ -120,6 +121,9 @@ def passthrough(lab):
 
 
 def scenario(lab, which):
+    if os.geteuid() != 0:
+        raise machine.Skip("bridges and macvtaps are made by root only")
+    machine.own_sysfs()
     {"bridge": bridge, "direct": direct, "passthrough": passthrough}[which](lab)
 
 

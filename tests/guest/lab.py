@@ -1,4 +1,5 @@
 """Where things are, how fast a guest can run here, and network namespaces."""
+import ctypes
 import os
 import pathlib
 import shutil
@@ -78,6 +79,15 @@ def enter_namespace():
     if not shutil.which("unshare") or subprocess.call(command + ["true"], stderr=subprocess.DEVNULL) != 0:
         raise Skip("this machine does not allow network namespaces")
     os.execvpe(command[0], command + [sys.executable, *sys.argv], {**os.environ, INSIDE: "1"})
+
+
+def own_sysfs():
+    """/sys tells of this namespace's links. Nodes in /dev are the machine's: where another scenario's macvtap has the same number,
+    its node has the name, and only /sys says which device is ours."""
+    if ctypes.CDLL(None, use_errno=True).unshare(0x00020000) != 0:  # CLONE_NEWNS
+        raise Skip("this machine does not allow mount namespaces")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)
 
 
 def ip(*words):
