@@ -111,7 +111,8 @@ static void lines_of_a_tree_that_are_none_are_passed_over(void **state)
 					   "0-1 owner:{dev id=n0} (prio 0, i/o): x",
 					   "0-1 (prio 0, i/o): x owner:{obj path=/n0}",
 					   "0-1 (prio 0, i/o): x [disabled] owner:{dev id=n0}",
-					   "0-1 (prio 0, i/o): x parent:{dev id=n0}" };
+					   "0-1 (prio 0, i/o): x parent:{dev id=n0}",
+					   "0-1 (prio 0, i/o): owner:{dev id=n0}" };
 	struct mtree_region r;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
