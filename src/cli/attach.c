@@ -140,6 +140,7 @@ static void find_signals(struct attached *a)
 		qemu_assume_signals(&a->signals, g->major, g->minor);
 	else if (qemu_probe_signals(&a->signals, path, g->machine, g->major, g->minor, &err) < 0)
 		log_info("%s; what QEMU %u.%u is known for is used", err.text, g->major, g->minor);
+	qemu_limit_signals(&a->signals, g->target);
 }
 
 /* --name, else QEMU's -name, else guest-PID. */

@@ -135,6 +135,7 @@ static void find_signals(const struct guest *guest, struct qemu_signals *signals
 	if (qemu_probe_signals(signals, q->path, guest->line.machine, q->major, q->minor, &err) < 0)
 		log_warning("%s; what QEMU %u.%u is known for is used", err.text, q->major,
 			    q->minor);
+	qemu_limit_signals(signals, guest->line.target);
 }
 
 static void tell_start(const struct service *s, const struct guest *guest)

@@ -41,6 +41,12 @@ void qemu_assume_signals(struct qemu_signals *signals, unsigned major, unsigned 
 						   [SIGNAL_FILTER] = true } };
 }
 
+void qemu_limit_signals(struct qemu_signals *signals, const char *target)
+{
+	if (strncmp(target, "ppc", 3) == 0)
+		signals->can[SIGNAL_MEMORY] = false;
+}
+
 /* --- the throw-away QEMU ----------------------------------------------------------------------------------------- */
 
 struct trial {

@@ -27,6 +27,9 @@ struct qemu_signals {
 int qemu_probe_signals(struct qemu_signals *signals, const char *program, const char *machine,
 		       unsigned major, unsigned minor, struct error *err);
 
+/* Takes away what a target does not allow: on POWER a card's PCI address is not where memory shows its registers. */
+void qemu_limit_signals(struct qemu_signals *signals, const char *target);
+
 /* Without trying. */
 void qemu_assume_signals(struct qemu_signals *signals, unsigned major, unsigned minor);
 

@@ -152,6 +152,11 @@ static void a_program_that_is_no_qemu_leaves_what_the_version_is_known_for(void 
 	assert_false(s.can[SIGNAL_RING]);
 	assert_true(qemu_probe_signals(&s, "/nonexistent", "q35", 7, 2, &err) < 0);
 	assert_true(s.can[SIGNAL_RING]);
+	qemu_limit_signals(&s, "x86_64");
+	assert_true(s.can[SIGNAL_MEMORY]);
+	qemu_limit_signals(&s, "ppc64");
+	assert_false(s.can[SIGNAL_MEMORY]);
+	assert_true(s.can[SIGNAL_TREE]);
 }
 
 static void nothing(enum log_level level, const char *text)
