@@ -63,7 +63,7 @@ def switch(lab, end):
     lab.check(threads, "the virtio card of the port has vhost")
 
     def link(state):
-        subprocess.run([machine.anynic(), "link", "switch", "net0", "performant", state], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([machine.anynic(), "link", "switch", "net0/performant", state], check=True, stdout=subprocess.DEVNULL)
     before = host.work_of(threads)
     flood(end)
     active = host.work_of(threads) - before
