@@ -83,6 +83,7 @@ struct port_host {
 	unsigned ifindex; /* 0 = there is none to watch */
 	unsigned
 		below; /* the Linux bridge that it is in, or the device that it sits on; 0 = none */
+	int helper; /* connection to the anynic-helper that made it, the opened backend's; 0 = none */
 	bool down;
 	bool dirty; /* something about it may have changed */
 	char reason[160];

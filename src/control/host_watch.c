@@ -4,13 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/helper_client.h"
 #include "host/link_state.h"
 
 void control_host_opened(struct control_port *p, unsigned nic, const struct opened_backend *o)
 {
 	struct port_host *h = &p->host[nic];
 
-	*h = (struct port_host){ .ifindex = o->ifindex, .below = o->below, .dirty = true };
+	*h = (struct port_host){
+		.ifindex = o->ifindex, .below = o->below, .helper = o->helper, .dirty = true
+	};
 	str_copy(h->ifname, sizeof(h->ifname), o->ifname);
 	(void)snprintf(h->chosen, sizeof(h->chosen), "%s%s%s", p->spec.backend.chosen,
 		       p->spec.backend.chosen[0] && o->reason[0] ? "; " : "", o->reason);
@@ -47,11 +50,13 @@ static void rejoin(struct host_watch *w, const struct control_port *p, struct po
 		   struct link_view *v)
 {
 	struct link_change change = { .master = v->bridge.index };
-	int rc = netlink_change(&w->nl, v->own.index, &change);
+	struct error err = { 0 };
+	int rc = h->helper ? host_helper_rejoin(h->helper, &err)
+			   : netlink_change(&w->nl, v->own.index, &change);
 
 	if (rc < 0) {
 		log_warning("port %s: bridge %s is back, but %s cannot join it: %s", p->spec.id,
-			    v->bridge_name, v->ifname, strerror(-rc));
+			    v->bridge_name, v->ifname, err.text[0] ? err.text : strerror(-rc));
 		return;
 	}
 	log_info("port %s: bridge %s is back, %s has joined it", p->spec.id, v->bridge_name,

@@ -44,7 +44,8 @@ static unsigned most_for(const struct server *s, const struct peer *peer)
 	static struct rules rules; /* too large for a stack */
 
 	if (rules_load(&rules, s->setup->config, &rules_host, NULL) < 0)
-		return SESSIONS_MORE; /* the session says what is wrong with it */
+		return QUOTA_DEFAULT +
+		       SESSIONS_MORE; /* each session says what is wrong with them */
 	return rules_quota(&rules, peer) + SESSIONS_MORE;
 }
 

@@ -41,20 +41,21 @@ def bridge(name="br0"):
 
 
 class Service:
-    """`anynic serve` with one port, until stop() or kill()."""
+    """`anynic serve` with one port, until stop() or kill(). `before`: words in front, as of setpriv; `folder`: where its sockets are."""
 
     running = []
 
-    def __init__(self, lab, backend, name="one", nic="virtio-net"):
+    def __init__(self, lab, backend, name="one", nic="virtio-net", before=(), folder=None):
         self.lab, self.name = lab, name
+        folder = folder or lab.folder
         self.log = pathlib.Path(lab.folder) / f"{name}.log"
-        words = [machine.anynic(), "serve", "-v", "--name", name, "--nic", f"{nic},{backend},mac={MAC}",
-                 "--socket", f"{lab.folder}/{name}.sock", "--qmp", f"{lab.folder}/{name}.control"]
+        words = [*before, machine.anynic(), "serve", "-v", "--name", name, "--nic", f"{nic},{backend},mac={MAC}",
+                 "--socket", f"{folder}/{name}.sock", "--qmp", f"{folder}/{name}.control"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         Service.running.append(self.process)
         try:
-            self.qmp = Qmp(f"{lab.folder}/{name}.control", 20)
+            self.qmp = Qmp(f"{folder}/{name}.control", 20)
         except OSError as error:
             self.process.kill()
             self.process.wait()
