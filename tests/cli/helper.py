@@ -51,6 +51,7 @@ class Helper:
 
     def start(self):
         words = [helper_program(), "--config", str(self.rules), "--state", str(self.folder / "state")]
+        self.before = self.log.read_text().count("listens") if self.log.exists() else 0
         with self.log.open("a") as log:
             if self.activated:
                 self.process = self._activate(words, log)
@@ -61,7 +62,7 @@ class Helper:
     def _listens(self):
         if self.process.poll() is not None:
             raise RuntimeError(self.log.read_text())
-        return self.socket.exists() and "listens" in self.log.read_text()
+        return self.log.read_text().count("listens") > self.before
 
     def _activate(self, words, log):
         """As systemd does it."""
@@ -524,6 +525,30 @@ def activated(lab):
     helper.stop()
 
 
+def units(lab):
+    """What is installed for systemd, as its own checker reads it."""
+    if not shutil.which("systemd-analyze"):
+        raise machine.Skip("this machine has no systemd")
+    folder = pathlib.Path(lab.folder)
+    service = (machine.BUILD / "src/helper/anynic-helper.service").read_text()
+    (start,) = [line for line in service.splitlines() if line.startswith("ExecStart=")]
+    lab.check(start.endswith("/libexec/anynic/anynic-helper"), start)
+    (folder / "anynic-helper.service").write_text(service.replace(start, f"ExecStart={helper_program()}"))
+    shutil.copy(machine.TOP / "src/helper/install/anynic-helper.socket", folder)
+    for unit in ("anynic-helper.service", "anynic-helper.socket"):
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(folder / unit)], capture_output=True, text=True,
+                              timeout=60, check=False)
+        ours = [line for line in (done.stdout + done.stderr).splitlines() if "anynic" in line]
+        lab.equal((done.returncode, ours), (0, []), f"systemd finds nothing wrong with {unit}")
+    example = (machine.TOP / "src/helper/install/helper.conf.example").read_text()
+    (folder / "helper.conf").write_text("".join(line.lstrip("#") if line.startswith("#a") else line
+                                                for line in example.replace("group kvm", "group root").replace(
+                                                    "user alice", "user root").splitlines(keepends=True)))
+    done = subprocess.run([helper_program(), "--check", "--config", str(folder / "helper.conf")], check=False, capture_output=True,
+                          text=True)
+    lab.check(done.returncode == 0 and "5 lines" in done.stdout, f"the example is right: {done.stdout.strip()}{done.stderr}")
+
+
 def by_standard_input(lab):
     """As sudo and pkexec start it."""
     bridge()
@@ -586,7 +611,7 @@ def nobody_to_ask(lab):
 
 
 SCENARIOS = [bridge_with_two_taps, bridge_port, direct_modes, tap_port, open_vswitch, refusals, hostile, quota, rules_reread,
-             helper_killed, sandboxed, marked_setuid, activated, by_standard_input, by_sudo, nobody_to_ask]
+             helper_killed, sandboxed, marked_setuid, activated, units, by_standard_input, by_sudo, nobody_to_ask]
 
 
 def scenario(lab, which):
