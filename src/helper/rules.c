@@ -18,6 +18,7 @@ struct reading {
 	struct rules *rules;
 	const struct rules_source *source;
 	unsigned file, line, depth;
+	char text[LINE_LONGEST]; /* of the line; the words are in it */
 	char *word[WORDS_MAX];
 	unsigned words, at;
 	struct error *err;
@@ -209,7 +210,7 @@ static int read_line(struct reading *r, char *line)
 
 static int read_text(struct reading *r, const char *text, size_t length)
 {
-	char line[LINE_LONGEST];
+	char *line = r->text;
 	int rc = 0;
 
 	for (size_t at = 0; rc == 0 && at < length;) {
@@ -217,7 +218,7 @@ static int read_text(struct reading *r, const char *text, size_t length)
 		size_t n = end ? (size_t)(end - text) - at : length - at;
 
 		r->line++;
-		if (n >= sizeof(line))
+		if (n >= sizeof(r->text))
 			return refuse(r, "the line is longer than %d characters", LINE_LONGEST - 1);
 		memcpy(line, text + at, n);
 		line[n] = '\0';

@@ -87,7 +87,7 @@ static int load_rules(struct session *s, struct error *err)
 
 	if (rc == -ENOENT)
 		return error_set(
-			err, rc = -EPERM,
+			err, -EPERM,
 			"there is no %s, so that anynic-helper allows nothing; next, as root: "
 			"make it, with lines as: allow bridge br0 user %u",
 			s->setup->config, (unsigned)s->peer.uid);
