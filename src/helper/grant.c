@@ -63,7 +63,7 @@ static int make_tap(struct grant *g, struct error *err)
 /* Whoever has a descriptor of a tap can make it outlive its descriptors (TUNSETPERSIST): so the link itself is deleted at the end. */
 static int note_tap(struct grant *g, struct error *err)
 {
-	struct undo_step step = { .kind = UNDO_LINK };
+	struct undo_step step = { .kind = UNDO_TAP, .below = g->opened.ifindex };
 
 	str_copy(step.name, sizeof(step.name), g->opened.ifname);
 	alias_of(g, step.text);

@@ -21,10 +21,8 @@
 #define DONE	     '-'
 
 const char *const undo_kind_names[] = {
-	[UNDO_LINK] = "link",
-	[UNDO_DEVICE] = "device",
-	[UNDO_OVS_PORT] = "ovs-port",
-	[UNDO_SOCKET] = "socket",
+	[UNDO_LINK] = "link",	      [UNDO_TAP] = "tap",	[UNDO_DEVICE] = "device",
+	[UNDO_OVS_PORT] = "ovs-port", [UNDO_SOCKET] = "socket",
 };
 NAMES_MATCH(undo_kind_names, UNDO_KIND_COUNT);
 
@@ -106,7 +104,9 @@ static bool is_our_link(const struct link *l, const struct undo_step *s)
 {
 	if (strcmp(l->kind, "macvtap") != 0 && strcmp(l->kind, "tun") != 0)
 		return false;
-	if (s->below && l->parent != s->below)
+	if (s->kind == UNDO_TAP && l->index != s->below)
+		return false;
+	if (s->kind == UNDO_LINK && s->below && l->parent != s->below)
 		return false;
 	if (l->alias[0])
 		return strcmp(l->alias, s->text) == 0;
@@ -208,13 +208,14 @@ int undo_step_run(const struct undo_step *step, struct error *err)
 	struct netlink nl = { 0 };
 	int rc = 0;
 
-	if (step->kind == UNDO_LINK || step->kind == UNDO_DEVICE) {
+	if (step->kind == UNDO_LINK || step->kind == UNDO_TAP || step->kind == UNDO_DEVICE) {
 		rc = netlink_open(&nl, err);
 		if (rc < 0)
 			return rc;
 	}
 	switch (step->kind) {
 	case UNDO_LINK:
+	case UNDO_TAP:
 		rc = delete_link(&nl, step, err);
 		break;
 	case UNDO_DEVICE:

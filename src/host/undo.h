@@ -17,6 +17,8 @@
 
 enum undo_kind {
 	UNDO_LINK, /* delete the link `name`: `text` is its alias, `mac` its MAC, `below` what it sits on */
+	UNDO_TAP, /* delete the tap `name` with the alias `text` if its index is still `below`: who made it has given it away, and a
+		    * name comes again with the next start */
 	UNDO_DEVICE, /* give back the device `name` (index `below`): MAC `old_mac` where it has `mac`; down if `was_down`
 		      * and nobody uses it but our link with the alias `text` */
 	UNDO_OVS_PORT, /* take the port `name` from its OVS bridge: `text` is the guest, `port` the port's id */

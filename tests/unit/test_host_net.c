@@ -696,6 +696,23 @@ static void nothing_is_undone_that_is_not_ours_any_more(void **state)
 	assert_true(exists("br7"));
 }
 
+/* A guest that starts again has its name, and its tap has the one that the old tap had, before the old one was taken back. */
+static void a_tap_of_the_next_start_is_not_the_one_that_was_made(void **state)
+{
+	struct undo_step step = { .kind = UNDO_TAP, .name = "again", .text = "anynic test/net0" };
+
+	(void)state;
+	run("ip tuntap add dev again mode tap && ip link set again alias 'anynic test/net0'");
+	step.below = must_find("again").index;
+	run("ip tuntap del dev again mode tap");
+	run("ip tuntap add dev again mode tap && ip link set again alias 'anynic test/net0'");
+	assert_int_equal(undo_step_run(&step, NULL), 0);
+	assert_true(exists("again"));
+	step.below = must_find("again").index;
+	assert_int_equal(undo_step_run(&step, NULL), 1);
+	assert_false(exists("again"));
+}
+
 /* Killed between the making and the naming: there is no alias yet. */
 static void a_link_that_was_just_made_is_known_by_its_mac(void **state)
 {
@@ -814,6 +831,7 @@ int main(void)
 		SCENE(the_journal_puts_in_order_what_a_kill_left),
 		SCENE(an_orderly_end_leaves_no_journal),
 		SCENE(nothing_is_undone_that_is_not_ours_any_more),
+		SCENE(a_tap_of_the_next_start_is_not_the_one_that_was_made),
 		SCENE(a_link_that_was_just_made_is_known_by_its_mac),
 		SCENE(a_journal_of_another_namespace_or_of_nobody_stays_untouched),
 		SCENE(a_long_journal_is_carried_out_to_its_first_line),
