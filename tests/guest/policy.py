@@ -133,6 +133,8 @@ def flapping(lab, guest):
               settle=0)
     mark = guest.qmp.mark()
     guest.sh("bring_up virtio_net")
+    # QEMU's own cards are looked at from outside, now and then
+    guest.qmp.wait("GUEST_DRIVER_STATUS_CHANGED", since=mark, nic=PERFORMANT, status="ready")
     lab.equal(guest.port()["state"], "held", "query-ports says held")
     (why,) = guest.qmp.command("query-why", port="net0")
     lab.equal(why["verdict"], "held", "so does query-why")
