@@ -67,7 +67,10 @@ def virtio_100ms(lab, guest):
         performant = guest.sh("nic virtio_net")
     else:
         raise Failed("the machine is too busy: five times the guest needed more than 400 ms between two commands")
-    lab.story(guest, mark, [f"{LEGACY} ready"] + PERFORMANT_FIRST, "the legacy link never comes up", settle=2)
+    wanted = [f"{LEGACY} ready"] + PERFORMANT_FIRST
+    if guest.polled and gap < 0:  # one look from outside saw both: which came first nobody can know
+        wanted = PERFORMANT_FIRST + [f"{LEGACY} ready"]
+    lab.story(guest, mark, wanted, "the legacy link never comes up", settle=2)
     lab.equal(guest.sh(f"cat /sys/class/net/{legacy}/carrier_up_count"), flips, "Linux never saw a carrier on it")
     guest.sh(f"await 5 carrier {performant}; dhcp {performant} && answers 10.0.2.2")
 
@@ -153,7 +156,7 @@ def scenario(lab, case, which=None, legacy="8139cp"):
         os.environ["ANYNIC_QEMU"] = shutil.which("qemu-system-x86_64")  # tools/setup installs it
     card = CARDS[legacy]
     guest = lab.guest(nics=[f"auto,legacy={card.spec.split(',')[0]}" + (",place=qemu" if which else "")])
-    guest.legacy_driver = card.driver
+    guest.legacy_driver, guest.polled = card.driver, bool(which)
     CASES[case](lab, guest)
 
 
