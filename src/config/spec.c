@@ -24,10 +24,9 @@ const char *const transport_names[] = {
 };
 NAMES_MATCH(transport_names, NIC_TRANSPORT_COUNT);
 
-const char *const netdev_names[] = { [NETDEV_NONE] = "none",
-				     [NETDEV_VHOST_USER] = "vhost-user",
-				     [NETDEV_STREAM] = "stream",
-				     [NETDEV_TAP] = "tap" };
+const char *const netdev_names[] = { [NETDEV_NONE] = "none",	 [NETDEV_VHOST_USER] = "vhost-user",
+				     [NETDEV_STREAM] = "stream", [NETDEV_TAP] = "tap",
+				     [NETDEV_QEMU] = "qemu",	 [NETDEV_HOSTDEV] = "hostdev" };
 NAMES_MATCH(netdev_names, NIC_NETDEV_COUNT);
 
 const char *const link_wish_names[] = {

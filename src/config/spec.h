@@ -7,7 +7,7 @@
 #include "base/mac.h"
 
 #define ID_MAX		    40 /* port or NIC id with its NUL */
-#define MODEL_MAX	    16
+#define MODEL_MAX	    32
 #define PATH_ROOM	    256
 #define QUEUES_MAX	    16 /* queue pairs of one NIC or backend */
 #define PORT_NICS	    2  /* NICs of one port, at most */
@@ -34,6 +34,8 @@ enum nic_netdev {
 	NETDEV_VHOST_USER, /* QEMU's virtio card in front, ours behind */
 	NETDEV_STREAM,	   /* QEMU's card, its frames over a socket of the datapath */
 	NETDEV_TAP,	   /* QEMU's card on a tap of its own */
+	NETDEV_QEMU, /* QEMU's card and QEMU's frames: a netdev that needs nothing of ours (user, socket, a foreign vhost-user, vdpa) */
+	NETDEV_HOSTDEV, /* a function of this host, handed on by vfio-pci */
 	NIC_NETDEV_COUNT
 };
 enum link_wish { LINK_AUTO, LINK_UP, LINK_DOWN, LINK_WISH_COUNT };
@@ -44,10 +46,28 @@ extern const char *const policy_names[POLICY_KIND_COUNT]; /* single, switch, tea
 extern const char *const role_names[NIC_ROLE_COUNT];
 extern const char *const place_names[NIC_PLACE_COUNT];
 extern const char *const transport_names[NIC_TRANSPORT_COUNT]; /* vfio-user, vhost-user */
-extern const char *const netdev_names[NIC_NETDEV_COUNT];       /* none, vhost-user, stream, tap */
-extern const char *const link_wish_names[LINK_WISH_COUNT];     /* auto, up, down */
-extern const char *const tristate_names[TRISTATE_COUNT];       /* default, on, off */
+extern const char
+	*const netdev_names[NIC_NETDEV_COUNT]; /* none, vhost-user, stream, tap, qemu, hostdev */
+extern const char *const link_wish_names[LINK_WISH_COUNT]; /* auto, up, down */
+extern const char *const tristate_names[TRISTATE_COUNT];   /* default, on, off */
 extern const char *const backend_driver_names[BACKEND_DRIVER_COUNT];
+
+enum card_txmode { TXMODE_DEFAULT, TXMODE_IOTHREAD, TXMODE_TIMER, CARD_TXMODE_COUNT };
+
+/* What libvirt's XML can set on a card of QEMU's own. Default, 0 and "": the property is not written. */
+struct card_options {
+	char device
+		[40]; /* QEMU's name of it, where it is not that of the model: virtio-net-pci-transitional, ne2k_pci */
+	enum tristate ioeventfd, event_idx, rss, rss_hash_report, iommu, ats, page_per_vq;
+	enum tristate csum, gso, host_tso4, host_tso6, host_ecn, host_ufo, mrg_rxbuf;
+	enum tristate guest_csum, guest_tso4, guest_tso6, guest_ecn, guest_ufo;
+	enum card_txmode txmode;
+	uint16_t rx_queue_size, tx_queue_size;
+	char bus[24], addr[8]; /* "pcie.0", "0x2" or "0x2.0x1" */
+	enum tristate multifunction, rombar;
+	uint32_t acpi_index;
+	char loadparm[9];
+};
 
 struct nic_spec {
 	char id[ID_MAX];
@@ -57,13 +77,17 @@ struct nic_spec {
 	enum nic_transport transport;
 	enum nic_netdev netdev;
 	uint8_t mac[MAC_LEN];
-	uint16_t queues;	 /* queue pairs; 0 = the model's own */
-	uint16_t mtu;		 /* 0 = the model's own */
-	int rev;		 /* PCI revision; -1 = the model's own */
-	int bootindex;		 /* -1 = none */
-	bool packed;		 /* virtio: offer packed rings */
-	bool standby;		 /* virtio: offer VIRTIO_NET_F_STANDBY */
+	uint16_t queues;   /* queue pairs; 0 = the model's own */
+	uint16_t mtu;	   /* 0 = the model's own */
+	int rev;	   /* PCI revision; -1 = the model's own */
+	int bootindex;	   /* -1 = none */
+	bool packed;	   /* virtio: offer packed rings */
+	bool standby;	   /* virtio: offer VIRTIO_NET_F_STANDBY; QEMU's failover=on */
+	char pair[ID_MAX]; /* of a transient card: the id of the persistent one. Empty = none */
+	char host_pci
+		[16]; /* of a card that is this host's: "0000:03:10.2"; empty = a pool says which */
 	char romfile[PATH_ROOM]; /* empty = no option ROM */
+	struct card_options options;
 	/* of a virtual function, as `ip link set DEV vf N` has them */
 	int vlan;		/* which the guest does not see; 0 = none, -1 = not said */
 	int qos;		/* its priority; -1 = not said */
@@ -89,6 +113,11 @@ struct backend_spec {
 	char capture[PATH_ROOM];
 	char chosen[160]; /* of backend=auto: why it became this; users do not give it */
 	bool server;	  /* stream: mode=server listens, else it connects */
+	/* of netdevs that only XML has: sockets (server, client, mcast, udp), and vhost-user, whose socket is somebody else's */
+	char address[64], local_address[64];
+	uint16_t port, local_port;
+	unsigned reconnect_s; /* 0 = not said */
+	char net6[64];	      /* user: an IPv6 network */
 	uint16_t mtu;
 	int fds[QUEUES_MAX]; /* open descriptors; numbers of the process that holds the struct */
 	unsigned nfds;
@@ -113,10 +142,13 @@ struct port_spec {
 /* What a person reads: "bridge anynic0 on br0", "direct on eth0 (vepa)", "stream /run/s (server)". */
 void backend_text(const struct backend_spec *b, char to[BACKEND_TEXT]);
 
-/* All cards of a port are of one kind: the datapath has them, or nothing of the port. */
+/* All cards of a port are of one kind: the datapath has them, or nothing of the port. A team has a part in it when one card has. */
 static inline bool port_in_datapath(const struct port_spec *port)
 {
-	return port->nic[0].netdev != NETDEV_TAP;
+	for (unsigned i = 0; i < port->nics; i++)
+		if (port->nic[i].netdev < NETDEV_TAP)
+			return true;
+	return false;
 }
 
 #endif
