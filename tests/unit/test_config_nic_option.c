@@ -237,7 +237,7 @@ static void bad_input_is_refused_with_key_and_legal_values(void **state)
 		{ "auto,up", "'up' is no key=value", "" },
 		{ "auto,", "'' is no key=value", "" },
 		{ "", "'' is no kind of port", "auto, team or a model: rtl8139" },
-		{ "averyveryverylongmodelname", "is no kind of port", "rtl8139, virtio-net" },
+		{ "averyveryveryveryverylongmodelname", "is no kind of port", "rtl8139, virtio-net" },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
