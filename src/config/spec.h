@@ -58,13 +58,14 @@ enum card_txmode { TXMODE_DEFAULT, TXMODE_IOTHREAD, TXMODE_TIMER, CARD_TXMODE_CO
 struct card_options {
 	char device
 		[40]; /* QEMU's name of it, where it is not that of the model: virtio-net-pci-transitional, ne2k_pci */
-	enum tristate ioeventfd, event_idx, rss, rss_hash_report, iommu, ats, page_per_vq;
+	enum tristate ioeventfd, event_idx, rss, rss_hash_report, iommu, ats, packed, page_per_vq;
 	enum tristate csum, gso, host_tso4, host_tso6, host_ecn, host_ufo, mrg_rxbuf;
 	enum tristate guest_csum, guest_tso4, guest_tso6, guest_ecn, guest_ufo;
 	enum card_txmode txmode;
 	uint16_t rx_queue_size, tx_queue_size;
 	char bus[24], addr[8]; /* "pcie.0", "0x2" or "0x2.0x1" */
 	enum tristate multifunction, rombar;
+	enum tristate rom; /* off: no option ROM at all, whatever romfile is */
 	uint32_t acpi_index;
 	char loadparm[9];
 };
