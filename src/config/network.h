@@ -6,7 +6,7 @@
 #include "config/interface.h"
 
 #define NETWORKS_MAX	    16
-#define NETWORK_DEVICES_MAX 64
+#define NETWORK_DEVICES_MAX 256 /* also the virtual functions behind <pf dev=> */
 #define PORTGROUPS_MAX	    8
 
 enum forward_mode {
