@@ -54,12 +54,21 @@ class Service:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         Service.running.append(self.process)
-        try:
-            self.qmp = Qmp(f"{folder}/{name}.control", 20)
-        except OSError as error:
-            self.process.kill()
-            self.process.wait()
-            raise RuntimeError(self.log.read_text()) from error
+        self.qmp = self._connect(f"{folder}/{name}.control", 20)
+
+    def _connect(self, path, seconds):
+        """A program that has ended already will not listen."""
+        end = time.monotonic() + seconds
+        while True:
+            ended = self.process.poll() is not None
+            try:
+                return Qmp(path, 0)
+            except OSError as error:
+                if ended or time.monotonic() > end:
+                    self.process.kill()
+                    self.process.wait()
+                    raise RuntimeError(self.log.read_text()) from error
+                time.sleep(0.02)
 
     def port(self):
         (found,) = self.qmp.command("query-ports")
