@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -42,16 +44,31 @@ static int reach_socket(const char *path)
 	return code;
 }
 
+/* pkexec serves nobody whose parent has gone, and asks polkit about that parent. So this one stays, with nothing of ours open. */
+static void be_parent_of(pid_t pid)
+{
+	prctl(PR_SET_NAME, "anynic-asks");
+	syscall(SYS_close_range, 0, ~0u, 0);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 /* Away from our terminal and our process group, whose signals are not for it; and nobody's child, so that it needs no waiting for. */
 static _Noreturn void become(char *const *argv, int sock)
 {
-	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (setsid() < 0 || fork() != 0)
 		_exit(0);
+	pid_t pid = fork();
+	if (pid != 0) {
+		if (pid > 0)
+			be_parent_of(pid);
+		_exit(0);
+	}
+	int null = open("/dev/null", O_RDWR);
 	if (null < 0 || dup2(sock, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
 		_exit(1);
 	execvp(argv[0], argv);
@@ -99,13 +116,14 @@ enum way { BY_SOCKET, BY_SUDO, BY_PKEXEC, WAYS };
 static int reach(enum way way)
 {
 	const char *told = getenv("ANYNIC_HELPER");
-	char program[512];
+	char found[512], program[PATH_MAX];
 
 	if (way == BY_SOCKET)
 		return told && !*told ? -ENOENT : reach_socket(told ? told : HELPER_SOCKET);
 	const char *by = way == BY_SUDO ? "sudo" : "pkexec";
 	if (told || !is_installed(by) ||
-	    host_helper_find("anynic-helper", program, sizeof(program), NULL) < 0)
+	    host_helper_find("anynic-helper", found, sizeof(found), NULL) < 0 ||
+	    !realpath(found, program)) /* both compare it with the name in their rules */
 		return -ENOENT;
 	char *sudo[] = { "sudo", "-n", "--", program, "--stdio", NULL };
 	char *pkexec[] = { "pkexec", "--disable-internal-agent", program, "--stdio", NULL };

@@ -4,6 +4,7 @@ import array
 import fcntl
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -34,8 +35,12 @@ def helper_program():
     return str(found[0])
 
 
+INSTALLED = machine.TOP / "src/helper/install"
+
+
 class Helper:
-    """anynic-helper --socket, or the same with a listening socket that it is given."""
+    """anynic-helper --socket, or the same with a listening socket that it is given: activated="systemd" by systemd's own tool, else by
+    us with the same protocol."""
 
     def __init__(self, lab, rules, activated=False):
         self.lab, self.folder = lab, pathlib.Path(lab.folder)
@@ -54,7 +59,7 @@ class Helper:
         self.before = self.log.read_text().count("listens") if self.log.exists() else 0
         with self.log.open("a") as log:
             if self.activated:
-                self.process = self._activate(words, log)
+                self.process = (self._systemd if self.activated == "systemd" else self._activate)(words, log)
                 return
             self.process = subprocess.Popen([*words, "--socket", str(self.socket)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         await_(self._listens, "the helper listens")
@@ -63,6 +68,16 @@ class Helper:
         if self.process.poll() is not None:
             raise RuntimeError(self.log.read_text())
         return self.log.read_text().count("listens") > self.before
+
+    def _systemd(self, words, log):
+        """As the installed socket unit says. It becomes the helper with the first connection."""
+        unit = dict(line.split("=", 1) for line in (INSTALLED / "anynic-helper.socket").read_text().splitlines() if "=" in line)
+        kind = ["--seqpacket"] if "ListenSequentialPacket" in unit else []
+        process = subprocess.Popen(["systemd-socket-activate", *kind, "--listen", str(self.socket), "-E", "JOURNAL_STREAM=8:1", *words],
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        await_(self.socket.exists, "systemd-socket-activate listens")
+        self.socket.chmod(int(unit["SocketMode"], 8))
+        return process
 
     def _activate(self, words, log):
         """As systemd does it."""
@@ -184,19 +199,19 @@ class Watcher:
 class UserService(host_links.Service):
     """`anynic serve` as an ordinary user."""
 
-    def __init__(self, lab, helper, backend, name="one"):
-        folder = pathlib.Path(lab.folder) / "user"
+    def __init__(self, lab, helper, backend, name="one", uid=NOBODY):
+        folder = pathlib.Path(lab.folder) / f"user{uid}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        os.chown(folder, NOBODY, NOBODY)
+        os.chown(folder, uid, uid)
         before = ["env", f"XDG_RUNTIME_DIR={folder}", *([f"ANYNIC_HELPER={helper.socket}"] if helper else []),
-                  "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
+                  "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"]
         super().__init__(lab, backend, name, before=before, folder=folder)
 
 
-def refused(lab, helper, backend, *says):
+def refused(lab, helper, backend, *says, uid=NOBODY):
     """What an ordinary user reads when a port cannot be had."""
     try:
-        service = UserService(lab, helper, backend, "refused")
+        service = UserService(lab, helper, backend, "refused", uid)
     except RuntimeError as error:
         for words in says:
             lab.check(words in str(error), f"{backend}: refused, which says: {words}\n{error}")
@@ -517,7 +532,7 @@ def marked_setuid(lab):
 
 def activated(lab):
     bridge()
-    helper = Helper(lab, "allow br0\n", activated=True)
+    helper = Helper(lab, "allow br0\n", activated="as systemd")
     one = UserService(lab, helper, "backend=bridge,br=br0")
     lab.equal(one.backend()["up"], True, "a helper that was given its socket")
     one.stop()
@@ -534,13 +549,13 @@ def units(lab):
     (start,) = [line for line in service.splitlines() if line.startswith("ExecStart=")]
     lab.check(start.endswith("/libexec/anynic/anynic-helper"), start)
     (folder / "anynic-helper.service").write_text(service.replace(start, f"ExecStart={helper_program()}"))
-    shutil.copy(machine.TOP / "src/helper/install/anynic-helper.socket", folder)
+    shutil.copy(INSTALLED / "anynic-helper.socket", folder)
     for unit in ("anynic-helper.service", "anynic-helper.socket"):
         done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(folder / unit)], capture_output=True, text=True,
                               timeout=60, check=False)
         ours = [line for line in (done.stdout + done.stderr).splitlines() if "anynic" in line]
         lab.equal((done.returncode, ours), (0, []), f"systemd finds nothing wrong with {unit}")
-    example = (machine.TOP / "src/helper/install/helper.conf.example").read_text()
+    example = (INSTALLED / "helper.conf.example").read_text()
     (folder / "helper.conf").write_text("".join(line.lstrip("#") if line.startswith("#a") else line
                                                 for line in example.replace("group kvm", "group root").replace(
                                                     "user alice", "user root").splitlines(keepends=True)))
@@ -594,6 +609,69 @@ def by_sudo(lab):
     lab.say("ok: kill -9 leaves nothing")
 
 
+class Polkit:
+    """The real polkitd on a bus of its own, with our action and our rule, in a mount namespace of this scenario."""
+
+    def __init__(self, lab, members):
+        folder = pathlib.Path(lab.folder)
+        folder.chmod(0o755)
+        self.log = folder / "polkitd.log"
+        etc, actions = folder / "etc", folder / "actions"
+        subprocess.run(["cp", "-a", "/etc", str(etc)], check=True)
+        groups = [line for line in (etc / "group").read_text().splitlines() if not line.startswith("kvm:")]
+        (etc / "group").write_text("\n".join([*groups, f"kvm:x:64000:{members}", ""]))
+        (etc / "anynic").mkdir(exist_ok=True)
+        (etc / "anynic/helper.conf").write_text("allow br0\n")
+        shutil.copytree("/usr/share/polkit-1/actions", actions)
+        policy = (machine.BUILD / "src/helper/anynic-helper.policy").read_text()
+        (path,) = re.findall(r'exec.path">(.*)</annotate>', policy)
+        lab.check(path.endswith("/libexec/anynic/anynic-helper"), path)
+        (actions / "anynic-helper.policy").write_text(policy.replace(path, helper_program()))
+        shutil.copy(INSTALLED / "50-anynic-helper.rules", etc / "polkit-1/rules.d")
+        for ours, place in ((etc, "/etc"), (actions, "/usr/share/polkit-1/actions")):
+            subprocess.run(["mount", "--bind", str(ours), place], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"], check=True)
+        pathlib.Path("/run/dbus").mkdir()
+        self.processes = [self._start("dbus-daemon", "--system", "--nofork", "--nopidfile")]
+        await_(pathlib.Path("/run/dbus/system_bus_socket").exists, "a bus")
+        self.processes.append(self._start("/usr/lib/polkit-1/polkitd"))
+        await_(lambda: "Acquired the name org.freedesktop.PolicyKit1" in self.log.read_text(), "polkitd is on the bus")
+
+    def _start(self, *words):
+        with self.log.open("a") as log:
+            return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def stop(self):
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait(10)
+
+
+def by_pkexec(lab):
+    """Members of the group kvm, and nobody else, as the installed examples say."""
+    missing = [tool for tool in ("pkexec", "pkaction", "dbus-daemon") if not shutil.which(tool)]
+    if missing:
+        raise machine.Skip(f"{' '.join(missing)} is not installed; tools/setup check installs it")
+    polkit = Polkit(lab, "nobody")
+    try:
+        said = subprocess.run(["pkaction", "--verbose", "--action-id", "anynic.helper"], capture_output=True, text=True, timeout=20,
+                              check=True).stdout
+        lab.check(re.search(r"implicit any:\s+no\n.*implicit active:\s+no\n", said, re.DOTALL), f"polkit knows the action: {said}")
+        log = polkit.log.read_text()
+        lab.check("Finished loading, compiling" in log and "50-anynic-helper.rules" not in log, f"and finds nothing wrong with its rule: {log}")
+        bridge()
+        (pathlib.Path("/etc") / "sudoers").unlink(missing_ok=True)  # sudo is asked first, and knows of nothing
+        one = UserService(lab, None, "backend=bridge,br=br0")
+        tap = one.backend()["ifname"]
+        lab.equal(field(tap, "master"), "br0", "a bridge port through pkexec")
+        one.kill(tidy=True)
+        await_(lambda: not exists(tap), "gone")
+        lab.say("ok: kill -9 leaves nothing")
+        refused(lab, None, "backend=bridge,br=br0", "needs CAP_NET_ADMIN", uid=OTHER)
+    finally:
+        polkit.stop()
+
+
 def nobody_to_ask(lab):
     bridge()
     wire()
@@ -611,7 +689,7 @@ def nobody_to_ask(lab):
 
 
 SCENARIOS = [bridge_with_two_taps, bridge_port, direct_modes, tap_port, open_vswitch, refusals, hostile, quota, rules_reread,
-             helper_killed, sandboxed, marked_setuid, activated, units, by_standard_input, by_sudo, nobody_to_ask]
+             helper_killed, sandboxed, marked_setuid, activated, units, by_standard_input, by_sudo, by_pkexec, nobody_to_ask]
 
 
 def scenario(lab, which):
