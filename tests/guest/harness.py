@@ -36,14 +36,14 @@ class Failed(Exception):
 class Lab:
     def __init__(self, folder):
         self.folder = folder
-        self._guests = []
+        self.guests = []
         self._start = time.monotonic()
 
     def guest(self, start=True, wait=True, **options):
         """start=False: not started yet; wait=False: started, but its kernel need not be up."""
-        options.setdefault("name", f"guest{len(self._guests)}" if self._guests else "guest")
+        options.setdefault("name", f"guest{len(self.guests)}" if self.guests else "guest")
         guest = Guest(self.folder, **options)
-        self._guests.append(guest)
+        self.guests.append(guest)
         return guest.start(wait) if start else guest
 
     def say(self, text):
@@ -69,7 +69,7 @@ class Lab:
 
     def report(self):
         """What a person wants to see after a failure."""
-        for guest in self._guests:
+        for guest in self.guests:
             print(f"--- {guest.name}: log\n{guest.log()[-4000:]}")
             print(f"--- {guest.name}: console\n{guest.console()[-2500:]}")
             if guest.qmp:
@@ -78,7 +78,7 @@ class Lab:
                     print(f"{event['time']:.6f} {short(event)} {event.get('data', {}).get('evidence', '')}")
 
     def close(self):
-        for guest in self._guests:
+        for guest in self.guests:
             guest.stop()
 
 

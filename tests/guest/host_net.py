@@ -127,4 +127,5 @@ def scenario(lab, which):
     {"bridge": bridge, "direct": direct, "passthrough": passthrough}[which](lab)
 
 
-main(scenario)
+if __name__ == "__main__":
+    main(scenario)
