@@ -247,15 +247,31 @@ static int add_vhost_user(struct builder *b, const struct nic_spec *nic, json_ob
 	return 0;
 }
 
-static void add_queues(json_object *device, const struct nic_spec *nic)
+/* QEMU 7.2 without KVM ends with a fault when rings that another process serves have MSI-X: INTx does there. */
+static bool msix_kills(const struct builder *b, const struct nic_spec *nic)
 {
+	const struct qemu_program *program = b->setup->program;
+	const struct qemu_card_fds *fds = find_fds(b->setup, nic->id);
+	bool elsewhere = nic->netdev == NETDEV_VHOST_USER || (fds && fds->vhosts);
+
+	return elsewhere && program && program->major < 8 &&
+	       !(b->line->kvm && !b->line->other_accelerator);
+}
+
+static void add_queues(const struct builder *b, json_object *device, const struct nic_spec *nic)
+{
+	bool no_msix = msix_kills(b, nic);
+
+	if (no_msix)
+		json_object_object_add(device, "vectors", json_object_new_int(0));
 	if (nic->packed)
 		json_object_object_add(device, "packed", json_object_new_boolean(true));
 	if (nic->queues <= 1)
 		return;
 	json_object_object_add(device, "mq", json_object_new_boolean(true));
 	/* one for each ring, configuration changes and the control queue */
-	json_object_object_add(device, "vectors", json_object_new_int(2 * nic->queues + 2));
+	if (!no_msix)
+		json_object_object_add(device, "vectors", json_object_new_int(2 * nic->queues + 2));
 }
 
 static int add_own(struct builder *b, const struct nic_spec *nic, struct error *err)
@@ -284,7 +300,7 @@ static int add_own(struct builder *b, const struct nic_spec *nic, struct error *
 	json_object *device = new_card(b, nic, card->device);
 	json_object_object_add(device, "netdev", json_object_new_string(id));
 	json_object_object_add(device, "mac", json_object_new_string(mac_format(nic->mac, mac)));
-	add_queues(device, nic);
+	add_queues(b, device, nic);
 	if (nic->mtu)
 		json_object_object_add(device, "host_mtu", json_object_new_int(nic->mtu));
 	if (nic->romfile[0])

@@ -142,6 +142,15 @@ static void add_use(struct qemu_line *line, const char *id, const char *option)
 	str_copy(use->option, sizeof(use->option), option);
 }
 
+/* "kvm", or a list to be tried in order: "kvm:tcg". */
+static void note_accelerators(struct qemu_line *line, const char *names)
+{
+	if (strcmp(names, "kvm") == 0)
+		line->kvm = true;
+	else
+		line->other_accelerator = true;
+}
+
 static int on_machine(struct qemu_line *line, const char *value, struct error *err)
 {
 	char text[64];
@@ -154,8 +163,20 @@ static int on_machine(struct qemu_line *line, const char *value, struct error *e
 	if (qemu_option_get(value, "type", "smp.cpus", text, sizeof(text)) &&
 	    parse_u64(text, 1, 65535, &cpus) == 0)
 		line->vcpus = (unsigned)cpus;
+	if (qemu_option_get(value, "type", "accel", text, sizeof(text)))
+		note_accelerators(line, text);
 	if (qemu_option_get(value, "type", "memory.size", text, sizeof(text)))
 		return set_memory(line, text, 1, "-machine memory.size", err);
+	return 0;
+}
+
+static int on_accel(struct qemu_line *line, const char *value, struct error *err)
+{
+	char names[QEMU_ID];
+
+	(void)err;
+	if (qemu_option_get(value, "accel", "accel", names, sizeof(names)))
+		note_accelerators(line, names);
 	return 0;
 }
 
@@ -281,6 +302,8 @@ static const struct line_option {
 	{ "m", on_m },
 	{ "machine", on_machine },
 	{ "M", on_machine },
+	{ "accel", on_accel },
+	{ "enable-kvm", FLAG(kvm) },
 	{ "object", on_object },
 	{ "numa", on_numa },
 	{ "device", on_device },

@@ -55,7 +55,9 @@ struct qemu_line {
 	bool monitor; /* -monitor, -qmp, -mon, a monitor object: QEMU adds no monitor of its own */
 	bool serial;  /* -serial: QEMU adds no serial port of its own */
 	bool nographic;
-	unsigned vcpus; /* -smp; 1 without */
+	unsigned vcpus;		/* -smp; 1 without */
+	bool kvm;		/* an accelerator is named, and it is KVM */
+	bool other_accelerator; /* one beside it may be what runs */
 
 	uint8_t chassis[32]; /* one bit for each chassis number that the user's root ports take */
 };

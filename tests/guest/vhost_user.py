@@ -1,10 +1,12 @@
-"""vhost_user.py PART: QEMU's virtio-net in front of our vhost-user server.
+"""vhost_user.py PART [system]: QEMU's virtio-net in front of our vhost-user server; `system` is the distribution's older QEMU.
 
 restart, restart-packed: `anynic serve` is killed and started twenty times under TCP both ways; QEMU connects again, the guest's
 rings go on, and every byte is right.
-life: what `anynic run` tells of a guest that is stopped, goes on, unloads its driver, loads it and starts anew; the link moves."""
+life: what `anynic run` tells of a guest that is stopped, goes on, unloads its driver, loads it and starts anew; the link moves.
+switch: the policy with this card as the performant one: forth, back, by hand, and a reboot."""
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import threading
@@ -13,7 +15,7 @@ import time
 import lab as machine
 import servers
 from cards import GUEST, HOST
-from harness import main
+from harness import BACK_TO_LEGACY, LEGACY, LEGACY_UP, PERFORMANT, TO_PERFORMANT, main
 
 SIZE = 24 << 20
 RESTARTS = 20
@@ -148,9 +150,51 @@ def life(lab):
     guest.check_status("net0", "none")
 
 
-def scenario(lab, part):
+def switch(lab):
+    guest = lab.guest(nics=["auto,transport=vhost-user"])
+    ports = guest.port()
+    lab.equal([nic["model"] for nic in ports["nics"]], ["rtl8139", "virtio-net"], "the port has both cards")
+    mark = guest.qmp.mark()
+    legacy = guest.sh("bring_up 8139cp")
+    lab.story(guest, mark, LEGACY_UP, "the legacy link comes up by the timer", settle=1)
+    guest.sh(f"await 5 carrier {legacy} && dhcp {legacy} && answers 10.0.2.2")
+    mark = guest.qmp.mark()
+    performant = guest.sh("bring_up virtio_net")
+    lab.story(guest, mark, TO_PERFORMANT, "virtio_net takes over in one step", settle=1)
+    guest.sh(f"await 5 carrier {performant} && await 5 no_carrier {legacy} && dhcp {performant} && answers 10.0.2.2")
+    mark = guest.qmp.mark()
+    subprocess.run([machine.anynic(), "link", guest.name, "net0/legacy", "up"], check=True, stdout=subprocess.DEVNULL)
+    lab.story(guest, mark, [f"{PERFORMANT} down", f"{LEGACY} up", f"net0: {PERFORMANT} -> {LEGACY} (manual)"],
+              "by hand the legacy card has the link, and the driver of the other stays ready", settle=2)
+    lab.equal(guest.status(PERFORMANT), "ready", "so says its status")
+    guest.sh(f"await 5 carrier {legacy} && await 5 no_carrier {performant}")
+    mark = guest.qmp.mark()
+    subprocess.run([machine.anynic(), "link", guest.name, "net0", "auto"], check=True, stdout=subprocess.DEVNULL)
+    lab.story(guest, mark, [f"{LEGACY} down", f"{PERFORMANT} up", f"net0: {LEGACY} -> {PERFORMANT} (manual)"],
+              "given back to the policy, the performant card has it again", settle=1)
+    guest.sh(f"await 5 carrier {performant} && answers 10.0.2.2")
+    mark = guest.qmp.mark()
+    guest.sh("modprobe -r virtio_net")
+    lab.story(guest, mark, BACK_TO_LEGACY, "without virtio_net the legacy card is back", settle=1)
+    guest.sh(f"await 5 carrier {legacy} && dhcp {legacy} && answers 10.0.2.2")
+    boots = guest.boots
+    guest.monitor().command("system_reset")
+    guest.wait_boot(boots + 1)
+    for nic in (LEGACY, PERFORMANT):
+        guest.check_status(nic, "none")
+    mark = guest.qmp.mark()
+    guest.sh("bring_up virtio_net")
+    lab.story(guest, mark, [f"{PERFORMANT} ready", f"{PERFORMANT} up", f"net0: None -> {PERFORMANT} (performant-ready)"],
+              "after a reboot with virtio_net alone its link comes up at once", settle=1)
+
+
+def scenario(lab, part, which="private"):
+    if which == "system":
+        os.environ["ANYNIC_QEMU"] = shutil.which("qemu-system-x86_64")  # tools/setup installs it
     if part == "life":
         life(lab)
+    elif part == "switch":
+        switch(lab)
     else:
         restart(lab, part == "restart-packed")
 

@@ -124,6 +124,44 @@ static void the_driver_status_follows_rings_and_buffers(void **state)
 	assert_int_equal(s->now.state, DRIVER_NONE);
 }
 
+static void wait_ms(struct vhc *c, unsigned ms)
+{
+	vd_wait(c->d, ms * NS_PER_MS);
+	vhc_pump(c);
+	nic_update_status(c->d->nic);
+}
+
+/* QEMU before 8.2: rings stop when the link goes down, when the guest is stopped, and when the driver goes. */
+static void a_client_that_tells_no_resets_is_believed_after_a_while(void **state)
+{
+	struct vhc *c = *state;
+	struct nic *nic = c->d->nic;
+
+	vhc_up(c, SPLIT, 1);
+	assert_int_equal(
+		vhc_set_u64(c, VHU_SET_PROTOCOL_FEATURES, VHC_PROTOCOL & ~BIT(VHU_P_DEVICE_STATE)),
+		0);
+	vd_give(c->d, 0, 8, 2048);
+	nic_set_link(nic, false);
+	uint32_t base = vhc_stop_ring(c, 0);
+	for (unsigned i = 0; i < 5; i++) {
+		wait_ms(c, 150);
+		assert_int_equal(nic->status.now.state, DRIVER_READY);
+	}
+	nic_set_link(nic, true);
+	wait_ms(c, 50);
+	assert_int_equal(nic->status.now.state, DRIVER_READY);
+	assert_int_equal(vhc_start_ring(c, 0, base), 0);
+	vd_give(c->d, 0, 8, 2048);
+	wait_ms(c, 500);
+	assert_int_equal(nic->status.now.state, DRIVER_READY);
+	assert_int_not_equal(vhc_stop_ring(c, 0), UINT32_MAX);
+	wait_ms(c, 50);
+	assert_int_equal(nic->status.now.state, DRIVER_READY);
+	wait_ms(c, 60);
+	assert_int_not_equal(nic->status.now.state, DRIVER_READY);
+}
+
 static void firmware_is_told_from_a_system_by_its_features(void **state)
 {
 	struct vhc *c = *state;
@@ -773,6 +811,7 @@ int main(void)
 		story(four_pairs_carry_frames),
 		story(what_is_offered_is_what_the_folder_promises),
 		story(the_driver_status_follows_rings_and_buffers),
+		story(a_client_that_tells_no_resets_is_believed_after_a_while),
 		story(firmware_is_told_from_a_system_by_its_features),
 		story(a_ring_that_is_off_gets_nothing_and_sends_nothing),
 		story(who_knows_no_protocol_features_has_all_rings_on),

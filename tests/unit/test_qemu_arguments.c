@@ -31,6 +31,9 @@ static const char *added_for(const char *text, const char *const *nics,
 	for (; nics[n]; n++)
 		assert_int_equal(nic_option_parse(&ports[n], nics[n], &test_known, &err), 0);
 	ports_complete(ports, n, &who);
+	for (unsigned i = 0; i < n; i++)
+		if (ports[i].nic[0].transport == TRANSPORT_VHOST_USER)
+			ports[i].nic[0].netdev = NETDEV_VHOST_USER;
 	str_copy(copy, sizeof(copy), text);
 	for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
 		words[argc++] = w;
@@ -49,6 +52,45 @@ static const char *added_for(const char *text, const char *const *nics,
 	assert_null(a.argv[a.argc]);
 	qemu_arguments_finish(&a);
 	return result;
+}
+
+/* QEMU 7 faults when rings of vhost-user have MSI-X and KVM is not there. */
+static void msix_is_left_out_where_it_kills_qemu(void **state)
+{
+	static const struct {
+		const char *line;
+		unsigned major;
+		bool vectors_0;
+	} cases[] = {
+		{ "qemu-system-x86_64 -M q35", 7, true },
+		{ "qemu-system-x86_64 -M q35,accel=tcg", 7, true },
+		{ "qemu-system-x86_64 -M q35 -accel kvm -accel tcg", 7, true },
+		{ "qemu-system-x86_64 -M q35,accel=kvm:tcg", 7, true },
+		{ "qemu-system-x86_64 -M q35 -accel kvm", 7, false },
+		{ "qemu-system-x86_64 -M q35 -enable-kvm", 7, false },
+		{ "qemu-system-x86_64 -M q35,accel=kvm", 7, false },
+		{ "qemu-system-x86_64 -M q35", 11, false },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct qemu_program program = { .major = cases[i].major, .minor = 2 };
+		struct qemu_setup setup = { .socket_dir = "/run/x",
+					    .qmp_fd = 7,
+					    .program = &program };
+		int rc;
+		const char *text = added_for(
+			cases[i].line,
+			(const char *const[]){ "virtio-net,transport=vhost-user,queues=2", NULL },
+			&setup, &rc);
+
+		assert_int_equal(rc, 0);
+		assert_non_null(strstr(text, "\"mq\":true"));
+		if (cases[i].vectors_0)
+			assert_non_null(strstr(text, "\"vectors\":0"));
+		else
+			assert_non_null(strstr(text, "\"vectors\":6"));
+	}
 }
 
 static const char *added(const char *text)
@@ -278,6 +320,7 @@ static void actions_say_what_and_why(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(msix_is_left_out_where_it_kills_qemu),
 		cmocka_unit_test(each_line_gets_what_it_lacks),
 		cmocka_unit_test(lines_that_cannot_work_get_one_error_with_the_next_step),
 		cmocka_unit_test(many_cards_get_a_root_port_each),

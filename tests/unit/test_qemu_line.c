@@ -198,6 +198,10 @@ static void cpus_are_counted_as_qemu_does(void **state)
 {
 	(void)state;
 	assert_int_equal(parsed("q").vcpus, 1);
+	assert_false(parsed("q").kvm);
+	assert_true(parsed("q -accel kvm,thread=multi").kvm);
+	assert_true(parsed("q -M q35,accel=kvm").kvm);
+	assert_true(parsed("q -accel kvm -accel tcg").other_accelerator);
 	assert_int_equal(parsed("q -smp 4").vcpus, 4);
 	assert_int_equal(parsed("q -smp cpus=3,maxcpus=8").vcpus, 3);
 	assert_int_equal(parsed("q -smp sockets=2,cores=2").vcpus, 4);

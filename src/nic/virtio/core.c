@@ -17,6 +17,8 @@
 #define SETTLED	  (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
 #define WRAP	  0x8000u
 #define RARP_SIZE 60u
+/* Between a client's stop of the rings and its start of them, if the driver is still there. */
+#define STOP_GRACE_NS (100 * NS_PER_MS)
 
 _Static_assert(VIRTIO_CORE_RINGS_MAX == 2 * VIRTIO_PAIRS, "room for all rings");
 
@@ -84,10 +86,27 @@ static void reset_transport(struct virtio_net *v)
 	mem_set_bus_master(&v->nic.mem, true);
 }
 
+/* Of a client that does not tell resets, whose rings stopped and did not start again. While the link is down or the guest stopped
+ * they could not; the timer stood still with the guest, so who comes late waits once more. */
+static void stopped(struct virtio_net *v, uint64_t now)
+{
+	struct virtio_core *c = (struct virtio_core *)v;
+	bool late = now - v->stop_due_ns > STOP_GRACE_NS;
+
+	if (c->held && (!v->nic.link_up || v->nic.stopped || late)) {
+		v->stop_due_ns = now + STOP_GRACE_NS;
+		return;
+	}
+	v->stop_due_ns = 0;
+	c->held = 0;
+	v->nic.notes.status_dirty = true;
+}
+
 static const struct virtio_transport transport = {
 	.interrupt = interrupt,
 	.config_interrupt = config_interrupt,
 	.reset = reset_transport,
+	.stopped = stopped,
 	.no_control = true,
 };
 
@@ -260,8 +279,10 @@ uint32_t virtio_core_stop_ring(struct nic *nic, unsigned ring)
 	ring_stop(&v->ring[ring]);
 	v->state.queue[ring].enable = 0;
 	if (ring == 0) {
-		c->held = c->tells_resets ? v->state.rx_given : 0;
+		c->held = v->state.rx_given;
 		v->state.rx_given = 0;
+		if (c->held && !c->tells_resets)
+			virtio_watch_stop(v, nic_now(nic) + STOP_GRACE_NS);
 	}
 	if (!any_started(v)) {
 		v->state.status = SETTLED;
@@ -384,9 +405,8 @@ static void judge(const struct nic *nic, struct driver_report *out)
 	else if (c->held)
 		report_set(out, DRIVER_READY, phase_of(c),
 			   "%u receive buffers until the VMM stopped the rings (guest stopped, or "
-			   "link "
-			   "down); no reset since",
-			   c->held);
+			   "link down)%s",
+			   c->held, c->tells_resets ? "; no reset since" : "");
 	else if (any_started(&c->net))
 		judge_running(c, out);
 	else if (c->features_set && (!c->status_known || status & ~VIRTIO_CONFIG_S_ACKNOWLEDGE))
@@ -492,6 +512,16 @@ static void finish(struct nic *nic)
 	virtio_finish(nic);
 }
 
+/* The rings start in a moment, now that they can. */
+static void link_changed(struct nic *nic)
+{
+	struct virtio_net *v = virtio_of(nic);
+
+	virtio_link_changed(nic);
+	if (v->stop_due_ns)
+		virtio_watch_stop(v, nic_now(nic) + STOP_GRACE_NS);
+}
+
 static struct reg_space *const no_spaces[] = { NULL };
 
 const struct nic_ops virtio_core_ops = {
@@ -509,7 +539,7 @@ const struct nic_ops virtio_core_ops = {
 	.reset = virtio_reset,
 	.transmit = virtio_transmit,
 	.receive = virtio_receive,
-	.link_changed = virtio_link_changed,
+	.link_changed = link_changed,
 	.timer = virtio_timer,
 	.judge = judge,
 	.save = virtio_core_save,

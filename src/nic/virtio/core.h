@@ -31,7 +31,7 @@ void virtio_core_connect(struct nic *nic, bool connected);
 int virtio_core_set_features(struct nic *nic, uint64_t features);
 
 /* The client tells of every reset by the driver: rings that stop without one are a guest that was stopped, or a link that is down,
- * and the driver is still there. */
+ * and the driver is still there. Of another client the driver counts as gone when link and guest are up and the rings stay where they are. */
 void virtio_core_tells_resets(struct nic *nic, bool tells);
 
 /* The device status as the driver wrote it, for who is told; 0 is the driver's reset. */

@@ -19,13 +19,15 @@ void virtio_interrupt(struct virtio_net *v, unsigned queue)
 	v->transport->interrupt(v, queue);
 }
 
-/* Two things share the model's one timer. */
+/* Three things share the model's one timer. */
 static void arm(struct virtio_net *v)
 {
-	uint64_t first = v->lost_due_ns;
+	const uint64_t due[] = { v->lost_due_ns, v->sent_due_ns, v->stop_due_ns };
+	uint64_t first = 0;
 
-	if (v->sent_due_ns && (!first || v->sent_due_ns < first))
-		first = v->sent_due_ns;
+	for (unsigned i = 0; i < ARRAY_SIZE(due); i++)
+		if (due[i] && (!first || due[i] < first))
+			first = due[i];
 	nic_set_timer(&v->nic, first);
 }
 
@@ -280,6 +282,14 @@ void virtio_timer(struct nic *nic)
 	}
 	if (v->lost_due_ns && now >= v->lost_due_ns)
 		look_for_lost(v);
+	if (v->stop_due_ns && now >= v->stop_due_ns)
+		v->transport->stopped(v, now);
+	arm(v);
+}
+
+void virtio_watch_stop(struct virtio_net *v, uint64_t due_ns)
+{
+	v->stop_due_ns = due_ns;
 	arm(v);
 }
 
@@ -313,7 +323,7 @@ static void reset_model(struct virtio_net *v)
 	virtio_filter_reset(&s->filter);
 	virtio_window_load(v);
 	virtio_set_offloads(v, 0);
-	v->lost_ns = v->lost_due_ns = v->sent_due_ns = 0;
+	v->lost_ns = v->lost_due_ns = v->sent_due_ns = v->stop_due_ns = 0;
 	nic_set_timer(nic, 0);
 	nic->notes.runnable = 0;
 	nic->pollable = 0;

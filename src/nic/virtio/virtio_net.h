@@ -133,7 +133,9 @@ struct virtio_transport {
 	void (*config_interrupt)(struct virtio_net *v);
 	/* v->state is zero; the device's values come afterwards */
 	void (*reset)(struct virtio_net *v);
-	bool no_control; /* no control queue: the driver's commands are not ours */
+	void (*stopped)(struct virtio_net *v,
+			uint64_t now); /* the deadline of virtio_watch_stop has come; may be NULL */
+	bool no_control;	       /* no control queue: the driver's commands are not ours */
 };
 
 struct virtio_net {
@@ -148,6 +150,7 @@ struct virtio_net {
 	uint16_t window_cap;  /* where the PCI configuration access capability is */
 	uint64_t lost_ns;     /* since when a ring's memory is gone; 0 = it is not */
 	uint64_t lost_due_ns; /* when we look again; 0 = not */
+	uint64_t stop_due_ns; /* of virtio_watch_stop; 0 = not */
 	uint64_t sent_due_ns; /* when held interrupts are looked at again; 0 = none is held */
 	uint8_t *spill;	      /* for a transmit chain of very many pieces */
 	struct virtio_kernel *kernel; /* NULL: all rings are ours for ever */
@@ -197,6 +200,8 @@ void virtio_finish(struct nic *nic);
 void virtio_reset(struct nic *nic, enum reset_kind kind);
 bool virtio_transmit(struct nic *nic, unsigned queue);
 void virtio_timer(struct nic *nic);
+/* Calls transport->stopped then; 0 = never. */
+void virtio_watch_stop(struct virtio_net *v, uint64_t due_ns);
 void virtio_link_changed(struct nic *nic);
 void virtio_set_status(struct virtio_net *v, uint8_t value, bool legacy);
 void virtio_enable_queue(struct virtio_net *v, unsigned queue);
