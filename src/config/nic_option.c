@@ -15,6 +15,7 @@ enum key_place {
 	TO_ALL_NICS,
 	TO_OLD, /* the card that old software knows: legacy of a switch port; of a team the transient card; or the only one */
 	TO_FAST, /* the performant card; of a team the persistent virtio card; or the only one */
+	TO_BOOT, /* the card that firmware starts a guest from: as TO_OLD, but of a team the persistent one, since no firmware pairs */
 };
 
 #define SINGLE BIT(POLICY_SINGLE)
@@ -308,9 +309,9 @@ static const struct key keys[] = {
 	  NAMES(tristate_names) },
 	{ "spoofchk", TO_OLD, NIC(spoofchk), .kinds = SINGLE | TEAM, .read = read_name,
 	  NAMES(tristate_names) },
-	{ "bootindex", TO_OLD, NIC(bootindex), .kinds = ANY, .read = read_number, .max = 65535,
+	{ "bootindex", TO_BOOT, NIC(bootindex), .kinds = ANY, .read = read_number, .max = 65535,
 	  .legal = "0 to 65535" },
-	{ "romfile", TO_OLD, NIC(romfile), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
+	{ "romfile", TO_BOOT, NIC(romfile), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
 	{ "ifname", BACKEND(ifname), .kinds = ANY, .read = read_ifname, .legal = IFNAME_LEGAL },
 	{ "fd", BACKEND(fds), .kinds = ANY, .read = read_fds,
 	  .legal = "the number of an open descriptor above 2, or several (one for each queue pair, "
@@ -343,9 +344,9 @@ static struct nic_spec *nic_for(struct port_spec *port, enum key_place place)
 	if (port->nics == 1)
 		return &port->nic[0];
 	if (port->policy == POLICY_TEAM)
-		first = place == TO_FAST; /* the persistent card */
+		first = place != TO_OLD; /* the persistent card */
 	else
-		first = place == TO_OLD;
+		first = place != TO_FAST;
 	return &port->nic[first ? 0 : 1];
 }
 
@@ -623,6 +624,13 @@ static bool id_is_taken(const struct port_spec *ports, unsigned count, const cha
 	return false;
 }
 
+/* The guest pairs the cards of a team; QEMU is told which ones by place.c, where it can do that. */
+static void complete_team(struct port_spec *port)
+{
+	port->nic[0].standby = true;
+	str_copy(port->nic[1].pair, ID_MAX, port->nic[0].id);
+}
+
 static void complete_nics(struct port_spec *port)
 {
 	for (unsigned i = 0; i < port->nics; i++) {
@@ -636,6 +644,8 @@ static void complete_nics(struct port_spec *port)
 		if (nic->mtu)
 			port->backend.mtu = nic->mtu;
 	}
+	if (port->policy == POLICY_TEAM)
+		complete_team(port);
 }
 
 void ports_complete(struct port_spec *ports, unsigned count, const struct guest_identity *who)

@@ -1,6 +1,7 @@
 #include "config/validate.h"
 
 #include "config/backend_check.h"
+#include "config/team_check.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -132,8 +133,7 @@ static int check_port(const struct port_spec *port, const struct known *known, s
 	int rc = 0;
 
 	if (port->policy == POLICY_TEAM)
-		return error_set(err, -ENOTSUP,
-				 "team ports are not in this version; use auto, or two ports");
+		rc = team_check(port, known, err);
 	for (unsigned i = 0; i < port->nics && rc == 0; i++) {
 		const struct nic_spec *nic = &port->nic[i];
 
@@ -147,7 +147,8 @@ static int check_port(const struct port_spec *port, const struct known *known, s
 		if (rc == 0)
 			rc = check_card(nic, model, err);
 	}
-	if (rc == 0 && port->nics == 2 && strcmp(port->nic[0].model, port->nic[1].model) == 0)
+	if (rc == 0 && port->policy == POLICY_SWITCH &&
+	    strcmp(port->nic[0].model, port->nic[1].model) == 0)
 		rc = error_set(
 			err, -EINVAL,
 			"legacy= and performant= are both %s; a switch needs two different cards",

@@ -303,6 +303,21 @@ static int check_ids(const struct qemu_line *line, const struct port_spec *port,
 	return 0;
 }
 
+/* A machine without PCI Express plugs no transient card: QEMU drops it with a warning when the guest asks for it. */
+static int check_team(const struct qemu_line *line, const struct port_spec *port, struct error *err)
+{
+	const struct machine_row *machine = machine_find(line->target, line->machine);
+	bool x86 = strcmp(target_family(line->target), "x86_64") == 0;
+
+	if (port->policy != POLICY_TEAM || !machine || machine->bus == QEMU_BUS_PCIE)
+		return 0;
+	return error_set(err, -ENOTSUP,
+			 "port %s: a team needs a machine with PCI Express, and -machine %s has "
+			 "none; %s",
+			 port->id, line->machine[0] ? line->machine : "pc",
+			 x86 ? "use -machine q35" : "use auto, or a single card");
+}
+
 int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports, unsigned count,
 		    struct error *err)
 {
@@ -317,6 +332,8 @@ int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports,
 		rc = check_memory(line, err);
 	for (unsigned i = 0; i < count && rc == 0; i++)
 		rc = check_ids(line, &ports[i], err);
+	for (unsigned i = 0; i < count && rc == 0; i++)
+		rc = check_team(line, &ports[i], err);
 	return rc;
 }
 

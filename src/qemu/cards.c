@@ -111,6 +111,9 @@ static json_object *new_card(struct builder *b, const struct nic_spec *nic, cons
 
 static void add_card(struct builder *b, const struct nic_spec *nic, json_object *device)
 {
+	if (nic->pair[0])
+		json_object_object_add(device, "failover_pair_id",
+				       json_object_new_string(nic->pair));
 	if (nic->bootindex >= 0)
 		json_object_object_add(device, "bootindex", json_object_new_int(nic->bootindex));
 	add_words(b, "-device", device);
@@ -303,7 +306,10 @@ static int add_own(struct builder *b, const struct nic_spec *nic, struct error *
 	add_queues(b, device, nic);
 	if (nic->mtu)
 		json_object_object_add(device, "host_mtu", json_object_new_int(nic->mtu));
-	if (nic->romfile[0])
+	if (nic->standby)
+		json_object_object_add(device, "failover", json_object_new_boolean(true));
+	/* the other end of a migration has no such card yet, and no room for its ROM */
+	if (nic->romfile[0] || nic->pair[0])
 		json_object_object_add(device, "romfile", json_object_new_string(nic->romfile));
 	add_card(b, nic, device);
 	return 0;

@@ -126,6 +126,77 @@ static bool needs_vfio_user(const struct port_spec *port)
 	return false;
 }
 
+/* --- teams -------------------------------------------------------------------------------------------------------- */
+
+/* QEMU hides its transient card until the guest's driver of QEMU's own virtio card asks for it, and takes it out before a migration. It
+ * pairs with no other virtio card: ours gets a transient card that is there from the start, whose link stays down until ours has
+ * heard the guest say that it pairs.
+ */
+static int place_persistent(struct port_spec *port, bool hosted, const struct qemu_program *program,
+			    struct error *err)
+{
+	struct nic_spec *nic = &port->nic[0];
+
+	nic->place = PLACE_HOSTED;
+	if (nic->transport == TRANSPORT_VHOST_USER) {
+		nic->netdev = NETDEV_VHOST_USER;
+		return 0;
+	}
+	nic->netdev = NETDEV_NONE;
+	if (hosted)
+		return 0;
+	if (!at_least(program, STREAM_MAJOR, STREAM_MINOR))
+		return error_set(err, -ENOTSUP,
+				 "a team needs QEMU %d.%d or newer (-netdev stream), and this is "
+				 "%u.%u",
+				 STREAM_MAJOR, STREAM_MINOR, program->major, program->minor);
+	nic->place = PLACE_QEMU;
+	/* the frames of both cards meet in the datapath, but for a function of this host, which has its own way */
+	nic->netdev = NETDEV_STREAM;
+	if (port->nic[1].netdev == NETDEV_HOSTDEV && host_backend_taps(&port->backend) != TAPS_NONE)
+		nic->netdev = NETDEV_TAP;
+	return check_card(nic, program, err);
+}
+
+static int place_transient(struct port_spec *port, bool hosted, const struct qemu_program *program,
+			   struct error *err)
+{
+	struct nic_spec *nic = &port->nic[1];
+
+	if (strcmp(nic->model, "hostdev") == 0) {
+		nic->place = PLACE_QEMU;
+		nic->netdev = NETDEV_HOSTDEV;
+		return 0;
+	}
+	nic->place = hosted ? PLACE_HOSTED : PLACE_QEMU;
+	nic->netdev = hosted ? NETDEV_NONE : NETDEV_STREAM;
+	return hosted ? 0 : check_card(nic, program, err);
+}
+
+static int place_team(struct port_spec *port, const struct qemu_program *program,
+		      char why[PLACE_WHY], struct error *err)
+{
+	enum nic_place wish = port->nic[0].place;
+	bool hostdev = strcmp(port->nic[1].model, "hostdev") == 0;
+	bool lacks = program && !program->vfio_user;
+
+	if (lacks && wish == PLACE_HOSTED)
+		return qemu_require_vfio_user(program, err);
+	if (hostdev && wish == PLACE_HOSTED)
+		return error_set(err, -ENOTSUP,
+				 "place=hosted and transient=hostdev exclude each other: QEMU "
+				 "pairs its own virtio card only; leave out place=");
+	if (lacks && wish == PLACE_AUTO && !hostdev)
+		snprintf(why, PLACE_WHY, "place=qemu, since QEMU %u.%u has no vfio-user-pci",
+			 program->major, program->minor);
+	int rc = place_transient(port, !lacks && wish != PLACE_QEMU, program, err);
+	if (rc == 0)
+		rc = place_persistent(port, wish == PLACE_HOSTED, program, err);
+	if (port->nic[0].netdev == NETDEV_NONE)
+		port->nic[1].pair[0] = '\0';
+	return rc;
+}
+
 int qemu_place_port(struct port_spec *port, const struct qemu_program *program, char why[PLACE_WHY],
 		    struct error *err)
 {
@@ -133,6 +204,8 @@ int qemu_place_port(struct port_spec *port, const struct qemu_program *program, 
 	enum nic_place wish = port->nic[0].place;
 
 	why[0] = '\0';
+	if (port->policy == POLICY_TEAM)
+		return place_team(port, program, why, err);
 	if (wish == PLACE_QEMU)
 		return place_in_qemu(port, program, err);
 	if (lacks && wish == PLACE_HOSTED)

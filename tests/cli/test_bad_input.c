@@ -212,8 +212,8 @@ static void what_a_later_version_brings_is_missing_not_wrong(void **state)
 {
 	(void)state;
 	static const struct bad_case cases[] = {
-		{ "plan --nic team,transient=igbvf " Q, 4, "team ports are not in this version",
-		  "use auto" },
+		{ "plan --nic team,transient=hostdev " Q, 4,
+		  "transient=hostdev is not in this version", "transient=igbvf" },
 		{ "plan --nic auto,backend=hostdev " Q, 4, "backend=hostdev is not in this version",
 		  "" },
 		{ "plan --nic igc,place=qemu " Q, 4, "igc: no QEMU has this card", "place=hosted" },

@@ -51,6 +51,8 @@ static void ports_that_fit_are_accepted(void **state)
 		{ "auto,net=10.0.2.0/24,hostfwd=tcp::1-:2" },
 		{ "auto,bootindex=1", "auto,bootindex=2" },
 		{ "auto,driver=qemu,place=hosted,transport=vfio-user" },
+		{ "team,transient=igbvf" },
+		{ "team,transient=igbvf,queues=4,packed=on,vlan=42,backend=tap", "auto" },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
@@ -78,7 +80,16 @@ static void ports_that_do_not_fit_are_refused_with_the_reason(void **state)
 		  "rtl8139, virtio-net" },
 		{ { "auto,legacy=hostdev" }, -ENOTSUP, "model hostdev is not in this version", "" },
 		{ { "auto,legacy=nosuch" }, -EINVAL, "unknown model 'nosuch'", "models are" },
-		{ { "team" }, -ENOTSUP, "team ports are not in this version", "use auto" },
+		{ { "team,transient=rtl8139" },
+		  -EINVAL,
+		  "no PCI Express card",
+		  "transient= takes igbvf, hostdev" },
+		{ { "team,transient=virtio-net" }, -EINVAL, "is one already", "igbvf, hostdev" },
+		{ { "team,transient=nosuch" }, -EINVAL, "unknown model 'nosuch'", "models are" },
+		{ { "team,transient=hostdev" },
+		  -ENOTSUP,
+		  "not in this version",
+		  "transient=igbvf" },
 		{ { "auto,legacy=virtio-net" },
 		  -EINVAL,
 		  "cannot be the legacy one",
@@ -231,9 +242,54 @@ static void a_guest_name_is_a_file_name(void **state)
 		"a234567890123456789012345678901234567890123456789012345678901234"));
 }
 
+static struct port_spec a_team(void)
+{
+	struct port_spec port;
+	struct guest_identity who = { "m", 0, "g" };
+
+	assert_int_equal(nic_option_parse(&port, "team", &test_known, NULL), 0);
+	ports_complete(&port, 1, &who);
+	return port;
+}
+
+/* What --nic cannot say, but XML can: cards that make no team. QEMU would take each of them without a word. */
+static void two_cards_that_are_no_team_are_refused(void **state)
+{
+	(void)state;
+	struct port_spec cases[9];
+	static const char *const says[ARRAY_SIZE(cases)] = {
+		"must be virtio-net",	     "two MACs",
+		"has exactly one transient", "exactly one persistent",
+		"names a partner",	     "names other as its persistent card",
+		"nothing is plugged",	     "each needs a root port",
+		"one of several functions",
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
+		cases[i] = a_team();
+	str_copy(cases[0].nic[0].model, MODEL_MAX, "middling");
+	cases[1].nic[1].mac[5] ^= 1;
+	cases[2].nics = 1;
+	cases[3].nic[0].role = ROLE_SINGLE;
+	str_copy(cases[4].nic[0].pair, ID_MAX, "net0-transient");
+	str_copy(cases[5].nic[1].pair, ID_MAX, "other");
+	str_copy(cases[6].nic[1].options.bus, 24, "pcie.0");
+	str_copy(cases[7].nic[0].options.bus, 24, "rp1");
+	str_copy(cases[7].nic[1].options.bus, 24, "rp1");
+	cases[8].nic[1].options.multifunction = TRISTATE_ON;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error err = { 0 };
+		int rc = ports_validate(&cases[i], 1, &test_known, &err);
+
+		if (rc != -EINVAL || !strstr(err.text, says[i]))
+			fail_msg("%s: %d, %s", says[i], rc, err.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(two_cards_that_are_no_team_are_refused),
 		cmocka_unit_test(ports_that_fit_are_accepted),
 		cmocka_unit_test(ports_that_do_not_fit_are_refused_with_the_reason),
 		cmocka_unit_test(a_path_that_no_socket_can_have_is_refused),

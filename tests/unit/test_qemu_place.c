@@ -83,9 +83,61 @@ static void a_card_with_vhost_user_stays_hosted_when_the_other_goes_to_qemu(void
 	}
 }
 
+static const struct {
+	const char *nic;
+	const struct qemu_program *program;
+	int rc;
+	enum nic_netdev persistent, transient;
+	bool qemu_pairs; /* QEMU hides the transient card, and plugs it when the guest asks */
+	const char *says;
+} teams[] = {
+	{ "team", &qemu_11, 0, NETDEV_STREAM, NETDEV_NONE, true, "" },
+	{ "team,backend=bridge,br=b", &qemu_11, 0, NETDEV_STREAM, NETDEV_NONE, true, "" },
+	{ "team,transport=vhost-user", &qemu_11, 0, NETDEV_VHOST_USER, NETDEV_NONE, true, "" },
+	{ "team,place=hosted", &qemu_11, 0, NETDEV_NONE, NETDEV_NONE, false, "" },
+	{ "team,place=qemu,transient=e1000e", &qemu_11, 0, NETDEV_STREAM, NETDEV_STREAM, true, "" },
+	{ "team,transient=e1000e", &qemu_7_2, 0, NETDEV_STREAM, NETDEV_STREAM, true,
+	  "QEMU 7.2 has no vfio-user-pci" },
+	{ "team,transient=hostdev,backend=bridge,br=b", &qemu_7_2, 0, NETDEV_TAP, NETDEV_HOSTDEV,
+	  true, "" },
+	{ "team,transient=hostdev", &qemu_7_2, 0, NETDEV_STREAM, NETDEV_HOSTDEV, true, "" },
+	{ "team,transient=hostdev,place=hosted", &qemu_11, -ENOTSUP, 0, 0, false,
+	  "exclude each other" },
+	{ "team,place=hosted", &qemu_7_2, -ENOTSUP, 0, 0, false, "has no vfio-user-pci" },
+	{ "team,transient=igbvf", &qemu_7_2, -ENOTSUP, 0, 0, false, "no QEMU has this card" },
+	{ "team,transient=e1000e", &qemu_7_1, -ENOTSUP, 0, 0, false, "needs QEMU 7.2" },
+};
+
+static void every_team_is_paired_by_qemu_where_qemu_can(void **state)
+{
+	struct guest_identity who = { "m", 0, "g" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(teams); i++) {
+		struct port_spec port;
+		struct error err = { 0 };
+		char why[PLACE_WHY];
+
+		assert_int_equal(nic_option_parse(&port, teams[i].nic, &test_known, &err), 0);
+		ports_complete(&port, 1, &who);
+		int rc = qemu_place_port(&port, teams[i].program, why, &err);
+		const char *said = rc ? err.text : why;
+		if (rc != teams[i].rc || !strstr(said, teams[i].says) ||
+		    (!teams[i].says[0] && said[0]))
+			fail_msg("%s: %d, %s", teams[i].nic, rc, said);
+		if (rc < 0)
+			continue;
+		assert_true(port.nic[0].standby);
+		assert_int_equal(port.nic[0].netdev, teams[i].persistent);
+		assert_int_equal(port.nic[1].netdev, teams[i].transient);
+		assert_string_equal(port.nic[1].pair, teams[i].qemu_pairs ? port.nic[0].id : "");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_team_is_paired_by_qemu_where_qemu_can),
 		cmocka_unit_test(every_port_finds_its_place),
 		cmocka_unit_test(a_card_with_vhost_user_stays_hosted_when_the_other_goes_to_qemu),
 	};
