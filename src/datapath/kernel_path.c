@@ -86,7 +86,8 @@ static bool port_allows(const struct hosted_port *hp)
 	const struct port *p = &hp->port;
 	const struct nic *nic = hp->kernel->nic;
 
-	return !p->stopped && p->active >= 0 && p->nic[p->active] == nic && nic->link_up &&
+	/* of a team the other card needs the backend as well */
+	return p->spec.policy != POLICY_TEAM && !p->stopped && p->active >= 0 && p->nic[p->active] == nic && nic->link_up &&
 	       p->backend->up;
 }
 

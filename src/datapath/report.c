@@ -37,6 +37,7 @@ void report_status(struct hosted_nic *hn)
 		.state = s->now.state,
 		.previous = s->previous,
 		.phase = s->now.phase,
+		.standby = s->now.standby,
 		.since_ns = now,
 		.resets = s->resets,
 		.bus_resets = s->bus_resets,

@@ -33,8 +33,10 @@ static void take_notes(struct hosted_nic *hn)
 	struct hosted_port *hp = hn->port;
 
 	/* a bus reset is told even when no driver was there: all cards reset at once are the guest's reset */
-	if (nic_update_status(nic) || nic->status.bus_resets != hn->bus_resets_told)
+	bool changed = nic_update_status(nic);
+	if (changed || nic->status.bus_resets != hn->bus_resets_told)
 		report_status(hn);
+	nic->notes.rx_ready |= changed; /* a team waits for the driver of its transient card */
 	sync_timer(hn);
 	port_sync_offloads(&hp->port);
 	if (nic->notes.rx_ready) {
@@ -218,7 +220,7 @@ static int set_links(struct worker *w, const struct msg_port_links *links, struc
 	struct msg_links_applied applied = { .active = links->active };
 	if (links->active != hp->port.active)
 		kernel_path_leave(hp); /* what is posted goes out before the links move */
-	applied.moved = port_set_links(&hp->port, up, links->active);
+	applied.moved = port_set_links(&hp->port, up, links->active, links->receive);
 	applied.duration_ns = links->cause_ns ? monotonic_ns() - links->cause_ns : 0;
 	str_copy(applied.port, sizeof(applied.port), links->port);
 	(void)message_send(w->control_fd, MSG_LINKS_APPLIED, 0, &applied, sizeof(applied), NULL, 0);

@@ -63,6 +63,7 @@ struct msg_port_links {
 	char port[ID_MAX];
 	uint8_t up[PORT_NICS];
 	int8_t active;	   /* index of the NIC, -1 = none */
+	int8_t receive;	   /* that of the one which the guest reads; -1 = the active one */
 	uint64_t cause_ns; /* monotonic time of the register write that caused it; 0 = none */
 };
 
@@ -82,6 +83,7 @@ struct msg_nic_status {
 	char evidence[120];
 	uint64_t since_ns; /* CLOCK_MONOTONIC of the change */
 	uint32_t resets, bus_resets, ready_edges;
+	uint8_t standby;   /* struct driver_report has it */
 	uint8_t bus_reset; /* this change is a PCI reset or FLR: "DEVICE_RESET clears one NIC" */
 };
 

@@ -43,7 +43,7 @@ void driver_status_update(struct driver_status *s, const struct driver_report *r
 		if (r->state == DRIVER_READY)
 			s->ready_edges++;
 	}
-	if (state_changed || r->phase != s->now.phase) {
+	if (state_changed || r->phase != s->now.phase || r->standby != s->now.standby) {
 		if (!state_changed && !s->changed)
 			s->previous = s->now.state;
 		s->changed = true;

@@ -22,6 +22,7 @@ extern const char *const driver_phase_names[DRIVER_PHASE_COUNT];
 struct driver_report {
 	enum driver_state state;
 	enum driver_phase phase;
+	bool standby; /* virtio: the driver took VIRTIO_NET_F_STANDBY, so the guest pairs */
 	char evidence[EVIDENCE_MAX]; /* one line that says why, in a driver author's words */
 };
 

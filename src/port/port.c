@@ -52,6 +52,23 @@ static struct nic *active_nic(const struct port *p)
 	return p->active >= 0 ? p->nic[p->active] : NULL;
 }
 
+/* The NIC that the guest reads. */
+static struct nic *receiver(const struct port *p)
+{
+	return p->receive >= 0 ? p->nic[p->receive] : NULL;
+}
+
+/* A guest that pairs reads its transient card as long as it has a driver for it, also while that driver starts anew: what comes in the
+ * meantime waits. Control moves the port on when the driver does not come back. Of a card on QEMU's side nothing is known here.
+ */
+static bool receiver_starts(const struct port *p)
+{
+	const struct nic *nic = receiver(p);
+
+	return nic && p->spec.policy == POLICY_TEAM && nic->spec.role == ROLE_TRANSIENT &&
+	       nic->spec.netdev == NETDEV_NONE && nic->status.now.state != DRIVER_READY;
+}
+
 /* --- guest -> wire --- */
 
 /* Sends what the frame becomes, from number *done on. True when all went out (or can never go), false when the backend or the
@@ -184,6 +201,9 @@ static unsigned port_send(struct nic_sink *sink, struct nic *nic, struct frame *
 {
 	struct port *p = (struct port *)sink;
 
+	/* the guest chooses the card of a team that it sends on, and may do so before it sees the link go */
+	if (p->spec.policy == POLICY_TEAM)
+		return send_frames(p, frames, n);
 	if (!nic->link_up) {
 		drop_frames(p, DROP_LINK_DOWN, n);
 		return n;
@@ -329,10 +349,10 @@ static bool deliver_to(struct port *p, struct nic *nic)
 
 bool port_deliver(struct port *p)
 {
-	struct nic *nic = active_nic(p);
+	struct nic *nic = receiver(p);
 
 	p->rx_paused = false;
-	if (p->stopped)
+	if (p->stopped || receiver_starts(p))
 		return false;
 	p->rx_budget = PORT_TURN_SEGMENTS;
 	if (!nic) {
@@ -365,7 +385,7 @@ static void lay_out_rx(struct port *p)
 /* A checksum that the driver does not take half done is made where the frame lies: the room is ours. */
 static void mend_checksums(struct port *p)
 {
-	const struct nic *nic = active_nic(p);
+	const struct nic *nic = receiver(p);
 
 	if (!nic || (nic->rx_offloads & FRAME_CSUM))
 		return;
@@ -421,19 +441,22 @@ static void drain(struct port *p, struct nic *nic)
 	}
 }
 
-unsigned port_set_links(struct port *p, const bool up[PORT_NICS], int active)
+unsigned port_set_links(struct port *p, const bool up[PORT_NICS], int active, int receive)
 {
 	struct nic *old = active_nic(p);
 	unsigned waiting = p->rx_count - p->rx_at;
 
 	if (active >= (int)p->nics)
 		active = -1;
+	if (p->spec.policy != POLICY_TEAM || receive >= (int)p->nics || receive < 0)
+		receive = active;
 	if (old && active != p->active)
 		drain(p, old);
 	for (unsigned i = 0; i < p->nics; i++)
 		if (!up[i])
 			nic_set_link(p->nic[i], false);
 	p->active = active;
+	p->receive = receive;
 	for (unsigned i = 0; i < p->nics; i++)
 		if (up[i])
 			nic_set_link(p->nic[i], true);
@@ -444,7 +467,7 @@ unsigned port_set_links(struct port *p, const bool up[PORT_NICS], int active)
 
 void port_sync_offloads(struct port *p)
 {
-	const struct nic *nic = active_nic(p);
+	const struct nic *nic = receiver(p);
 
 	if (!nic || !p->backend->ops->set_rx_offloads)
 		return;
@@ -495,7 +518,8 @@ int port_init(struct port *p, const struct port_spec *spec, struct backend *back
 			    .spec = *spec,
 			    .backend = backend,
 			    .nics = count,
-			    .active = -1 };
+			    .active = -1,
+			    .receive = -1 };
 	p->scratch = scratch;
 	p->tx_budget = PORT_TURN_SEGMENTS;
 	p->rx_offloads = UINT32_MAX; /* the backend was told nothing yet */
@@ -517,5 +541,5 @@ void port_finish(struct port *p)
 	backend_destroy(p->backend);
 	if (p->rx)
 		munmap(p->rx, p->rx_mapping);
-	*p = (struct port){ .active = -1 };
+	*p = (struct port){ .active = -1, .receive = -1 };
 }

@@ -44,6 +44,7 @@ struct port {
 	struct nic *nic[PORT_NICS]; /* owned */
 	unsigned nics;
 	int active;   /* index of the NIC whose link carries frames; -1 = none */
+	int receive;  /* index of the NIC that frames of the backend go to: the active one, but of a team the one that the guest reads */
 	bool stopped; /* the guest is stopped */
 
 	/* wire -> guest: what was read and not yet taken by the guest */
@@ -77,9 +78,9 @@ int port_init(struct port *p, const struct port_spec *spec, struct backend *back
 	      struct error *err);
 void port_finish(struct port *p); /* accepts a zeroed one */
 
-/* One step: links of all NICs and which one is active. Posted transmits of the old NIC go out first, frames that wait for it go
- * to the new one. Returns how many frames waited. */
-unsigned port_set_links(struct port *p, const bool up[PORT_NICS], int active);
+/* One step: links of all NICs, which one is active and which one receives (-1 = the active one). Posted transmits of the old NIC go out
+ * first, frames that wait for it go to the new one. Returns how many frames waited. */
+unsigned port_set_links(struct port *p, const bool up[PORT_NICS], int active, int receive);
 
 /* Reads one batch of the backend's queue and delivers it. True when there is more to do. False also while the guest has no room. */
 bool port_receive(struct port *p, unsigned queue);

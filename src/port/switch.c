@@ -28,6 +28,9 @@ const char *const switch_reason_names[] = {
 	[REASON_RESET] = "reset",
 	[REASON_MANUAL] = "manual",
 	[REASON_BACKEND] = "backend",
+	[REASON_TRANSIENT_READY] = "transient-ready",
+	[REASON_TRANSIENT_LOST] = "transient-lost",
+	[REASON_UNPLUG] = "unplug",
 };
 NAMES_MATCH(switch_reason_names, SWITCH_REASON_COUNT);
 

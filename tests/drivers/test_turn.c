@@ -107,7 +107,7 @@ static void set_up(void)
 	memset(machine_at(m, DATA_AT), 0x45, LENGTH);
 	assert_int_equal(port_scratch_init(&scratch), 0);
 	assert_int_equal(port_init(&port, &spec, b, &m->nic, 1, &scratch, NULL), 0);
-	port_set_links(&port, up, 0);
+	port_set_links(&port, up, 0, -1);
 	w(TCTL, BIT(1));
 	for (unsigned q = 0; q < QUEUES; q++)
 		fill_ring(q);

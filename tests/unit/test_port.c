@@ -203,7 +203,7 @@ static int teardown(void **state)
 static void links(bool l, bool p, int active)
 {
 	const bool up[PORT_NICS] = { l, p };
-	port_set_links(&port, up, active);
+	port_set_links(&port, up, active, -1);
 }
 
 static void receive_all(void)

@@ -81,6 +81,8 @@ void virtio_judge(const struct nic *nic, struct driver_report *out)
 	enum driver_phase phase = phase_of(s);
 	char features[72];
 
+	out->standby = (s->status & VIRTIO_CONFIG_S_DRIVER_OK) &&
+		       (s->features & VIRTIO_BIT(VIRTIO_NET_F_STANDBY));
 	if (s->status == 0) {
 		report_set(out, DRIVER_NONE, PHASE_UNKNOWN, "device status 0%s",
 			   nic->status.resets ? ", reset by the driver" : "");
