@@ -131,6 +131,8 @@ void control_nic_report(struct control *c, const struct nic_report *r)
 	struct control_nic *nic = &p->nic[index];
 	enum driver_state previous = nic->status;
 	enum driver_phase phase = nic->phase;
+	bool standby = nic->standby;
+	nic->standby = r->now.standby;
 	nic->status = r->now.state;
 	nic->phase = r->now.phase;
 	TAKE_TEXT(nic->evidence, r->now.evidence);
@@ -149,7 +151,7 @@ void control_nic_report(struct control *c, const struct nic_report *r)
 	/* the reset first: a loss that comes with it has its cause then */
 	if (r->bus_reset)
 		control_port_nic_reset(p, index);
-	if (nic->status != previous) {
+	if (nic->status != previous || nic->standby != standby) {
 		control_port_status_changed(p, index);
 		control_port_show_link(p, index);
 	}
@@ -158,11 +160,13 @@ void control_nic_report(struct control *c, const struct nic_report *r)
 static void nic_status(struct control *c, const struct msg_nic_status *m)
 {
 	char id[ID_MAX];
-	struct nic_report r = { .nic = id,
-				.now = { .state = m->state, .phase = m->phase },
-				.since_ns = m->since_ns,
-				.resets = m->resets,
-				.bus_reset = m->bus_reset };
+	struct nic_report r = {
+		.nic = id,
+		.now = { .state = m->state, .phase = m->phase, .standby = m->standby != 0 },
+		.since_ns = m->since_ns,
+		.resets = m->resets,
+		.bus_reset = m->bus_reset
+	};
 
 	TAKE_TEXT(id, m->nic);
 	TAKE_TEXT(r.now.evidence, m->evidence);
@@ -177,6 +181,8 @@ void control_nic_attached(struct control *c, const char *id, bool attached, cons
 	if (!p)
 		return;
 	p->nic[index].attached = attached;
+	if (p->spec.policy == POLICY_TEAM)
+		control_team_attached(p, index);
 	str_copy(p->nic[index].problem, sizeof(p->nic[index].problem), problem);
 	if (p->nic[index].problem[0])
 		log_error("%s: %s", id, p->nic[index].problem);
@@ -436,8 +442,23 @@ static void guest_was_reset(struct control *c, json_object *data)
 		control_port_guest_reset(&c->port[i]);
 }
 
+/* QEMU's word that the guest pairs the cards of a team. */
+static void guest_pairs(struct control *c, json_object *data)
+{
+	json_object *nic = NULL;
+
+	if (!json_object_object_get_ex(data, "device-id", &nic))
+		return;
+	for (unsigned i = 0; i < c->ports; i++)
+		if (c->port[i].spec.policy == POLICY_TEAM &&
+		    control_team_negotiated(&c->port[i], json_object_get_string(nic)))
+			return;
+}
+
 void control_qemu_event(struct control *c, const char *name, json_object *data)
 {
+	if (strcmp(name, "FAILOVER_NEGOTIATED") == 0)
+		guest_pairs(c, data);
 	switch (name_find(event_names, EVENT_KIND_COUNT, name)) {
 	case EVENT_RESET:
 		guest_was_reset(c, data);

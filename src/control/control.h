@@ -18,6 +18,7 @@
 #include "loop/loop.h"
 #include "nic/driver_status.h"
 #include "port/switch.h"
+#include "port/team.h"
 #include "qemu/qmp_client.h"
 
 /* Everything that a control process waits for. */
@@ -52,6 +53,7 @@ struct control_nic {
 	uint32_t resets;
 	bool link;	   /* as the guest sees it */
 	bool attached;	   /* a VMM is connected */
+	bool standby;	   /* of our own virtio card: its driver pairs */
 	char problem[200]; /* why the VMM's memory cannot be used; empty = fine */
 	bool lost;	   /* its driver went, and the policy is not told before it is clear why */
 	uint64_t bus_reset_ns; /* of the last bus reset; 0 = none */
@@ -63,7 +65,8 @@ struct port_step {
 	uint64_t link_id[PORT_NICS]; /* of QEMU's set_link; 0 likewise */
 	uint64_t cause_ns, duration_ns;
 	bool up[PORT_NICS];
-	int active; /* index, -1 = none */
+	int active;  /* index, -1 = none */
+	int receive; /* of a team: the NIC that the guest reads, -1 = none */
 	enum switch_reason reason;
 	bool quiet;		/* the state at the start: no event */
 	uint64_t held_until_ns; /* this switch began a hold-down; 0 = no */
@@ -97,8 +100,9 @@ struct control_port {
 	int active;		/* as the datapath confirmed; -1 = none */
 	bool wanted[PORT_NICS]; /* links after all steps that are under way */
 	bool told[PORT_NICS];	/* links as QEMU was told last, of its own cards */
-	int wanted_active;
-	struct switch_state policy; /* of a single NIC: only `manual` counts */
+	int wanted_active, wanted_receive;
+	struct switch_state policy; /* of a single NIC only `manual` counts, of a team `manual` and `held` */
+	struct team_state team;
 	struct switch_hold hold;
 	struct port_step step[PORT_STEPS];
 	unsigned steps;
@@ -219,6 +223,22 @@ enum port_state control_port_state(const struct control_port *p);
 
 /* Index of the NIC that plays the part, -1 when there is none. */
 int control_port_nic_of(const struct control_port *p, enum switch_nic which);
+
+/* --- team.c: the same for a port of policy team ------------------------------------------------------------------- */
+
+void control_team_start(struct control_port *p);
+void control_team_status_changed(struct control_port *p, unsigned index);
+void control_team_attached(struct control_port *p, unsigned index);
+void control_team_guest_reset(struct control_port *p);
+void control_team_timer(struct control_port *p, unsigned kind);
+void control_team_set_link(struct control_port *p, int nic, bool up); /* nic -1: the port */
+void control_team_set_mode(struct control_port *p, bool manual);
+
+/* QEMU told that the guest's driver of this card of QEMU's pairs. False: it is none of this port's. */
+bool control_team_negotiated(struct control_port *p, const char *nic);
+
+/* The transient card shall leave the guest, or may come back: until then nothing is sent on it. Who calls this plugs and unplugs. */
+void control_team_take_out(struct control_port *p, bool out);
 
 /* --- steps.c: links of one port ---------------------------------------------------------------------------------- */
 

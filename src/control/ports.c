@@ -46,7 +46,7 @@ enum port_state control_port_state(const struct control_port *p)
 	if (p->policy.waiting)
 		return PORT_WAITING;
 	if (p->policy.held)
-		return PORT_HELD;
+		return PORT_HELD; /* also a team whose transient card waits to carry traffic again */
 	return p->active >= 0 ? PORT_UP : PORT_DOWN;
 }
 
@@ -115,6 +115,7 @@ void control_port_init(struct control_port *p, struct control *c, const struct p
 				    .spec = *spec,
 				    .active = -1,
 				    .wanted_active = -1,
+				    .wanted_receive = -1,
 				    .backend_up = true,
 				    .driver = DRIVER_QEMU };
 	p->legacy_timer = (struct loop_timer){ .kind = KIND_LEGACY_TIMER, .owner = p };
@@ -173,6 +174,10 @@ void control_port_start(struct control_port *p)
 {
 	struct port_step quiet = { .quiet = true, .reason = REASON_MANUAL };
 
+	if (p->spec.policy == POLICY_TEAM) {
+		control_team_start(p);
+		return;
+	}
 	p->policy.manual = p->spec.link != LINK_AUTO;
 	if (p->spec.link == LINK_UP ||
 	    (p->spec.link == LINK_AUTO && p->spec.policy == POLICY_SINGLE))
@@ -202,6 +207,8 @@ void control_port_status_changed(struct control_port *p, unsigned index)
 	struct control_nic *nic = &p->nic[index];
 	enum switch_nic part = part_of(p, index);
 
+	if (p->spec.policy == POLICY_TEAM)
+		control_team_status_changed(p, index);
 	if (part == SWITCH_NONE)
 		return;
 	if (nic->status == DRIVER_READY) {
@@ -221,6 +228,10 @@ void control_port_status_changed(struct control_port *p, unsigned index)
 
 static void reset_port(struct control_port *p)
 {
+	if (p->spec.policy == POLICY_TEAM) {
+		control_team_guest_reset(p);
+		return;
+	}
 	forget_losses(p);
 	if (p->spec.policy != POLICY_SWITCH)
 		return;
@@ -290,6 +301,10 @@ void control_port_guest_running(struct control_port *p, bool running)
 
 void control_port_timer(struct control_port *p, unsigned kind)
 {
+	if (p->spec.policy == POLICY_TEAM) {
+		control_team_timer(p, kind);
+		return;
+	}
 	switch (kind) {
 	case KIND_LEGACY_TIMER:
 		p->legacy_left_ns = 0;
@@ -306,6 +321,10 @@ void control_port_timer(struct control_port *p, unsigned kind)
 
 void control_port_set_link(struct control_port *p, int nic, bool up)
 {
+	if (p->spec.policy == POLICY_TEAM) {
+		control_team_set_link(p, nic, up);
+		return;
+	}
 	stop_waiting(p);
 	end_hold(p);
 	p->policy.manual = true;
@@ -316,6 +335,10 @@ void control_port_set_mode(struct control_port *p, bool manual)
 {
 	bool ends_hold = !manual && p->policy.held;
 
+	if (p->spec.policy == POLICY_TEAM) {
+		control_team_set_mode(p, manual);
+		return;
+	}
 	if (p->policy.manual == manual && !ends_hold)
 		return;
 	stop_waiting(p);
@@ -338,7 +361,7 @@ void control_port_datapath_gone(struct control_port *p)
 	p->backend_up = false;
 	control_port_finish(p);
 	control_port_carry_out(p, &step, 0);
-	p->wanted_active = -1;
+	p->wanted_active = p->wanted_receive = -1;
 	memset(p->wanted, 0, sizeof(p->wanted));
 	control_port_tell_qemu(p);
 }

@@ -182,6 +182,15 @@ static bool shown(const struct control_port *p, unsigned nic, bool up)
 	       (p->spec.nic[nic].netdev == NETDEV_VHOST_USER && p->nic[nic].status != DRIVER_READY);
 }
 
+/* Whether QEMU has a link to set: not of a function of the host, and not of a card that it has hidden from the guest. */
+static bool qemu_has_link(const struct control_port *p, unsigned nic)
+{
+	enum nic_netdev netdev = p->spec.nic[nic].netdev;
+
+	return netdev != NETDEV_NONE && netdev != NETDEV_HOSTDEV &&
+	       (p->spec.nic[nic].role != ROLE_TRANSIENT || p->nic[nic].attached);
+}
+
 static uint64_t tell(struct control_port *p, unsigned nic, bool up)
 {
 	p->told[nic] = up;
@@ -191,9 +200,10 @@ static uint64_t tell(struct control_port *p, unsigned nic, bool up)
 void control_port_show_link(struct control_port *p, unsigned nic)
 {
 	bool up = shown(p, nic, p->wanted[nic]);
+	bool late = p->spec.nic[nic].netdev == NETDEV_VHOST_USER ||
+		    p->spec.nic[nic].role == ROLE_TRANSIENT; /* plugged while the guest runs */
 
-	if (p->control->monitor && p->spec.nic[nic].netdev == NETDEV_VHOST_USER &&
-	    p->told[nic] != up)
+	if (p->control->monitor && late && qemu_has_link(p, nic) && p->told[nic] != up)
 		tell(p, nic, up);
 }
 
@@ -201,8 +211,7 @@ void control_port_show_link(struct control_port *p, unsigned nic)
 static void ask_qemu(struct control_port *p, struct port_step *step, bool up)
 {
 	for (unsigned i = 0; i < p->spec.nics; i++)
-		if (p->spec.nic[i].netdev != NETDEV_NONE && shown(p, i, step->up[i]) == up &&
-		    p->told[i] != up)
+		if (qemu_has_link(p, i) && shown(p, i, step->up[i]) == up && p->told[i] != up)
 			step->link_id[i] = tell(p, i, up);
 }
 
@@ -210,7 +219,9 @@ static void ask_qemu(struct control_port *p, struct port_step *step, bool up)
 static bool ask_datapath(struct control_port *p, struct port_step *step)
 {
 	struct control *c = p->control;
+	bool team = p->spec.policy == POLICY_TEAM;
 	struct msg_port_links links = { .active = (int8_t)step->active,
+					.receive = (int8_t)(team ? step->receive : -1),
 					.cause_ns = step->cause_ns };
 
 	if (!port_in_datapath(&p->spec))
@@ -229,7 +240,10 @@ void control_port_order(struct control_port *p, const bool up[PORT_NICS], struct
 {
 	if (control_port_out_of_reach(p))
 		return;
-	if (step.active == p->wanted_active && memcmp(up, p->wanted, sizeof(p->wanted)) == 0)
+	if (p->spec.policy != POLICY_TEAM)
+		step.receive = step.active;
+	if (step.active == p->wanted_active && step.receive == p->wanted_receive &&
+	    memcmp(up, p->wanted, sizeof(p->wanted)) == 0)
 		return;
 	memcpy(step.up, up, sizeof(step.up));
 	step.cause_ns = cause_ns;
@@ -241,6 +255,7 @@ void control_port_order(struct control_port *p, const bool up[PORT_NICS], struct
 	}
 	memcpy(p->wanted, up, sizeof(p->wanted));
 	p->wanted_active = step.active;
+	p->wanted_receive = step.receive;
 	if (p->steps == PORT_STEPS) { /* who lags this far behind is not waited for */
 		struct port_step oldest = take_step(p, 0);
 		control_port_carry_out(p, &oldest, 0);
@@ -252,6 +267,6 @@ void control_port_order(struct control_port *p, const bool up[PORT_NICS], struct
 void control_port_tell_qemu(struct control_port *p)
 {
 	for (unsigned i = 0; p->control->monitor && i < p->spec.nics; i++)
-		if (p->spec.nic[i].netdev != NETDEV_NONE)
+		if (qemu_has_link(p, i))
 			tell(p, i, shown(p, i, p->wanted[i]));
 }
