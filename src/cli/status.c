@@ -5,6 +5,7 @@
 
 #include "cli/exit.h"
 #include "cli/talk.h"
+#include "base/util.h"
 #include "cli/verbs.h"
 
 struct options {
@@ -66,16 +67,35 @@ static void print_counters(json_object *port)
 	}
 }
 
+/* The interface behind the port, or one behind each of QEMU's cards; a socket has a path. */
+static void name_backend(json_object *port, char *to, size_t size)
+{
+	json_object *backend = member_of(port, "backend"), *nics = member_of(port, "nics");
+	const char *ifname = text_of(backend, "ifname");
+	size_t at = 0;
+
+	to[0] = '\0';
+	for (size_t i = 0; i < json_object_array_length(nics) && at < size; i++) {
+		const char *own = text_of(json_object_array_get_idx(nics, i), "ifname");
+
+		if (own[0])
+			at += (size_t)snprintf(to + at, size - at, "%s%s", at ? ", " : "", own);
+	}
+	if (at == 0)
+		str_copy(to, size, ifname[0] ? ifname : text_of(backend, "path"));
+}
+
 static void print_port(json_object *port, json_object *drivers, bool stats)
 {
 	json_object *backend = member_of(port, "backend");
+	char name[256];
 	json_object *nics = member_of(port, "nics");
 	bool up = json_object_get_boolean(member_of(backend, "up"));
 
 	const char *on = text_of(backend, text_of(backend, "br")[0] ? "br" : "dev");
 	const char *mode = text_of(backend, "mode");
-	const char *name = text_of(backend, text_of(backend, "ifname")[0] ? "ifname" : "path");
 
+	name_backend(port, name, sizeof(name));
 	printf("  %s  %s  state %s  active %s  backend %s%s%s%s%s%s%s%s %s%s%s  mac %s\n",
 	       text_of(port, "port"), text_of(port, "policy"), text_of(port, "state"),
 	       or_dash(text_of(port, "active")), text_of(backend, "type"), name[0] ? " " : "", name,

@@ -224,6 +224,8 @@ static json_object *port_nics(const struct control_port *p)
 		add_text(object, "place", place_of(&p->spec.nic[i]));
 		add_status(object, &p->nic[i]);
 		add_text(object, "link", p->nic[i].link ? "up" : "down");
+		if (!port_in_datapath(&p->spec) && p->host[i].ifname[0]) /* each has its own */
+			add_text(object, "ifname", p->host[i].ifname);
 		json_add_policy(object, &p->spec.nic[i]);
 		json_object_array_add(list, object);
 	}
