@@ -384,6 +384,23 @@ static int plan_driver(const struct port_spec *port, unsigned assume, struct vho
 	return rc;
 }
 
+/* What `run` would find of the host's links. */
+static int look_at_backends(const struct guest *g, struct error *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < g->ports; i++) {
+		struct backend_request request = { .spec = &g->port[i].backend,
+						   .guest = g->name,
+						   .port = g->port[i].id };
+
+		rc = host_backend_look(&request, err);
+		if (rc < 0)
+			error_prefix(err, "port %s", g->port[i].id);
+	}
+	return rc;
+}
+
 int verb_plan(int argc, char **argv)
 {
 	static struct vhost_choice driver[PORTS_MAX];
@@ -407,6 +424,8 @@ int verb_plan(int argc, char **argv)
 							    : "qemu-system-x86_64");
 		rc = qemu_line_parse(&guest.line, shortest, 1, &err);
 	}
+	if (rc == 0 && !assume) /* else it is for a host that has what it takes */
+		rc = look_at_backends(&guest, &err);
 	for (unsigned i = 0; rc == 0 && i < guest.ports; i++)
 		rc = plan_driver(&guest.port[i], assume, &driver[i], &err);
 	place_nics_path(sockets, sizeof(sockets), guest.name);

@@ -193,6 +193,45 @@ static int check_pair(const struct port_spec *a, const struct port_spec *b, stru
 	return 0;
 }
 
+static bool is_type(const struct port_spec *p, const char *type)
+{
+	return strcmp(p->backend.type, type) == 0;
+}
+
+static bool takes_whole_device(const struct port_spec *p)
+{
+	return is_type(p, "direct") && strcmp(p->backend.mode, "passthrough") == 0;
+}
+
+/* What only one of them can have. */
+static int check_backends(const struct port_spec *a, const struct port_spec *b, struct error *err)
+{
+	const struct backend_spec *x = &a->backend, *y = &b->backend;
+
+	if (x->ifname[0] && strcmp(x->ifname, y->ifname) == 0)
+		return error_set(err, -EINVAL,
+				 "ifname=%s is used by two ports, %s and %s; each port needs a tap "
+				 "of its own; next: another ifname=, or backend=bridge for each",
+				 y->ifname, a->id, b->id);
+	if (is_type(a, "direct") && is_type(b, "direct") && x->dev[0] &&
+	    strcmp(x->dev, y->dev) == 0 && (takes_whole_device(a) || takes_whole_device(b)))
+		return error_set(err, -EINVAL,
+				 "dev=%s is used by two ports, %s and %s, and mode=passthrough "
+				 "takes it whole; next: another dev=, or mode=bridge for both",
+				 y->dev, a->id, b->id);
+	for (unsigned i = 0; i < x->nfds; i++)
+		for (unsigned j = 0; j < y->nfds; j++)
+			if (x->fds[i] == y->fds[j])
+				return error_set(err, -EINVAL,
+						 "fd=%d is used by two ports, %s and %s", y->fds[j],
+						 a->id, b->id);
+	if (x->server && y->server && x->path[0] && strcmp(x->path, y->path) == 0)
+		return error_set(err, -EINVAL,
+				 "path=%s is used by two ports, %s and %s, that both listen there",
+				 y->path, a->id, b->id);
+	return 0;
+}
+
 int ports_validate(const struct port_spec *ports, unsigned count, const struct known *known,
 		   struct error *err)
 {
@@ -201,6 +240,8 @@ int ports_validate(const struct port_spec *ports, unsigned count, const struct k
 
 		for (unsigned j = 0; j < i && rc == 0; j++)
 			rc = check_pair(&ports[j], &ports[i], err);
+		for (unsigned j = 0; j < i && rc == 0; j++)
+			rc = check_backends(&ports[j], &ports[i], err);
 		if (rc < 0) {
 			if (err)
 				snprintf(err->where, sizeof(err->where), "port %s", ports[i].id);

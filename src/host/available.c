@@ -1,26 +1,14 @@
 #include "host/available.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "host/helper.h"
 #include "host/helper_protocol.h"
 #include "host/passt.h"
-
-/* Among the effective capabilities of this process. */
-static bool has_capability(unsigned which)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-
-	if (syscall(SYS_capget, &head, data) < 0)
-		return false;
-	return data[which / 32].effective & BIT(which % 32);
-}
+#include "host/rights.h"
 
 /* Whether it allows this user anything is its own to say. */
 static bool helper_listens(void)
@@ -32,7 +20,7 @@ static bool helper_listens(void)
 
 static int need_admin(const char *what, struct error *err)
 {
-	if (has_capability(CAP_NET_ADMIN) || helper_listens())
+	if (host_may_make_links() || helper_listens())
 		return 0;
 	return error_set(err, -ENOTSUP, "making %s needs root (CAP_NET_ADMIN) or anynic-helper",
 			 what);

@@ -84,13 +84,8 @@ static int find_bridge(struct netlink *nl, const char *name, struct link *bridge
 
 	if (rc < 0 && rc != -ENODEV)
 		return error_set(err, rc, "bridge %s: the kernel says %s", name, strerror(-rc));
-	if (rc == 0 && is_bridge(bridge, NULL)) {
-		if (!bridge->up)
-			log_warning(
-				"bridge %s is down and passes no frames; next: ip link set %s up",
-				name, name);
+	if (rc == 0 && is_bridge(bridge, NULL))
 		return 0;
-	}
 	int has = ovs_has_bridge(name, err);
 	*ovs = has == 1;
 	if (*ovs)
@@ -169,6 +164,28 @@ static int check_name(struct netlink *nl, const char *ifname, struct error *err)
 			 ifname, ifname);
 }
 
+static int find_place(struct netlink *nl, const struct backend_spec *spec, struct link *bridge,
+		      bool *ovs, struct error *err)
+{
+	int rc = find_bridge(nl, spec->br, bridge, ovs, err);
+
+	return rc == 0 ? check_name(nl, spec->ifname, err) : rc;
+}
+
+int host_bridge_look(const struct backend_request *request, struct error *err)
+{
+	struct netlink nl;
+	struct link bridge;
+	bool ovs;
+
+	int rc = netlink_open(&nl, err);
+	if (rc < 0)
+		return rc;
+	rc = find_place(&nl, request->spec, &bridge, &ovs, err);
+	netlink_close(&nl);
+	return rc;
+}
+
 int host_bridge_open(const struct backend_request *request, struct opened_backend *out,
 		     struct error *err)
 {
@@ -180,9 +197,10 @@ int host_bridge_open(const struct backend_request *request, struct opened_backen
 	int rc = netlink_open(&nl, err);
 	if (rc < 0)
 		return rc;
-	rc = find_bridge(&nl, spec->br, &bridge, &ovs, err);
-	if (rc == 0)
-		rc = check_name(&nl, spec->ifname, err);
+	rc = find_place(&nl, spec, &bridge, &ovs, err);
+	if (rc == 0 && is_bridge(&bridge, NULL) && !bridge.up)
+		log_warning("bridge %s is down and passes no frames; next: ip link set %s up",
+			    spec->br, spec->br);
 	if (rc == 0) {
 		rc = host_tap_make(spec->ifname[0] ? spec->ifname : HOST_TAP_NAME, request->queues,
 				   out, err);

@@ -7,6 +7,9 @@
 int host_bridge_open(const struct backend_request *request, struct opened_backend *out,
 		     struct error *err);
 
+/* What of its failures can be seen without making anything. */
+int host_bridge_look(const struct backend_request *request, struct error *err);
+
 /* "br0, virbr0" or "none": the Linux bridges of this host. */
 void host_bridge_names(char *to, size_t size);
 

@@ -124,11 +124,15 @@ static int find_device(struct netlink *nl, const char *name, unsigned mode, stru
 				 "another dev=",
 				 name);
 	rc = check_master(nl, device, err);
-	if (rc == 0)
-		rc = check_alone(nl, device, mode, err);
-	if (rc == 0 && !device->up && mode != MACVLAN_MODE_PASSTHRU)
-		log_warning("%s is down and passes no frames; next: ip link set %s up", name, name);
-	return rc;
+	return rc == 0 ? check_alone(nl, device, mode, err) : rc;
+}
+
+static int name_is_taken(const char *ifname, struct error *err)
+{
+	return error_set(err, -EEXIST,
+			 "ifname=%s: there is such an interface already; next: leave ifname= out, "
+			 "or choose another",
+			 ifname);
 }
 
 /* --- the link ---------------------------------------------------------------------------------------------------- */
@@ -194,12 +198,7 @@ static int make_link(struct netlink *nl, const struct backend_request *r, const 
 
 	if (r->spec->ifname[0]) {
 		rc = make_named(nl, r->spec->ifname, r, device, mode, out, err);
-		if (rc == -EEXIST)
-			return error_set(err, rc,
-					 "ifname=%s: there is such an interface already; next: "
-					 "leave ifname= out, or choose another",
-					 r->spec->ifname);
-		return rc;
+		return rc == -EEXIST ? name_is_taken(r->spec->ifname, err) : rc;
 	}
 	for (unsigned i = 0; rc == -EEXIST && i < NAMES_MAX; i++) {
 		snprintf(name, sizeof(name), "anynic%u", i);
@@ -389,6 +388,9 @@ static int open_with(struct netlink *nl, const struct backend_request *r, unsign
 	struct link device, l;
 
 	int rc = find_device(nl, r->spec->dev, mode, &device, err);
+	if (rc == 0 && !device.up && mode != MACVLAN_MODE_PASSTHRU)
+		log_warning("%s is down and passes no frames; next: ip link set %s up", device.name,
+			    device.name);
 	if (rc == 0)
 		rc = make_link(nl, r, &device, mode, out, err);
 	if (rc == 0 && mode == MACVLAN_MODE_PASSTHRU)
@@ -399,6 +401,27 @@ static int open_with(struct netlink *nl, const struct backend_request *r, unsign
 		rc = open_queues(&l, r->queues, out, err);
 	if (rc == 0)
 		str_copy(out->reason, sizeof(out->reason), modes[at].remark);
+	return rc;
+}
+
+int host_direct_look(const struct backend_request *request, struct error *err)
+{
+	const struct backend_spec *spec = request->spec;
+	struct netlink nl;
+	struct link device, l;
+
+	if (spec->nfds)
+		return 0;
+	int at = find_mode(spec->mode, err);
+	if (at < 0)
+		return at;
+	int rc = netlink_open(&nl, err);
+	if (rc < 0)
+		return rc;
+	rc = find_device(&nl, spec->dev, modes[at].mode, &device, err);
+	if (rc == 0 && spec->ifname[0] && netlink_find(&nl, spec->ifname, &l) == 0)
+		rc = name_is_taken(spec->ifname, err);
+	netlink_close(&nl);
 	return rc;
 }
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,9 +21,10 @@
 #include "host/helper.h"
 #include "host/helper_protocol.h"
 #include "host/netlink.h"
+#include "host/rights.h"
 
 #define ANSWER_MS 45000 /* longer than the helper gives itself */
-#define REJOIN_MS 2000	/* the guest's control waits meanwhile */
+#define AGAIN_MS  2000	/* the guest's control waits meanwhile */
 #define NOBODY	  (-ENOTCONN)
 
 /* --- reaching it ------------------------------------------------------------------------------------------------- */
@@ -110,20 +110,28 @@ static bool is_installed(const char *program)
 	return false;
 }
 
-/* Ways to it, best first. Each is tried until one answers. */
+/* Ways to it, best first. Each is tried until one answers; pkexec may ask a person, so a guest that runs goes without it. */
 enum way { BY_SOCKET, BY_SUDO, BY_PKEXEC, WAYS };
+
+/* `helper` as sudo and pkexec compare it with the name in their rules. */
+static bool may_reach_by(const char *program, char helper[PATH_MAX])
+{
+	char found[512];
+
+	return !getenv("ANYNIC_HELPER") && is_installed(program) &&
+	       host_helper_find("anynic-helper", found, sizeof(found), NULL) == 0 &&
+	       realpath(found, helper);
+}
 
 static int reach(enum way way)
 {
 	const char *told = getenv("ANYNIC_HELPER");
-	char found[512], program[PATH_MAX];
+	char program[PATH_MAX];
 
 	if (way == BY_SOCKET)
 		return told && !*told ? -ENOENT : reach_socket(told ? told : HELPER_SOCKET);
 	const char *by = way == BY_SUDO ? "sudo" : "pkexec";
-	if (told || !is_installed(by) ||
-	    host_helper_find("anynic-helper", found, sizeof(found), NULL) < 0 ||
-	    !realpath(found, program)) /* both compare it with the name in their rules */
+	if (!may_reach_by(by, program))
 		return -ENOENT;
 	char *sudo[] = { "sudo", "-n", "--", program, "--stdio", NULL };
 	char *pkexec[] = { "pkexec", "--disable-internal-agent", program, "--stdio", NULL };
@@ -235,9 +243,11 @@ static int ask_all_ways(enum helper_ask what, const struct backend_request *r,
 	int rc = NOBODY, sock = -1;
 
 	fill_request(&request, what, r);
-	for (enum way way = BY_SOCKET; way < WAYS && rc == NOBODY; way++) {
+	for (enum way way = BY_SOCKET; way < (r->again ? BY_PKEXEC : WAYS) && rc == NOBODY; way++) {
 		sock = reach(way);
-		rc = sock < 0 ? NOBODY : ask(sock, &request, &a, fds, &nfds, ANSWER_MS);
+		rc = sock < 0
+			     ? NOBODY
+			     : ask(sock, &request, &a, fds, &nfds, r->again ? AGAIN_MS : ANSWER_MS);
 		if (rc < 0)
 			fd_close(&sock);
 	}
@@ -270,7 +280,7 @@ int host_helper_rejoin(int helper, struct error *err)
 	int fds[FD_PASS_MAX];
 	unsigned nfds = 0;
 
-	int rc = ask(helper, &request, &a, fds, &nfds, REJOIN_MS);
+	int rc = ask(helper, &request, &a, fds, &nfds, AGAIN_MS);
 	while (nfds > 0)
 		close(fds[--nfds]);
 	if (rc < 0)
@@ -279,15 +289,6 @@ int host_helper_rejoin(int helper, struct error *err)
 }
 
 /* --- self, or the helper ----------------------------------------------------------------------------------------- */
-
-static bool may_make_links(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct has[2] = { 0 };
-
-	return syscall(SYS_capget, &header, has) == 0 &&
-	       (has[0].effective & (1u << CAP_NET_ADMIN)) != 0;
-}
 
 /* Opened already, or there for us to open: that is nobody's business but ours. */
 static bool is_there(const struct backend_request *r, enum helper_ask what)
@@ -315,13 +316,36 @@ static int lack(enum helper_ask what, const struct backend_request *r, struct er
 		(unsigned)geteuid());
 }
 
+static enum helper_ask wanted_of(const struct backend_request *r)
+{
+	return (enum helper_ask)MAX(name_find(helper_ask_names, HELPER_REJOIN, r->spec->type), 0);
+}
+
+/* Whether one allows it is its own to say; one behind sudo or pkexec is not started for a look. */
+static bool may_have_helper(void)
+{
+	const char *told = getenv("ANYNIC_HELPER");
+	char program[PATH_MAX];
+
+	return access(told ? told : HELPER_SOCKET, W_OK) == 0 || may_reach_by("sudo", program) ||
+	       may_reach_by("pkexec", program);
+}
+
+int host_helper_look(const struct backend_request *r, struct error *err)
+{
+	enum helper_ask what = wanted_of(r);
+
+	if (is_there(r, what) || host_may_make_links() || may_have_helper())
+		return 0;
+	return lack(what, r, err);
+}
+
 int host_helper_open(host_opener *own, const struct backend_request *r, struct opened_backend *out,
 		     struct error *err)
 {
-	enum helper_ask what =
-		(enum helper_ask)MAX(name_find(helper_ask_names, HELPER_REJOIN, r->spec->type), 0);
+	enum helper_ask what = wanted_of(r);
 	struct opened_backend fresh = *out;
-	bool may = may_make_links();
+	bool may = host_may_make_links();
 
 	if (is_there(r, what))
 		return own(r, out, err);

@@ -15,6 +15,9 @@ typedef int host_opener(const struct backend_request *request, struct opened_bac
 int host_helper_open(host_opener *own, const struct backend_request *request,
 		     struct opened_backend *out, struct error *err);
 
+/* Whether it could be opened so, as far as that can be told without asking anybody. */
+int host_helper_look(const struct backend_request *request, struct error *err);
+
 /* The bridge of o's tap had gone and is there again: the helper puts it back. `helper` is opened_backend.helper. */
 int host_helper_rejoin(int helper, struct error *err);
 

@@ -31,15 +31,34 @@ static uint32_t number_of(const struct nlattr *a)
 	return mnl_attr_get_payload_len(a) >= sizeof(uint32_t) ? mnl_attr_get_u32(a) : 0;
 }
 
+static void read_tun(const struct nlattr *a, struct link *l)
+{
+	size_t length = mnl_attr_get_payload_len(a);
+
+	switch (mnl_attr_get_type(a)) {
+	case IFLA_TUN_TYPE:
+		l->tun_type = length >= 1 ? mnl_attr_get_u8(a) : 0;
+		break;
+	case IFLA_TUN_MULTI_QUEUE:
+		l->tun_multi = length >= 1 && mnl_attr_get_u8(a);
+		break;
+	case IFLA_TUN_OWNER:
+		l->tun_owned = length >= sizeof(uint32_t);
+		l->tun_owner = number_of(a);
+		break;
+	default:
+		break;
+	}
+}
+
 static int read_kind_data(const struct nlattr *a, void *context)
 {
 	struct link *l = context;
 
 	if (mnl_attr_get_type(a) == IFLA_MACVLAN_MODE && strncmp(l->kind, "macv", 4) == 0)
 		l->mode = number_of(a);
-	if (mnl_attr_get_type(a) == IFLA_TUN_TYPE && strcmp(l->kind, "tun") == 0 &&
-	    mnl_attr_get_payload_len(a) >= 1)
-		l->tun_type = mnl_attr_get_u8(a);
+	if (strcmp(l->kind, "tun") == 0)
+		read_tun(a, l);
 	return MNL_CB_OK;
 }
 
@@ -87,6 +106,9 @@ static int read_attribute(const struct nlattr *a, void *context)
 		break;
 	case IFLA_MTU:
 		l->mtu = number_of(a);
+		break;
+	case IFLA_CARRIER:
+		l->plugged = mnl_attr_get_payload_len(a) >= 1 && mnl_attr_get_u8(a);
 		break;
 	case IFLA_MASTER:
 		l->master = number_of(a);

@@ -37,6 +37,10 @@ struct link {
 	unsigned parent;   /* macvtap, vlan...: what it sits on, in the same namespace; 0 = none */
 	unsigned mode;	   /* of a macvlan or macvtap: MACVLAN_MODE_... */
 	unsigned tun_type; /* of kind tun: IFF_TUN or IFF_TAP; 0 = unknown */
+	bool tun_multi;	   /* it may have several queues */
+	bool tun_owned;	   /* only user `tun_owner` and an administrator may open it */
+	uint32_t tun_owner;
+	bool plugged; /* carrier, whether it is up or not: of a tap, somebody has it open */
 };
 
 int netlink_open(struct netlink *nl, struct error *err);

@@ -35,6 +35,11 @@ static int open_nothing(const struct backend_request *request, struct opened_bac
 static int open_type(const struct backend_request *r, struct opened_backend *out,
 		     struct error *err);
 
+static int look_for_passt(const struct backend_request *request, struct error *err)
+{
+	return request->spec->path[0] ? 0 : host_has_passt(err);
+}
+
 /* Whoever describes a guest has it probed before (cli/guest.c); a caller that did not gets the same here. */
 static int open_probed(const struct backend_request *request, struct opened_backend *out,
 		       struct error *err)
@@ -62,6 +67,7 @@ const struct host_backend host_backends[] = {
 	  .keys = " ifname fd ",
 	  .taps = TAPS_ONE,
 	  .open = host_tap_open,
+	  .look = host_tap_look,
 	  .helped = true,
 	  .missing = host_has_tap },
 	{ .name = "bridge",
@@ -70,6 +76,7 @@ const struct host_backend host_backends[] = {
 	  .keys = " br ifname ",
 	  .taps = TAPS_ANY,
 	  .open = host_bridge_open,
+	  .look = host_bridge_look,
 	  .helped = true,
 	  .missing = host_has_bridge },
 	{ .name = "direct",
@@ -79,6 +86,7 @@ const struct host_backend host_backends[] = {
 	  .keys = " dev mode ifname fd ",
 	  .taps = TAPS_ONE,
 	  .open = host_direct_open,
+	  .look = host_direct_look,
 	  .helped = true,
 	  .missing = host_has_macvtap },
 	{ .name = "passt",
@@ -87,6 +95,7 @@ const struct host_backend host_backends[] = {
 		     "hostfwd=, or path= of one that runs",
 	  .keys = " path hostfwd ",
 	  .open = host_passt_open,
+	  .look = look_for_passt,
 	  .missing = host_has_passt,
 	  .ready = host_passt_ready,
 	  .returns = true },
@@ -160,6 +169,14 @@ int host_backend_start(const struct backend_request *request, struct opened_back
 	if (rc < 0)
 		opened_backend_close(out);
 	return rc;
+}
+
+int host_backend_look(const struct backend_request *request, struct error *err)
+{
+	const struct host_backend *backend = find_backend(request->spec->type);
+	int rc = backend && backend->look ? backend->look(request, err) : 0;
+
+	return rc == 0 && backend && backend->helped ? host_helper_look(request, err) : rc;
 }
 
 /* What is known of the failure: the opener's own words, else how the process ended. */

@@ -18,7 +18,8 @@ struct backend_request {
 	const char *guest;		 /* name */
 	const char *port;		 /* id */
 	uint8_t mac[MAC_LEN];		 /* of the port */
-	unsigned queues;   /* queue pairs that its NICs could use; fewer may come out. 0 = 1 */
+	unsigned queues; /* queue pairs that its NICs could use; fewer may come out. 0 = 1 */
+	bool again; /* the guest runs, and lost it: a tap that was not ours is not made, nobody is waited for long */
 	struct undo *undo; /* journal of what would outlive us; NULL = none is kept */
 };
 
@@ -66,6 +67,9 @@ int host_backend_start(const struct backend_request *request, struct opened_back
 /* 1 = ready, 0 = not yet; on failure `o` is closed. */
 int host_backend_ready(struct opened_backend *o, struct error *err);
 
+/* Whether that would work, as far as it can be seen: opens and makes nothing. Errors as those of opening it. */
+int host_backend_look(const struct backend_request *request, struct error *err);
+
 /* It can be opened once more when its other side went, or the process behind it: MSG_BACKEND_RENEW takes the new descriptor. */
 bool host_backend_returns(const struct backend_spec *spec);
 
@@ -83,7 +87,9 @@ struct host_backend {
 	enum backend_taps taps;
 	int (*open)(const struct backend_request *request, struct opened_backend *out,
 		    struct error *err);
-	bool returns; /* see host_backend_returns */
+	int (*look)(const struct backend_request *request,
+		    struct error *err); /* NULL = nothing to see */
+	bool returns;			/* see host_backend_returns */
 	int (*ready)(struct opened_backend *o,
 		     struct error *err);   /* 1, 0 = not yet; NULL = it is ready when it is open */
 	int (*missing)(struct error *err); /* 0 = it can be had here (available.h); NULL = always */

@@ -11,6 +11,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "host/netlink.h"
+#include "host/rights.h"
 
 #define TUN_DEVICE "/dev/net/tun"
 
@@ -226,6 +228,42 @@ static int open_by_name(const struct backend_spec *spec, unsigned queues,
 			     err);
 
 	return rc < 0 ? rc : configure(out, spec->mtu, err);
+}
+
+/* --- looking ----------------------------------------------------------------------------------------------------- */
+
+static int look_at(const struct link *l, struct error *err)
+{
+	if (strcmp(l->kind, "tun") != 0 || l->tun_type == IFF_TUN)
+		return attach_error(l->name, true, -EINVAL, err);
+	if (l->tun_owned && l->tun_owner != geteuid() && !host_may_make_links())
+		return attach_error(l->name, true, -EPERM, err);
+	return l->plugged && !l->tun_multi ? attach_error(l->name, true, -EBUSY, err) : 0;
+}
+
+int host_tap_look(const struct backend_request *request, struct error *err)
+{
+	const struct backend_spec *spec = request->spec;
+	struct netlink nl;
+	struct link l;
+
+	if (spec->nfds)
+		return 0;
+	if (access(TUN_DEVICE, R_OK | W_OK) < 0)
+		return open_error(-errno, err);
+	int rc = spec->ifname[0] ? netlink_open(&nl, err) : 0;
+	if (!spec->ifname[0] || rc < 0)
+		return rc;
+	rc = netlink_find(&nl, spec->ifname, &l);
+	netlink_close(&nl);
+	if (rc == 0)
+		return look_at(&l, err);
+	if (request->again)
+		return error_set(err, -ENOENT,
+				 "%s is gone; next: make it again, as root: ip tuntap add dev %s "
+				 "mode tap; ip link set %s up",
+				 spec->ifname, spec->ifname, spec->ifname);
+	return 0; /* it is made */
 }
 
 /* fd=: descriptors that are open already. They stay what they are; what does not fit is said now. */

@@ -9,6 +9,9 @@
 int host_tap_open(const struct backend_request *request, struct opened_backend *out,
 		  struct error *err);
 
+/* What of its failures can be seen without opening it. */
+int host_tap_look(const struct backend_request *request, struct error *err);
+
 /* A new tap, down, for as many queues; it goes with its descriptors. `name` may end in %d. Fills fds, ifname and made. */
 int host_tap_make(const char *name, unsigned queues, struct opened_backend *out, struct error *err);
 

@@ -123,11 +123,14 @@ def await_(holds, text, seconds=10):
 
 
 def fails(lab, backend, code, *says):
-    done = subprocess.run([machine.anynic(), "serve", "--nic", f"virtio-net,{backend}", "--socket", f"{lab.folder}/x.sock"],
-                          capture_output=True, text=True, timeout=30, check=False)
+    """`serve` refuses it, and `plan` says the same before."""
+    nic = ["--nic", f"virtio-net,{backend}"]
+    done, planned = (subprocess.run([machine.anynic(), *words], capture_output=True, text=True, timeout=30, check=False)
+                     for words in (["serve", *nic, "--socket", f"{lab.folder}/x.sock"], ["plan", *nic]))
     lab.equal(done.returncode, code, f"{backend}: {done.stderr.strip()}")
     for text in says:
         lab.check(text in done.stderr, f"which says: {text}")
+    lab.equal((planned.returncode, planned.stdout, planned.stderr), (code, "", done.stderr), "plan says the same")
 
 
 def bridge_port(lab):
@@ -303,16 +306,22 @@ def as_an_ordinary_user(lab):
     """What only root can make is refused with what to do instead."""
     wire()
     bridge()
+    machine.ip("tuntap", "add", "theirs", "mode", "tap", "user", "1234")
     folder = pathlib.Path(lab.folder)
     folder.chmod(0o755)
     run = folder / "user"
     run.mkdir()
     os.chown(run, 65534, 65534)
     for backend, text in (("backend=bridge,br=br0", "anynic-helper"), ("backend=direct,dev=wire0", "anynic-helper"),
+                          ("backend=tap,ifname=new0", "anynic-helper"), ("backend=tap,ifname=theirs", "belongs to another user"),
                           ("backend=auto,dev=br0", "anynic-helper")):
         done = subprocess.run([machine.anynic(), "serve", "--nic", f"virtio-net,{backend}", "--socket", f"{run}/x.sock"],
                               capture_output=True, text=True, timeout=30, check=False, user=65534, group=65534, extra_groups=[],
                               env={**os.environ, "XDG_RUNTIME_DIR": str(run), "ANYNIC_HELPER": ""})
+        planned = subprocess.run([machine.anynic(), "plan", "--nic", f"virtio-net,{backend}"], capture_output=True, text=True,
+                                 check=False, user=65534, group=65534, extra_groups=[],
+                                 env={**os.environ, "XDG_RUNTIME_DIR": str(run), "ANYNIC_HELPER": ""})
+        lab.equal((planned.returncode, planned.stderr), (done.returncode, done.stderr), f"{backend}: plan and serve say the same")
         lab.check(done.returncode == 1 and "next, as root: " in done.stderr and text in done.stderr,
                   f"{backend}: exit {done.returncode}: {done.stderr.strip()}")
         lab.equal([p.name for p in run.rglob("*") if p.is_file()], [], "nothing is left")
@@ -345,6 +354,37 @@ def plan(backend):
                           timeout=30, check=True)
     (port,) = json.loads(done.stdout)["ports"]
     return port["backend"]
+
+
+def taken(lab):
+    """Taps that somebody has, that are another's, or that two ports want."""
+    machine.make_tap("tap0", None)
+    machine.make_tap("many", None, queues=2)
+    machine.ip("tuntap", "add", "theirs", "mode", "tap", "user", "1234")
+    machine.ip("tuntap", "add", "tun0", "mode", "tun")
+    one = Service(lab, "backend=tap,ifname=tap0")
+    fails(lab, "backend=tap,ifname=tap0", 1, "tap tap0 is in use by another program", "choose another ifname=")
+    fails(lab, "backend=auto,dev=tap0", 1, "tap tap0 is in use by another program")
+    machine.ip("link", "set", "tap0", "down")
+    fails(lab, "backend=tap,ifname=tap0", 1, "tap tap0 is in use by another program")
+    fails(lab, "backend=tap,ifname=tun0", 2, "tun0 is no tap interface")
+    fails(lab, "backend=tap,ifname=lo", 2, "lo is no tap interface")
+    one.stop()
+    wire()
+    for spec, text in (("backend=tap,ifname=tap0", "ifname=tap0 is used by two ports, net0 and net1"),
+                       ("backend=tap,ifname=many", "ifname=many is used by two ports"),
+                       ("backend=direct,dev=wire0,mode=passthrough", "mode=passthrough takes it whole"),
+                       ("backend=auto,dev=tap0", "ifname=tap0 is used by two ports")):
+        for verb in (["plan"], ["serve", "--socket", f"{lab.folder}/two"]):
+            done = subprocess.run([machine.anynic(), *verb, "--nic", f"igc,{spec}", "--nic", f"igc,{spec}"], capture_output=True,
+                                  text=True, timeout=30, check=False)
+            lab.check(done.returncode == 2 and text in done.stderr, f"{verb[0]}: exit {done.returncode}: {done.stderr.strip()}")
+    two = Service(lab, "backend=tap,ifname=many", name="two", nic="virtio-net,queues=2")
+    lab.equal(two.backend()["up"], True, "a tap of several queues, with all of them")
+    two.stop()
+    done = subprocess.run([machine.anynic(), "plan", "--assume", "kvm", "--nic", "igc,backend=bridge,br=br9"], capture_output=True,
+                          text=True, timeout=30, check=False)
+    lab.equal(done.returncode, 0, "with --assume it is a plan for a host that has what it takes")
 
 
 def auto(lab):
@@ -408,7 +448,7 @@ def open_vswitch(lab):
 
 
 SCENARIOS = [bridge_port, bridge_changes, a_bridge_that_is_down, tap_changes, direct_port, passthrough, killed_and_taken_over,
-             killed_at_any_time, as_an_ordinary_user, bad_words, auto, open_vswitch]
+             killed_at_any_time, as_an_ordinary_user, bad_words, taken, auto, open_vswitch]
 
 
 def scenario(lab, which):
