@@ -181,6 +181,7 @@ int verb_run(int argc, char **argv)
 						   .vcpus = guest.line.vcpus,
 						   .cpu = -1,
 						   .running = !waits && !moves,
+						   .incoming = guest.line.incoming,
 						   .go_on = !waits && moves,
 						   .json = o.json };
 		find_signals(&guest, &options.signals);

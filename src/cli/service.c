@@ -390,6 +390,8 @@ int service_watch_qemu(struct service *s, int monitor_fd, struct error *err)
 	loop_watch(&s->loop, &s->monitor_source, EPOLLIN);
 	card_watch_init(&s->cards, &s->control, &s->options.signals);
 	card_watch_add_ports(&s->cards);
+	if (s->options.incoming)
+		card_watch_take_over(&s->cards);
 	control_set_monitor(&s->control, s->monitor, s->options.go_on);
 	return loop_watch(&s->loop, &s->qemu_source, EPOLLIN);
 }

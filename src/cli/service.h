@@ -29,6 +29,7 @@ struct service_options {
 	unsigned vcpus; /* 0 = unknown */
 	int cpu;	/* -1 = not pinned */
 	bool running;	/* the guest's CPUs run from the start */
+	bool incoming;	/* the guest's state comes from elsewhere */
 	bool go_on;	/* QEMU was started stopped for the links' sake: it is continued */
 	bool json;	/* events as JSON on stderr */
 	bool attached;	/* someone else started QEMU: nothing is opened, its end is not ours */
@@ -58,7 +59,7 @@ struct service {
 	struct loop_timer end_timer;
 	struct loop_timer monitor_timer; /* its monitor is closed: does it end? */
 	char monitor_end[128];		 /* why it is closed */
-	unsigned sockets; /* of NICs, made so far: these are ours to remove */
+	unsigned sockets;		 /* of NICs, made so far: these are ours to remove */
 	bool ending;
 	bool ended;
 	char made_dir[PLACE_PATH]; /* serve made this folder */

@@ -71,7 +71,7 @@ static void pass_on(struct card_watch *w, bool all)
 		control_nic_attached(w->control, report.nic, attached, "");
 		control_nic_report(w->control, &report);
 	}
-	if (w->take_over && nic_status_all_told(&w->status)) {
+	if (w->take_over && w->control->running && nic_status_all_told(&w->status)) {
 		w->take_over = false;
 		control_take_over(w->control);
 	}

@@ -11,7 +11,7 @@ struct card_watch {
 	struct control *control; /* borrowed */
 	struct loop_timer timer; /* KIND_CARD_TIMER */
 	struct nic_status status;
-	bool take_over; /* once all cards have been seen */
+	bool take_over; /* once all cards have been seen in a guest that runs */
 };
 
 /* No card is watched yet. */

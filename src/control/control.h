@@ -176,7 +176,8 @@ void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_
 void control_monitor_lost(struct control *c);
 bool control_port_out_of_reach(const struct control_port *p);
 
-/* Of a guest that someone else started, whose drivers are known now: pairs get their links, single cards keep what they have. */
+/* Of a guest that someone else started, or that came from elsewhere, whose drivers are known now: pairs get their links, without waiting.
+ * Single cards of the first keep what they have. Of the second the network is told where it is. */
 void control_take_over(struct control *c);
 
 /* Links were asked of QEMU, which has not answered yet. */

@@ -318,16 +318,35 @@ static int check_team(const struct qemu_line *line, const struct port_spec *port
 			 x86 ? "use -machine q35" : "use auto, or a single card");
 }
 
+/* A transient card is plugged when the guest runs here. */
+static int check_incoming(const struct port_spec *ports, unsigned count, struct error *err)
+{
+	for (unsigned p = 0; p < count; p++)
+		for (unsigned i = 0; i < ports[p].nics; i++) {
+			const struct nic_spec *nic = &ports[p].nic[i];
+
+			if (nic->netdev != NETDEV_NONE || nic->role == ROLE_TRANSIENT)
+				continue;
+			return error_set(err, -ENOTSUP,
+					 "-incoming and -loadvm need the state of the guest's "
+					 "cards, and QEMU does not carry that of %s, which "
+					 "anynic serves; use place=qemu, also where the guest "
+					 "comes from%s, or start the guest afresh",
+					 nic->id,
+					 strcmp(nic->model, "virtio-net") == 0
+						 ? " (or transport=vhost-user)"
+						 : "");
+		}
+	return 0;
+}
+
 int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports, unsigned count,
 		    struct error *err)
 {
 	int rc = check_machine(line, err);
 
-	if (rc == 0 && line->incoming && memory_is_mapped(ports, count))
-		rc = error_set(err, -ENOTSUP,
-			       "-incoming and -loadvm need the state of the guest's cards, which "
-			       "QEMU does not carry for "
-			       "hosted cards; start the guest afresh");
+	if (rc == 0 && line->incoming)
+		rc = check_incoming(ports, count, err);
 	if (rc == 0 && memory_is_mapped(ports, count))
 		rc = check_memory(line, err);
 	for (unsigned i = 0; i < count && rc == 0; i++)

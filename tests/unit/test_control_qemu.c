@@ -223,6 +223,35 @@ static void a_monitor_that_closes_ends_what_waits_for_it(void **state)
 }
 
 /* More changes than there are places for: the oldest are told, none is lost, and late answers do no harm. */
+/* Its legacy driver was ready elsewhere: the link that the guest had there is not waited for. */
+static void a_guest_that_came_from_elsewhere_has_its_link_at_once(void **state)
+{
+	struct world *w = *state;
+	char text[4096];
+
+	w->control.port[0].spec.legacy_delay_ms = 60000;
+	control_set_running(&w->control, true);
+	card(w, "a", DRIVER_READY);
+	assert_true(w->control.port[0].policy.waiting);
+	control_take_over(&w->control);
+	assert_false(w->control.port[0].policy.waiting);
+	assert_int_equal(w->control.port[0].wanted_active, 0);
+	ssize_t n = recv(w->qemu, text, sizeof(text) - 1, MSG_DONTWAIT);
+	assert_true(n > 0);
+	text[n] = '\0';
+	char *told = strstr(text, "\"set_link\"");
+	assert_non_null(told);
+	assert_true(strstr(text, "\"announce-self\"") > told);
+
+	/* who attaches leaves the network alone */
+	w->control.attached = true;
+	control_take_over(&w->control);
+	n = recv(w->qemu, text, sizeof(text) - 1, MSG_DONTWAIT);
+	assert_true(n > 0);
+	text[n] = '\0';
+	assert_null(strstr(text, "announce-self"));
+}
+
 static void a_qemu_that_is_very_late_does_not_stop_the_policy(void **state)
 {
 	struct world *w = *state;
@@ -256,6 +285,7 @@ int main(void)
 		STORY(answers_out_of_order_are_told_in_the_order_of_the_questions),
 		STORY(a_card_that_was_unplugged_does_not_stop_the_port),
 		STORY(a_monitor_that_closes_ends_what_waits_for_it),
+		STORY(a_guest_that_came_from_elsewhere_has_its_link_at_once),
 		STORY(a_qemu_that_is_very_late_does_not_stop_the_policy),
 	};
 	log_set_level(LOG_ERROR);
