@@ -15,12 +15,12 @@
 
 static struct opened_backend *backend_of(struct service *s, const struct recovery *r)
 {
-	return &s->backend[r->port * PORT_NICS];
+	return &s->port[r->port].backend[0];
 }
 
 static struct loop_source *process_of(struct service *s, const struct recovery *r)
 {
-	return &s->helper_source[r->port * PORT_NICS];
+	return &s->port[r->port].process[0];
 }
 
 static const char *id_of(const struct service *s, const struct recovery *r)
@@ -174,7 +174,7 @@ void recover_timer(struct service *s, struct recovery *r)
 
 void recover_process_ended(struct service *s, unsigned port)
 {
-	struct recovery *r = &s->recovery[port];
+	struct recovery *r = &s->port[port].recovery;
 
 	if (can_return(s, port)) {
 		lost(s, r);
@@ -205,31 +205,18 @@ static void look(struct service *s, struct recovery *r)
 
 void recover_look(struct service *s)
 {
-	for (unsigned i = 0; s->recovery && i < s->options.count; i++)
-		look(s, &s->recovery[i]);
+	for (unsigned i = 0; s->port && i < s->options.count; i++)
+		look(s, &s->port[i].recovery);
 }
 
-int recover_init(struct service *s, struct error *err)
+void recovery_init(struct recovery *r, unsigned port)
 {
-	s->recovery = calloc(s->options.count, sizeof(*s->recovery));
-	if (!s->recovery)
-		return error_set(err, -ENOMEM, "out of memory");
-	for (unsigned i = 0; i < s->options.count; i++) {
-		struct recovery *r = &s->recovery[i];
-
-		r->port = i;
-		r->timer = (struct loop_timer){ .kind = KIND_RECOVER_TIMER, .owner = r };
-		r->ready.fd = -1;
-	}
-	return 0;
+	*r = (struct recovery){ .port = port, .ready.fd = -1 };
+	r->timer = (struct loop_timer){ .kind = KIND_RECOVER_TIMER, .owner = r };
 }
 
-void recover_finish(struct service *s)
+void recovery_stop(struct service *s, struct recovery *r)
 {
-	for (unsigned i = 0; s->recovery && i < s->options.count; i++) {
-		loop_timer_cancel(&s->loop, &s->recovery[i].timer);
-		loop_unwatch(&s->loop, &s->recovery[i].ready);
-	}
-	free(s->recovery);
-	s->recovery = NULL;
+	loop_timer_cancel(&s->loop, &r->timer);
+	loop_unwatch(&s->loop, &r->ready);
 }

@@ -27,8 +27,8 @@ struct recovery {
 	char why[256];		  /* of the last failure */
 };
 
-int recover_init(struct service *s, struct error *err);
-void recover_finish(struct service *s); /* accepts a zeroed one */
+void recovery_init(struct recovery *r, unsigned port);
+void recovery_stop(struct service *s, struct recovery *r);
 
 /* The process behind the port's backend has ended. */
 void recover_process_ended(struct service *s, unsigned port);

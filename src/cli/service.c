@@ -1,20 +1,15 @@
 #include "cli/service.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "cli/event_line.h"
-#include "host/helper.h"
-#include "host/vhost.h"
 #include "qemu/arguments.h"
 
 #define END_GRACE_NS	 (10 * NS_PER_S) /* from quit or a signal to SIGKILL */
@@ -45,249 +40,12 @@ int service_signals(struct service *s, struct error *err)
 	return 0;
 }
 
-const char *service_socket_dir(const struct service *s)
-{
-	return s->options.nic_socket ? s->options.nic_socket : s->place.nics;
-}
-
-static unsigned total_nics(const struct service *s)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < s->options.count; i++)
-		n += s->options.ports[i].nics;
-	return n;
-}
-
-static bool nic_socket_path(const struct service *s, const struct nic_spec *nic,
-			    char path[SOCKET_PATH])
-{
-	if (s->options.nic_socket && total_nics(s) == 1)
-		return str_copy(path, SOCKET_PATH, s->options.nic_socket);
-	return qemu_socket_path(path, SOCKET_PATH, service_socket_dir(s), nic->id);
-}
-
-static int nic_listen(struct service *s, const struct nic_spec *nic, struct error *err)
-{
-	char path[SOCKET_PATH];
-
-	if (!nic_socket_path(s, nic, path))
-		return error_set(err, -ENAMETOOLONG,
-				 "the socket of %s in %s: the path is too long; set "
-				 "XDG_RUNTIME_DIR to a shorter one",
-				 nic->id, service_socket_dir(s));
-	int fd = place_listen(path, err);
-	s->sockets += fd >= 0;
-	return fd;
-}
-
-/* Where a port's backend is, or one of them when each card of QEMU's has its own. */
-static struct opened_backend *backend_of(const struct service *s, unsigned port, unsigned nic)
-{
-	return &s->backend[port * PORT_NICS + nic];
-}
-
-static unsigned backends_of(const struct port_spec *p)
-{
-	return port_in_datapath(p) ? 1 : p->nics;
-}
-
-/* Whether the kernel serves the card's rings: asked for the virtio card alone, said for the port. */
-static int choose_driver(struct service *s, unsigned port, unsigned nic, struct error *err)
-{
-	const struct port_spec *p = &s->options.ports[port];
-	struct control_port *told = &s->control.port[port];
-	struct opened_backend *b = backend_of(s, port, nic);
-	struct vhost_choice choice;
-
-	if (!port_in_datapath(p) && strcmp(p->nic[nic].model, "virtio-net") != 0 && p->nics > 1)
-		return 0;
-	int rc = host_vhost_open(p, b->nfds, b->vhost, &b->vhosts, &choice, err);
-	if (rc < 0) {
-		error_prefix(err, "port %s", p->id);
-		return rc;
-	}
-	told->driver = choice.driver;
-	str_copy(told->driver_why, sizeof(told->driver_why), choice.why);
-	return 0;
-}
-
-void service_backend_request(struct service *s, unsigned port, unsigned nic,
-			     struct backend_request *request)
-{
-	const struct port_spec *p = &s->options.ports[port];
-
-	*request = (struct backend_request){ .spec = &p->backend,
-					     .guest = s->options.name,
-					     /* cards of QEMU's have a tap each */
-					     .port = port_in_datapath(p) ? p->id : p->nic[nic].id,
-					     .undo = &s->undo };
-	memcpy(request->mac, p->mac, MAC_LEN);
-	for (unsigned n = 0; n < p->nics; n++)
-		if (port_in_datapath(p) || n == nic)
-			request->queues = MAX(request->queues, p->nic[n].queues);
-}
-
-static int open_backend(struct service *s, unsigned port, unsigned nic, struct error *err)
-{
-	const struct port_spec *p = &s->options.ports[port];
-	struct opened_backend *b = backend_of(s, port, nic);
-	struct loop_source *helper = &s->helper_source[port * PORT_NICS + nic];
-	struct backend_request request;
-
-	service_backend_request(s, port, nic, &request);
-	int rc = host_backend_open(&request, b, err);
-	if (rc < 0) {
-		error_prefix(err, "port %s", p->id);
-		return rc;
-	}
-	control_host_opened(&s->control.port[port], nic, b);
-	if (p->backend.chosen[0])
-		log_info("port %s: backend=%s: %s", p->id, p->backend.type, p->backend.chosen);
-	rc = choose_driver(s, port, nic, err);
-	if (rc < 0 || b->pidfd < 0)
-		return rc;
-	*helper =
-		(struct loop_source){ .fd = b->pidfd, .kind = KIND_HELPER_PROCESS, .index = port };
-	loop_watch(&s->loop, helper, EPOLLIN);
-	return 0;
-}
-
-static int open_backends(struct service *s, struct error *err)
-{
-	unsigned room = s->options.count * PORT_NICS;
-	int rc = 0;
-
-	s->backend = calloc(room, sizeof(*s->backend));
-	s->helper_source = calloc(room, sizeof(*s->helper_source));
-	if (!s->backend || !s->helper_source)
-		return error_set(err, -ENOMEM, "out of memory");
-	for (unsigned i = 0; i < room; i++) {
-		s->backend[i].pidfd = s->backend[i].log = -1;
-		s->helper_source[i].fd = -1;
-	}
-	for (unsigned i = 0; i < s->options.count; i++)
-		for (unsigned n = 0; rc == 0 && n < backends_of(&s->options.ports[i]); n++)
-			rc = open_backend(s, i, n, err);
-	return rc;
-}
-
-static int open_rom(const struct nic_spec *nic, struct error *err)
-{
-	int fd = open(nic->romfile, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return error_set(err, -errno, "romfile=%s: %s", nic->romfile, strerror(errno));
-	return fd;
-}
-
-/* The descriptors of one NIC: its socket, then its ROM if it has one. */
-static int open_nic(struct service *s, const struct nic_spec *nic, int *fds, unsigned *nfds,
-		    struct error *err)
-{
-	int fd = nic_listen(s, nic, err);
-
-	if (fd < 0)
-		return fd;
-	fds[(*nfds)++] = fd;
-	if (!nic->romfile[0])
-		return 0;
-	fd = open_rom(nic, err);
-	if (fd < 0)
-		return fd;
-	fds[(*nfds)++] = fd;
-	return 0;
-}
-
-#define PORT_MESSAGES 2
-
-/* Hands over a port: the backend's descriptors, then those of each NIC; those of vhost-net in a message of their own. */
-static int send_port(struct service *s, unsigned i, uint32_t seq[PORT_MESSAGES], struct error *err)
-{
-	struct msg_port_add add = { .spec = s->options.ports[i] };
-	struct opened_backend *b = backend_of(s, i, 0);
-	int fds[FD_PASS_MAX] = { 0 };
-	unsigned nfds = b->nfds;
-	int rc = 0;
-
-	memcpy(fds, b->fds, nfds * sizeof(int));
-	str_copy(add.spec.backend.type, sizeof(add.spec.backend.type), b->served);
-	add.spec.backend.nfds = b->nfds;
-	if (b->mtu)
-		add.spec.backend.mtu = b->mtu;
-	for (unsigned n = 0; rc == 0 && n < add.spec.nics; n++) {
-		add.rom[n] = add.spec.nic[n].romfile[0] != '\0';
-		rc = open_nic(s, &add.spec.nic[n], fds, &nfds, err);
-	}
-	struct msg_port_name name = { 0 };
-	if (rc == 0) {
-		seq[0] =
-			datapath_send_fds(&s->datapath, MSG_PORT_ADD, &add, sizeof(add), fds, nfds);
-		if (!seq[0])
-			rc = error_set(err, -EPIPE, "port %s could not be handed over",
-				       add.spec.id);
-	}
-	str_copy(name.port, sizeof(name.port), add.spec.id);
-	if (rc == 0 && b->vhosts)
-		seq[1] = datapath_send_fds(&s->datapath, MSG_PORT_VHOST, &name, sizeof(name),
-					   b->vhost, b->vhosts);
-	for (unsigned n = b->nfds; n < nfds; n++)
-		close(fds[n]);
-	opened_backend_close_fds(b);
-	return rc;
-}
-
-_Static_assert(QUEUES_MAX + 2 * PORT_NICS <= FD_PASS_MAX, "a port fits one message");
-
-static bool uses_datapath(const struct service *s)
-{
-	for (unsigned i = 0; i < s->options.count; i++)
-		if (port_in_datapath(&s->options.ports[i]))
-			return true;
-	return false;
-}
-
-static int hand_over_ports(struct service *s, struct error *err)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	struct msg_start start = { .vcpus = s->options.vcpus, .cpu = s->options.cpu, .sandbox = 1 };
-	uint32_t *seq = calloc(s->options.count, PORT_MESSAGES * sizeof(*seq));
-	char path[4096];
-
-	if (!seq)
-		return error_set(err, -ENOMEM, "out of memory");
-	/* never more workers than CPUs: many ports can share one */
-	unsigned hosted = 0;
-	for (unsigned i = 0; i < s->options.count; i++)
-		hosted += port_in_datapath(&s->options.ports[i]);
-	unsigned workers = (unsigned)MIN((long)hosted, MAX(cpus, 1));
-	int rc = host_helper_find("anynic-datapath", path, sizeof(path), err);
-	if (rc == 0)
-		rc = datapath_start(&s->datapath, path, workers, err);
-	for (unsigned i = 0; rc == 0 && i < s->options.count; i++)
-		if (port_in_datapath(&s->options.ports[i]))
-			rc = send_port(s, i, &seq[i * PORT_MESSAGES], err);
-	if (rc == 0) {
-		uint32_t started = datapath_send(&s->datapath, MSG_START, &start, sizeof(start));
-		rc = datapath_wait(&s->datapath, started, MSG_STARTED, err);
-	}
-	for (unsigned i = 0; rc == 0 && i < s->options.count * PORT_MESSAGES; i++) {
-		if (!seq[i])
-			continue;
-		rc = datapath_wait(&s->datapath, seq[i], MSG_REPLY, err);
-		if (rc < 0)
-			error_prefix(err, "port %s", s->options.ports[i / PORT_MESSAGES].id);
-	}
-	free(seq);
-	return rc;
-}
-
 static void read_datapath(struct service *s)
 {
 	static struct message m;
 	int rc = 0;
 
-	if (!uses_datapath(s))
+	if (!service_uses_datapath(s))
 		return;
 	/* a process that never stops talking does not keep us from QMP clients, QEMU and signals */
 	for (unsigned n = 0; n < MESSAGES_AT_ONCE || datapath_has_kept(&s->datapath); n++) {
@@ -307,20 +65,6 @@ static void read_datapath(struct service *s)
 		control_datapath_gone(&s->control);
 		commands_counters_came(&s->commands, 0);
 	}
-}
-
-static int make_socket_folder(struct service *s, struct error *err)
-{
-	const char *path = s->options.nic_socket;
-
-	if (!path || total_nics(s) == 1)
-		return 0;
-	if (mkdir(path, 0700) == 0)
-		str_copy(s->made_dir, sizeof(s->made_dir), path);
-	else if (errno != EEXIST)
-		return error_set(err, -errno, "cannot make the folder %s: %s", path,
-				 strerror(errno));
-	return 0;
 }
 
 static void watch_datapath(struct service *s)
@@ -350,16 +94,12 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 	if (rc == 0)
 		undo_init(&s->undo, s->place.undo);
 	if (rc == 0)
-		rc = make_socket_folder(s, err);
+		rc = service_make_ports(s, err);
 	if (rc == 0)
 		rc = control_init(&s->control, o->name, &s->loop, &s->datapath, o->ports, o->count,
 				  err);
-	if (rc == 0)
-		rc = recover_init(s, err);
 	if (rc == 0 && !o->attached)
-		rc = open_backends(s, err);
-	if (rc == 0 && uses_datapath(s))
-		rc = hand_over_ports(s, err);
+		rc = service_open_ports(s, err);
 	if (rc < 0) {
 		static struct message m; /* what the datapath had to say about it */
 		while (datapath_receive(&s->datapath, &m) == 1)
@@ -419,32 +159,6 @@ int service_attach(struct service *s, struct qmp_client *monitor, const struct f
 	card_watch_start(&s->cards);
 	int rc = loop_watch(&s->loop, &s->monitor_source, EPOLLIN);
 	return rc < 0 ? error_set(err, rc, "cannot watch QEMU's monitor: %s", strerror(-rc)) : 0;
-}
-
-unsigned service_card_fds(struct service *s, struct qemu_card_fds *cards)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < s->options.count; i++) {
-		const struct port_spec *p = &s->options.ports[i];
-
-		for (unsigned n = 0; !port_in_datapath(p) && n < p->nics; n++) {
-			struct qemu_card_fds *card = &cards[count++];
-			const struct opened_backend *b = backend_of(s, i, n);
-
-			*card = (struct qemu_card_fds){ .taps = b->nfds, .vhosts = b->vhosts };
-			str_copy(card->nic, sizeof(card->nic), p->nic[n].id);
-			memcpy(card->tap, b->fds, sizeof(card->tap));
-			memcpy(card->vhost, b->vhost, sizeof(card->vhost));
-		}
-	}
-	return count;
-}
-
-void service_qemu_has_fds(struct service *s)
-{
-	for (unsigned i = 0; i < s->options.count * PORT_NICS; i++)
-		opened_backend_close_fds(&s->backend[i]);
 }
 
 /* --- running ----------------------------------------------------------------------------------------------------- */
@@ -641,20 +355,6 @@ void service_run(struct service *s)
 
 /* --- the end ----------------------------------------------------------------------------------------------------- */
 
-/* Only what was made here: another program may sit on the path that the next one would have had. */
-static void remove_nic_sockets(const struct service *s)
-{
-	char path[SOCKET_PATH];
-	unsigned left = s->sockets;
-
-	for (unsigned i = 0; i < s->options.count; i++)
-		for (unsigned n = 0; n < s->options.ports[i].nics && left; n++, left--)
-			if (nic_socket_path(s, &s->options.ports[i].nic[n], path))
-				unlink(path);
-	if (s->made_dir[0])
-		rmdir(s->made_dir);
-}
-
 void service_close(struct service *s)
 {
 	if (s->qemu.pid)
@@ -663,17 +363,12 @@ void service_close(struct service *s)
 	if (s->monitor)
 		qmp_client_destroy(s->monitor);
 	datapath_finish(&s->datapath);
-	recover_finish(s);
-	for (unsigned i = 0; s->backend && i < s->options.count * PORT_NICS; i++)
-		opened_backend_close(&s->backend[i]);
-	free(s->backend);
-	free(s->helper_source);
+	service_close_ports(s);
 	undo_close(&s->undo);
 	control_host_stop(&s->host);
 	commands_finish(&s->commands);
 	qmp_server_destroy(s->server);
 	control_finish(&s->control);
-	remove_nic_sockets(s);
 	place_release(&s->place);
 	tidy_finish(&s->tidy);
 	if (s->signal_source.fd > 0)

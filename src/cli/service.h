@@ -36,6 +36,13 @@ struct service_options {
 	struct qemu_signals signals; /* how the drivers of QEMU's own cards are watched */
 };
 
+/* Where the frames of a port go: one backend, or one for each card of QEMU's that has a tap of its own. */
+struct service_port {
+	struct opened_backend backend[PORT_NICS];
+	struct loop_source process[PORT_NICS]; /* behind it; fd -1 = none */
+	struct recovery recovery;
+};
+
 struct service {
 	struct service_options options;
 	struct place place;
@@ -48,14 +55,12 @@ struct service {
 	struct card_watch cards;
 	struct qmp_server *server;
 	struct commands commands;
-	struct opened_backend *backend; /* PORT_NICS for each port; most use the first alone */
+	struct service_port *port; /* options.count of them */
 	struct qemu_process qemu;
 	struct qmp_client *monitor; /* of QEMU; NULL = none */
 	uint64_t status_id;	    /* of the query-status under way */
 	struct loop_source datapath_source, datapath_process, qemu_source, monitor_source,
 		signal_source;
-	struct loop_source *helper_source;
-	struct recovery *recovery; /* one for each port */
 	struct loop_timer end_timer;
 	struct loop_timer monitor_timer; /* its monitor is closed: does it end? */
 	char monitor_end[128];		 /* why it is closed */
@@ -70,6 +75,28 @@ int service_signals(struct service *s, struct error *err);
 
 int service_open(struct service *s, const struct service_options *options, struct error *err);
 
+/* QEMU runs: `monitor_fd` is our end of its monitor. Takes it, also on failure. */
+int service_watch_qemu(struct service *s, int monitor_fd, struct error *err);
+
+/* The same for a guest that someone else started; `monitor` is ready. Takes it, also on failure. */
+int service_attach(struct service *s, struct qmp_client *monitor, const struct found_port *ports,
+		   struct error *err);
+
+/* Until QEMU has ended, or (serve) somebody says quit. */
+void service_run(struct service *s);
+
+void service_close(struct service *s); /* accepts a zeroed or half-open one */
+
+/* --- service_ports.c: what is made for the ports --------------------------------------------------------------------- */
+
+int service_make_ports(struct service *s, struct error *err);
+
+/* Opens the backends, starts the datapath and hands it the ports that it has a part in. */
+int service_open_ports(struct service *s, struct error *err);
+void service_close_ports(struct service *s); /* also half-open */
+
+bool service_uses_datapath(const struct service *s);
+
 /* What host_backend_open is asked for a port, or for one of QEMU's own cards. */
 void service_backend_request(struct service *s, unsigned port, unsigned nic,
 			     struct backend_request *request);
@@ -82,17 +109,5 @@ unsigned service_card_fds(struct service *s, struct qemu_card_fds *cards);
 
 /* QEMU has its copies of them. */
 void service_qemu_has_fds(struct service *s);
-
-/* QEMU runs: `monitor_fd` is our end of its monitor. Takes it, also on failure. */
-int service_watch_qemu(struct service *s, int monitor_fd, struct error *err);
-
-/* The same for a guest that someone else started; `monitor` is ready. Takes it, also on failure. */
-int service_attach(struct service *s, struct qmp_client *monitor, const struct found_port *ports,
-		   struct error *err);
-
-/* Until QEMU has ended, or (serve) somebody says quit. */
-void service_run(struct service *s);
-
-void service_close(struct service *s); /* accepts a zeroed or half-open one */
 
 #endif
