@@ -1,4 +1,4 @@
-"""interrupts.py CARD: traffic and the driver's own interrupt test with MSI-X, MSI and the line (INTx), as far as the driver lets its
+"""interrupts.py CARD: traffic, and the driver's own interrupt test where ethtool.py has not run it, with MSI-X, MSI and the line (INTx), as far as the driver lets its
 user choose: e1000e has a module option; igb and igc take MSI-X, or the line when the kernel has no MSI at all."""
 import re
 
@@ -32,6 +32,8 @@ def mode(lab, guest, card, source, sink, name, options, kind, count):
     sent = guest.probe("tcp-put", HOST, sink.port, SIZE)
     lab.check(got["crc"] == f"{source.crc:08x}" and sent["seen"] == sent["crc"], f"{name}: 8 MiB of TCP each way")
     lab.check(sum(entry[1] for entry in lines(guest, nic)) > before + 50, f"{name}: by interrupts")
+    if name == "MSI-X":
+        return  # what the driver chooses by itself: ethtool.py runs its tests
     text = guest.sh(f"ethtool -t {nic} offline")
     lab.equal(re.findall(r"^Interrupt test.*\s(\d+)$", text, re.MULTILINE), ["0"], f"{name}: the driver's own interrupt test")
 

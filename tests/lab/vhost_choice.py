@@ -1,5 +1,7 @@
 """driver=default, vhost and qemu against a real vhost-net: node missing, not for this user, there; another card, another backend, too
-few queues. What was taken and why is in status, query-ports and the log; what cannot be had is an error before QEMU starts."""
+few queues. What was taken and why is in status, query-ports and the log; what cannot be had is an error before QEMU starts. `plan`
+says the same of every case."""
+import json
 import os
 import pathlib
 import subprocess
@@ -60,14 +62,48 @@ def refused(lab, nic, why, user=None):
               f"{nic}: {done.stderr.strip()}")
 
 
+PLANNED = {  # card and backend: what stands in the way of vhost, whatever the node is
+    "virtio-net,place=qemu,backend=bridge,br=br0": None,
+    "virtio-net,backend=bridge,br=br0": None,
+    "virtio-net,place=qemu,backend=tap,ifname=tap9": None,
+    "virtio-net,place=qemu,backend=direct,dev=br0": None,
+    "auto,place=qemu,backend=bridge,br=br0": None,
+    "virtio-net,place=qemu,backend=user": "vhost serves taps",
+    "virtio-net,packed=on,backend=bridge,br=br0": "no packed rings",
+    "virtio-net,transport=vhost-user,backend=bridge,br=br0": "its rings in anynic",
+    "e1000,place=qemu,backend=bridge,br=br0": "vhost serves virtio cards",
+}
+
+
+def planned(lab, node, user=None):
+    """Every case while the node is missing, not for this user, or there (None)."""
+    for nic, obstacle in PLANNED.items():
+        for wish in ("default", "vhost", "qemu"):
+            done = subprocess.run([machine.anynic(), "plan", "-j", "--qemu-version", "11.1", "--nic", f"{nic},driver={wish}"],
+                                  capture_output=True, text=True, timeout=30, user=user, check=False)
+            why = "driver=qemu" if wish == "qemu" else obstacle or node or "/dev/vhost-net is there"
+            text = f"{node or 'there'}: {nic},driver={wish}: {why}"
+            if wish == "vhost" and (obstacle or node):
+                # a card that vhost never serves is refused by its name
+                said = "needs a virtio-net card" if nic.startswith("e1000") else why
+                lab.check(done.returncode != 0 and said in done.stderr, f"{text}: refused")
+                continue
+            lab.equal(done.returncode, 0, text + done.stderr)
+            backend = json.loads(done.stdout)["ports"][0]["backend"]
+            lab.check(backend["driver"] == ("qemu" if wish == "qemu" or obstacle or node else "vhost") and why in backend["reason"],
+                      f"{text}: {backend['driver']}")
+
+
 def scenario(lab):
     machine.ip("link", "add", "br0", "type", "bridge")
     machine.ip("link", "set", "br0", "up")
     lab.check(not os.path.exists(host.NODE), "no vhost-net yet")
     refused(lab, f"{BRIDGE},driver=vhost", "/dev/vhost-net is not there")
     taken(lab, BRIDGE, "qemu", "/dev/vhost-net is not there")
+    planned(lab, "/dev/vhost-net is not there")
 
     host.load_vhost()
+    planned(lab, None)
     taken(lab, BRIDGE, "vhost", "/dev/vhost-net was opened")
     taken(lab, f"{BRIDGE},driver=vhost", "vhost", "/dev/vhost-net was opened")
     taken(lab, f"{BRIDGE},driver=qemu", "qemu", "driver=qemu")
@@ -89,6 +125,7 @@ def scenario(lab):
     machine.ip("link", "set", "theirs", "up")
     refused(lab, f"{TAP},driver=vhost", "may not be opened by this user", user=nobody)
     taken(lab, TAP, "qemu", "may not be opened by this user", user=nobody)
+    planned(lab, "may not be opened by this user", user=nobody)
     os.chmod(host.NODE, 0o666)
     taken(lab, f"{TAP},driver=vhost", "vhost", "was opened", user=nobody)
     refused(lab, f"{TAP},queues=4,driver=vhost", "the tap has 1 of 4 queues", user=nobody)

@@ -1,6 +1,6 @@
-"""vhost_rings.py card|switch|queues|legacy|user|direct: our own virtio card (over vfio-user) with its rings in the kernel's vhost-net (form a): a nested guest's TCP, every byte
-summed; the driver reloaded, the link down and up, the guest stopped and rebooted on the way; in a switch port the kernel has the rings
-only while the card is active. The same with driver=qemu, for comparison."""
+"""vhost_rings.py card|switch|queues|legacy|user|direct: our own virtio card (over vfio-user) with its rings in the kernel's vhost-net
+(form a): a nested guest's TCP, every byte summed; the driver reloaded, the link down and up, the guest stopped and rebooted on the
+way; in a switch port the kernel has the rings only while the card is active. `user`: the same with the rings in user space."""
 import subprocess
 import time
 
@@ -101,11 +101,16 @@ def direct(lab):
 
 
 def user_space(lab):
-    guest = lab.guest(nics=["virtio-net,backend=bridge,br=br0,driver=qemu"], name="user")
-    name = guest.sh("bring_up virtio_net")
-    traffic(lab, guest, name, "rings in user space")
-    lab.equal(host.vhost_threads(guest.process.pid), [], "and no thread of the kernel's")
-    guest.stop()
+    """Our own card without the kernel, and QEMU's card before our vhost-user server (form b)."""
+    for name, spec in (("user", "virtio-net,driver=qemu"), ("b", "virtio-net,transport=vhost-user")):
+        guest = lab.guest(nics=[f"{spec},backend=bridge,br=br0"], name=name)
+        nic = guest.sh("bring_up virtio_net")
+        guest.sh(f"await 10 carrier {nic}")
+        traffic(lab, guest, nic, f"{spec}: rings in user space")
+        lab.equal(host.vhost_threads(guest.process.pid), [], "and no thread of the kernel's")
+        lab.equal(guest.port()["backend"]["driver"], "qemu", f"because: {guest.port()['backend']['reason']}")
+        lab.check(guest.port()["counters"]["rx-bytes"] > SIZE, "its frames are counted")
+        guest.stop()
 
 
 def switch(lab):
