@@ -303,6 +303,8 @@ static void handle(struct service *s, const struct loop_event *e)
 	case KIND_LEGACY_TIMER:
 	case KIND_HOLD_TIMER:
 	case KIND_LOST_TIMER:
+		/* what the cards did before the deadline counts before it, however late we are */
+		read_datapath(s);
 		control_timer(&s->control, e->kind, e->owner);
 		break;
 	case KIND_CARD_TIMER:

@@ -336,8 +336,20 @@ void control_datapath_gone(struct control *c)
 
 /* --- timers, QEMU, administrators ------------------------------------------------------------------------------- */
 
+/* Between its end and this call: by a report that was read first. */
+static bool is_set_anew(const struct control_port *p, unsigned kind)
+{
+	const struct loop_timer *timer = kind == KIND_LEGACY_TIMER ? &p->legacy_timer
+					 : kind == KIND_HOLD_TIMER ? &p->hold_timer
+								   : &p->lost_timer;
+
+	return timer->slot != 0;
+}
+
 void control_timer(struct control *c, unsigned kind, struct control_port *port)
 {
+	if (is_set_anew(port, kind))
+		return;
 	if (!c->datapath_gone || !port_in_datapath(&port->spec))
 		control_port_timer(port, kind);
 }

@@ -162,7 +162,7 @@ void control_nic_attached(struct control *c, const char *nic, bool attached, con
 /* The backend is up when the datapath and the host say so. When that changed it queues the event and returns true. */
 bool control_backend_judge(struct control_port *p);
 
-/* A timer of a port went off. */
+/* A timer of a port went off. What the datapath has reported by then is read first: it happened before, however late we are. */
 void control_timer(struct control *c, unsigned kind, struct control_port *port);
 
 /* An event of QEMU. RESET, SHUTDOWN, STOP, RESUME matter; others are ignored. `data` is borrowed, may be NULL. */

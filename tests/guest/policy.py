@@ -174,7 +174,23 @@ def flapping(lab, guest):
     lab.equal(guest.port()["active"], PERFORMANT, "then the best NIC gets the link")
 
 
-CASES = {"both": both, "late": late, "only-legacy": only_legacy, "only-virtio": only_virtio, "virtio-100ms": virtio_100ms,
+def late_100ms(lab, guest):
+    """A control process that is late for the legacy timer: the performant driver was in time, so the legacy link never comes up."""
+    legacy, performant = load(guest)
+    flips = guest.sh(f"cat /sys/class/net/{legacy}/carrier_up_count")
+    guest.sh(f"up {legacy}")
+    guest.qmp.wait("GUEST_DRIVER_STATUS_CHANGED", nic=LEGACY, status="ready")
+    guest.process.send_signal(signal.SIGSTOP)
+    try:
+        guest.sh(f"up {performant}; sleep 1")
+    finally:
+        guest.process.send_signal(signal.SIGCONT)
+    lab.story(guest, 0, [f"{LEGACY} ready", *PERFORMANT_FIRST], "the legacy link never comes up", settle=1)
+    lab.equal(guest.sh(f"cat /sys/class/net/{legacy}/carrier_up_count"), flips, "Linux never saw a carrier on it")
+    guest.sh(f"await 5 carrier {performant}; dhcp {performant} && answers 10.0.2.2")
+
+
+CASES = {"both": both, "late": late, "late-100ms": late_100ms, "only-legacy": only_legacy, "only-virtio": only_virtio, "virtio-100ms": virtio_100ms,
          "virtio-2s": virtio_2s, "there-and-back": there_and_back, "panic": panic, "flapping": flapping}
 
 

@@ -368,6 +368,22 @@ static void the_legacy_nic_comes_up_after_the_delay(void **state)
 	expect_no_event(w);
 }
 
+static void a_timer_that_was_set_anew_is_waited_for(void **state)
+{
+	struct world *w = *state;
+	struct control_port *p = &w->control.port[0];
+
+	legacy(w, DRIVER_READY);
+	expect_status(w);
+	pass(w, DELAY_MS - 1);
+	/* one that went off before: meanwhile the driver was reported to have started over */
+	control_timer(&w->control, KIND_LEGACY_TIMER, p);
+	expect_no_links(w);
+	pass(w, 1);
+	expect_links(w, true, false, 0);
+	expect_link(w, "net0-legacy", true);
+}
+
 static void legacy_never_comes_up_when_performant_is_ready_within_the_delay(void **state)
 {
 	struct world *w = *state;
@@ -858,6 +874,7 @@ int main(void)
 		STORY(a_new_phase_is_news_only_of_a_driver_that_is_ready, setup),
 		STORY(the_performant_nic_comes_up_at_once, setup),
 		STORY(the_legacy_nic_comes_up_after_the_delay, setup),
+		STORY(a_timer_that_was_set_anew_is_waited_for, setup),
 		STORY(legacy_never_comes_up_when_performant_is_ready_within_the_delay, setup),
 		STORY(a_direct_move_is_one_step_and_one_event, setup),
 		STORY(a_guest_reset_is_told_as_a_reset, setup),
