@@ -28,7 +28,9 @@ struct backend_ops {
 	 * While the backend is down, frames are taken and counted in b->refused; a tap notices here that it is up again. */
 	unsigned (*send)(struct backend *b, const struct frame *frames, unsigned n);
 	/* Fills up to `max` frames; each comes with one piece of iov[0].iov_len bytes of room (FRAME_MAX), in front of which
-	 * BACKEND_FRONT bytes more are the backend's to use, and leaves with hdr, length, iov[0].iov_len = length. Returns how many; 0 = nothing waits. `queue` is the index of the readable descriptor.
+	 * BACKEND_FRONT bytes more are the backend's to use, and leaves with hdr, length, iov[0].iov_len = length. A backend that has the
+	 * frames in memory of its own may let iov[0] point there instead: the caller may write to them, and has done with all of
+	 * them when it calls again. Returns how many; 0 = nothing waits. `queue` is the index of the readable descriptor.
 	 * After a return of `max`, call again before waiting for the descriptor (b->more): frames may wait inside the backend. */
 	unsigned (*receive)(struct backend *b, unsigned queue, struct frame *frames, unsigned max);
 	/* What send takes as it is: a set of enum frame_offload. */
@@ -48,7 +50,7 @@ struct backend_ops {
 
 struct backend {
 	const struct backend_ops *ops;
-	int fd[QUEUES_MAX]; /* what the worker polls for reading; -1 = none */
+	int fd[QUEUES_MAX]; /* what the worker polls for reading; -1 = none: `more` and `blocked` say it all */
 	unsigned fds;
 	int listen_fd;	  /* stream server: accept here (backend_accept); -1 = none */
 	bool up;	  /* the other side is there */

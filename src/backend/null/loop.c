@@ -1,34 +1,36 @@
 /* loop.c - returns every frame, as a plug with transmit wired to receive.
  *
- * Frames are copied into a bounded ring of bytes. An eventfd tells the worker what a socket would: its counter is 0 when the
- * ring is empty (not readable), 1 when frames wait, and COUNTER_FULL when nothing more fits (not writable).
+ * There are two rooms. Frames are copied into one while the port has the frames of the other, where they lie; when it comes back
+ * for more, the two change places. Nothing here needs a descriptor: frames come and go within turns of the worker, which asks
+ * whether there are more.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "backend/null/null.h"
 #include "base/fd.h"
 #include "net/offload.h"
 
-#define RING_BYTES   (1u << 20)
-#define COUNTER_FULL (UINT64_MAX - 1)
+#define ROOM_BYTES (512u << 10)
+#define ALIGNMENT  64u /* of a frame's record */
 
 struct record {
-	struct virtio_net_hdr_v1 hdr;
-	uint32_t length;
-	uint32_t queue;
+	_Alignas(32) struct virtio_net_hdr_v1 hdr;
+	uint32_t length; /* of the frame behind it */
+	uint16_t queue;
+};
+
+struct room {
+	uint8_t *bytes;
+	size_t used, given;
 };
 
 struct loop_state {
 	struct backend base;
-	uint8_t *ring;
-	uint64_t head;	  /* bytes ever written */
-	uint64_t tail;	  /* bytes ever read */
-	uint64_t counter; /* what the eventfd holds */
-	bool full;	  /* a frame did not fit, and nothing was read since */
+	uint8_t *bytes;	   /* of both rooms */
+	struct room in;	   /* frames come here ... */
+	struct room given; /* ... and these are the port's, or will be before any other */
 };
 
 static struct loop_state *loop_of(struct backend *b)
@@ -38,8 +40,7 @@ static struct loop_state *loop_of(struct backend *b)
 
 static void loop_finish(struct backend *b)
 {
-	fd_close(&b->fd[0]);
-	free(loop_of(b)->ring);
+	free(loop_of(b)->bytes);
 }
 
 static int loop_init(struct backend *b, const struct backend_spec *spec, struct error *err)
@@ -51,105 +52,86 @@ static int loop_init(struct backend *b, const struct backend_spec *spec, struct 
 
 		fd_close(&fd);
 	}
-	l->ring = malloc(RING_BYTES);
-	b->fd[0] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (!l->ring || b->fd[0] < 0)
-		return error_set(err, -ENOMEM,
-				 "backend loop: no memory or no descriptor for the queue");
-	b->fds = 1;
+	l->bytes = aligned_alloc(ALIGNMENT, 2 * ROOM_BYTES);
+	if (!l->bytes)
+		return error_set(err, -ENOMEM, "backend loop: no memory for the queue");
+	l->in.bytes = l->bytes;
+	l->given.bytes = l->bytes + ROOM_BYTES;
+	b->fds = 1; /* a queue, though without a descriptor */
 	b->up = true;
 	return 0;
 }
 
-static void ring_write(struct loop_state *l, const void *data, size_t len)
+static size_t record_size(uint32_t length)
 {
-	size_t at = l->head % RING_BYTES, first = MIN(len, RING_BYTES - at);
-
-	memcpy(l->ring + at, data, first);
-	memcpy(l->ring, (const uint8_t *)data + first, len - first);
-	l->head += len;
+	return (sizeof(struct record) + length + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
-static void ring_read(struct loop_state *l, void *to, size_t len)
+static void put_frame(struct room *room, const struct frame *f)
 {
-	size_t at = l->tail % RING_BYTES, first = MIN(len, RING_BYTES - at);
+	struct record *r = (struct record *)(void *)(room->bytes + room->used);
+	uint8_t *to = (uint8_t *)(r + 1);
 
-	memcpy(to, l->ring + at, first);
-	memcpy((uint8_t *)to + first, l->ring, len - first);
-	l->tail += len;
-}
-
-static void set_counter(struct loop_state *l, uint64_t wanted)
-{
-	uint64_t old;
-
-	if (l->counter == wanted)
-		return;
-	if (l->counter && read(l->base.fd[0], &old, sizeof(old)) < 0)
-		return; /* the next call tries again */
-	l->counter = 0;
-	if (wanted && write(l->base.fd[0], &wanted, sizeof(wanted)) < 0)
-		return;
-	l->counter = wanted;
-}
-
-static void tell_worker(struct loop_state *l)
-{
-	l->base.more = l->head != l->tail;
-	set_counter(l, l->full ? COUNTER_FULL : l->base.more);
-}
-
-static void put_frame(struct loop_state *l, const struct frame *f)
-{
-	struct record r = { .hdr = f->hdr, .length = f->length, .queue = f->queue };
-
-	ring_write(l, &r, sizeof(r));
-	for (unsigned i = 0; i < f->iovs; i++)
-		ring_write(l, f->iov[i].iov_base, f->iov[i].iov_len);
+	r->hdr = f->hdr;
+	r->length = f->length;
+	r->queue = f->queue;
+	for (unsigned i = 0; i < f->iovs; i++) {
+		memcpy(to, f->iov[i].iov_base, f->iov[i].iov_len);
+		to += f->iov[i].iov_len;
+	}
+	room->used += record_size(f->length);
 }
 
 static unsigned loop_send(struct backend *b, const struct frame *frames, unsigned n)
 {
-	struct loop_state *l = loop_of(b);
+	struct room *room = &loop_of(b)->in;
 	unsigned taken = 0;
 
-	l->full = false;
-	for (; taken < n && !l->full; taken++) {
+	b->blocked = false;
+	for (; taken < n; taken++) {
 		const struct frame *f = &frames[taken];
 
 		if (f->length > FRAME_MAX || !frame_pieces_match(f)) {
 			b->refused++;
 			continue;
 		}
-		l->full = RING_BYTES - (l->head - l->tail) < sizeof(struct record) + f->length;
-		if (l->full)
+		b->blocked = record_size(f->length) > ROOM_BYTES - room->used;
+		if (b->blocked)
 			break;
-		put_frame(l, f);
+		put_frame(room, f);
 	}
-	b->blocked = l->full;
-	tell_worker(l);
+	b->more |= room->used > 0;
 	return taken;
+}
+
+/* The port has done with the frames that it got before, or it would not ask for others. */
+static void change_rooms(struct loop_state *l)
+{
+	struct room empty = { .bytes = l->given.bytes };
+
+	l->given = l->in;
+	l->in = empty;
+	l->base.blocked = false;
 }
 
 static unsigned loop_receive(struct backend *b, unsigned queue, struct frame *frames, unsigned max)
 {
 	struct loop_state *l = loop_of(b);
+	struct room *room = &l->given;
 	unsigned n = 0;
 
 	(void)queue;
-	for (; n < max && l->head != l->tail; n++) {
-		struct frame *f = &frames[n];
-		struct record r;
+	if (room->given == room->used)
+		change_rooms(l);
+	for (; n < max && room->given < room->used; n++) {
+		struct record *r = (struct record *)(void *)(room->bytes + room->given);
 
-		ring_read(l, &r, sizeof(r));
-		ring_read(l, f->iov[0].iov_base, r.length);
-		frame_set_linear(f, f->iov[0].iov_base, r.length);
-		f->hdr = r.hdr;
-		f->queue = (uint16_t)r.queue;
+		frame_set_linear(&frames[n], r + 1, r->length);
+		frames[n].hdr = r->hdr;
+		frames[n].queue = r->queue;
+		room->given += record_size(r->length);
 	}
-	if (n)
-		l->full = false; /* the eventfd becomes writable, and the worker calls send again */
-	tell_worker(l);
+	b->more = room->given < room->used || l->in.used > 0;
 	return n;
 }
 
