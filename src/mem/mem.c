@@ -65,22 +65,20 @@ static struct mem_region *region_from(struct mem_region *t, uint64_t addr)
 	return best;
 }
 
-static struct mem_region *region_at(struct guest_mem *m, uint64_t addr)
+/* Makes the region around `addr` the last one. False: there is none that can be reached. */
+static bool move_window(struct guest_mem *m, uint64_t addr)
 {
-	struct mem_region *r = m->last;
+	const struct mem_region *r = m->bus_master ? region_from(m->root, addr) : NULL;
 
-	if (r && addr >= r->iova && addr - r->iova < r->size)
-		return r;
-	r = region_from(m->root, addr);
-	if (!r || addr < r->iova)
-		return NULL;
-	m->last = r;
-	return r;
+	if (!r || addr < r->iova || !r->host)
+		return false;
+	m->last = (struct mem_window){ r->iova, r->size, r->host, r->access };
+	return true;
 }
 
 static void invalidate(struct guest_mem *m)
 {
-	m->last = NULL;
+	m->last = (struct mem_window){ 0 };
 	m->generation++;
 }
 
@@ -107,7 +105,7 @@ void mem_set_bus_master(struct guest_mem *m, bool on)
 		return;
 	leave(m);
 	m->bus_master = on;
-	m->generation++;
+	invalidate(m);
 }
 
 /* A file of huge pages is mapped and unmapped in whole ones only, and says their size as its block size. QEMU cuts the
@@ -274,15 +272,16 @@ int mem_list(const struct guest_mem *m, struct mem_place *out, unsigned max)
 /* Host address of `addr` and, in *len, how much of the wanted length lies in the same region. */
 static uint8_t *piece(struct guest_mem *m, uint64_t addr, size_t *len, unsigned access)
 {
-	struct mem_region *r = m->bus_master ? region_at(m, addr) : NULL;
+	const struct mem_window *w = &m->last;
 
-	if (!r || !r->host || (r->access & access) != access) {
+	if ((addr - w->iova >= w->size && !move_window(m, addr)) ||
+	    (w->access & access) != access) {
 		m->faults++;
 		return NULL;
 	}
-	uint64_t at = addr - r->iova;
-	*len = (size_t)MIN((uint64_t)*len, r->size - at);
-	return r->host + at;
+	uint64_t at = addr - w->iova;
+	*len = (size_t)MIN((uint64_t)*len, w->size - at);
+	return w->host + at;
 }
 
 bool mem_read(struct guest_mem *m, uint64_t addr, void *to, size_t len)
@@ -319,7 +318,7 @@ bool mem_write(struct guest_mem *m, uint64_t addr, const void *from, size_t len)
 	return true;
 }
 
-void *mem_pointer(struct guest_mem *m, uint64_t addr, size_t len, unsigned access)
+void *mem_find(struct guest_mem *m, uint64_t addr, size_t len, unsigned access)
 {
 	size_t n = len;
 	void *p = len ? piece(m, addr, &n, access) : NULL;

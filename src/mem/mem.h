@@ -16,9 +16,17 @@ enum mem_access { MEM_READ = 1, MEM_WRITE = 2 };
 
 struct mem_region;
 
+/* A region that can be reached now. */
+struct mem_window {
+	uint64_t iova, size; /* size 0: nothing is */
+	uint8_t *host;
+	unsigned access;
+};
+
 struct guest_mem {
 	struct mem_region *root; /* tree by address */
-	struct mem_region *last; /* one-entry cache */
+	struct mem_window
+		last; /* where the last access was: mostly the next one is there as well */
 	unsigned regions;
 	bool bus_master;     /* COMMAND.BME: off = every access fails */
 	uint64_t generation; /* changes whenever kept pointers became invalid */
@@ -62,8 +70,20 @@ int mem_list(const struct guest_mem *m, struct mem_place *out, unsigned max);
 bool mem_read(struct guest_mem *m, uint64_t addr, void *to, size_t len);
 bool mem_write(struct guest_mem *m, uint64_t addr, const void *from, size_t len);
 
+void *mem_find(struct guest_mem *m, uint64_t addr, size_t len,
+	       unsigned access); /* mem_pointer's long way */
+
 /* A pointer to [addr, addr + len) when it lies in one region with `access`, else NULL. */
-void *mem_pointer(struct guest_mem *m, uint64_t addr, size_t len, unsigned access);
+static inline void *mem_pointer(struct guest_mem *m, uint64_t addr, size_t len, unsigned access)
+{
+	const struct mem_window *w = &m->last;
+	uint64_t at = addr - w->iova;
+
+	/* no bytes are never inside: 0 - 1 is more than any size */
+	if (at < w->size && (uint64_t)len - 1 < w->size - at && (w->access & access) == access)
+		return w->host + at;
+	return mem_find(m, addr, len, access);
+}
 
 /* Pieces of [addr, addr + len), at most `max`. Returns how many, -EFAULT outside memory, -E2BIG when max is too few. */
 int mem_iov(struct guest_mem *m, uint64_t addr, size_t len, unsigned access, struct iovec *iov,
