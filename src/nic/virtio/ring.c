@@ -103,11 +103,6 @@ bool ring_usable(struct ring *r)
 
 int ring_pop(struct ring *r, struct ring_chain *c)
 {
-	c->slots = 1;
-	c->out.count = c->in.count = 0;
-	c->out.bytes = c->in.bytes = 0;
-	c->out.truncated = c->in.truncated = false;
-	c->spilled = 0;
 	return r->packed ? packed_pop(r, c) : split_pop(r, c);
 }
 
@@ -237,19 +232,6 @@ unsigned ring_waiting(struct ring *r)
 	return r->packed ? packed_waiting(r) : split_waiting(r);
 }
 
-struct ring_descriptor ring_descriptor_at(const uint8_t *p)
-{
-	/* two loads that the compiler can neither repeat nor split: the guest may change them meanwhile */
-	uint64_t addr = __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_RELAXED);
-	uint64_t rest = __atomic_load_n((const uint64_t *)(const void *)(p + 8), __ATOMIC_RELAXED);
-
-	rest = le64toh(rest);
-	return (struct ring_descriptor){ .addr = le64toh(addr),
-					 .length = (uint32_t)rest,
-					 .low = (uint16_t)(rest >> 32),
-					 .high = (uint16_t)(rest >> 48) };
-}
-
 /* Copies what has no piece left. The last piece then points to the copy. */
 static int spill(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t length)
 {
@@ -283,7 +265,7 @@ static int spill(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t l
 	return 0;
 }
 
-int ring_add(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t length, bool write)
+int ring_add_rare(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t length, bool write)
 {
 	struct ring_pieces *p = write ? &c->in : &c->out;
 	unsigned access = write ? MEM_WRITE : MEM_READ;

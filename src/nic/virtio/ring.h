@@ -11,6 +11,8 @@
 #ifndef ANYNIC_NIC_VIRTIO_RING_H
 #define ANYNIC_NIC_VIRTIO_RING_H
 
+#include <endian.h>
+
 #include "mem/mem.h"
 
 #define RING_SIZE_MAX	32768u
@@ -79,16 +81,16 @@ struct ring_pieces {
 	bool truncated; /* the pieces are not the whole chain */
 };
 
-/* A chain of buffers. The caller sets both iov and max, and `spill`. */
+/* A chain of buffers. The caller sets both iov and max, and `spill`; everything else is 0 before ring_pop. */
 struct ring_chain {
-	uint16_t id;		/* goes back with ring_push */
-	uint16_t slots;		/* places in the ring that it took */
 	struct ring_pieces out; /* what the device reads */
 	struct ring_pieces in;	/* what the device writes */
 	/* where out bytes go that would need more pieces than `max`; the last piece then points there. May be NULL */
 	uint8_t *spill;
 	uint32_t spill_room;
 	uint32_t spilled;
+	uint16_t id;	/* goes back with ring_push */
+	uint32_t slots; /* places in the ring that it took */
 };
 
 /* Where a ring begins that never ran. */
@@ -138,10 +140,39 @@ struct ring_descriptor {
 	uint16_t high; /* split: next; packed: flags */
 };
 
-struct ring_descriptor ring_descriptor_at(const uint8_t *p);
 int ring_fail(struct ring *r, enum ring_fault fault); /* -1 */
-/* Adds a descriptor's buffer to the chain. 0 or -1. */
-int ring_add(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t length, bool write);
+int ring_add_rare(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t length, bool write);
+
+/* Two loads that the compiler can neither repeat nor split: the guest may change them meanwhile. A packed descriptor's flags say
+ * whether the rest is valid, so their half comes first. */
+static inline struct ring_descriptor ring_descriptor_at(const uint8_t *p)
+{
+	uint64_t rest = __atomic_load_n((const uint64_t *)(const void *)(p + 8), __ATOMIC_ACQUIRE);
+	uint64_t addr = __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_RELAXED);
+
+	rest = le64toh(rest);
+	return (struct ring_descriptor){ .addr = le64toh(addr),
+					 .length = (uint32_t)rest,
+					 .low = (uint16_t)(rest >> 32),
+					 .high = (uint16_t)(rest >> 48) };
+}
+
+/* Adds a descriptor's buffer to the chain. 0 or -1. Most are the first of their chain and lie in one region. */
+static inline int ring_add(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t length,
+			   bool write)
+{
+	struct ring_pieces *p = write ? &c->in : &c->out;
+	void *at = NULL;
+
+	if (!c->out.bytes && !c->in.bytes && p->max)
+		at = mem_pointer(r->mem, addr, length, write ? MEM_WRITE : MEM_READ);
+	if (!at)
+		return ring_add_rare(r, c, addr, length, write);
+	p->iov[0] = (struct iovec){ .iov_base = at, .iov_len = length };
+	p->count = 1;
+	p->bytes = length;
+	return 0;
+}
 
 /* Walks an indirect table; `packed` ones have no `next`. 0 or -1. */
 int ring_walk_table(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t length);

@@ -10,6 +10,7 @@
 
 #define FLAG_AVAIL BIT(VRING_PACKED_DESC_F_AVAIL)
 #define FLAG_USED  BIT(VRING_PACKED_DESC_F_USED)
+#define AT_LENGTH  8 /* and from there on all that a used slot has */
 #define AT_ID	   12
 #define AT_FLAGS   14
 #define EVENT_WRAP BIT(VRING_PACKED_EVENT_F_WRAP_CTR)
@@ -27,12 +28,17 @@ bool packed_map(struct ring *r)
 	return r->desc_at && r->driver_at && r->device_at && (uintptr_t)r->desc_at % 16 == 0;
 }
 
+/* 2.8.1: the driver gave it in this lap. */
+static bool given(uint16_t flags, bool wrap)
+{
+	return !!(flags & FLAG_AVAIL) == wrap && !!(flags & FLAG_USED) != wrap;
+}
+
 static bool available(const struct ring *r, unsigned slot, bool wrap)
 {
 	const uint16_t *at = (const uint16_t *)(const void *)(slot_at(r, slot) + AT_FLAGS);
-	uint16_t flags = le16toh(__atomic_load_n(at, __ATOMIC_ACQUIRE));
 
-	return !!(flags & FLAG_AVAIL) == wrap && !!(flags & FLAG_USED) != wrap;
+	return given(le16toh(__atomic_load_n(at, __ATOMIC_ACQUIRE)), wrap);
 }
 
 static uint16_t flags_of(const struct ring *r, unsigned slot)
@@ -66,12 +72,16 @@ unsigned packed_waiting(struct ring *r)
 	return chains;
 }
 
+#if defined(__x86_64__)
+__attribute__((target("prfchw")))
+#endif
 void packed_prefetch(struct ring *r, unsigned n, bool write)
 {
 	uint16_t slot = r->avail;
 	bool wrap = r->avail_wrap;
 
 	for (; n && available(r, slot, wrap); n--) {
+		__builtin_prefetch(slot_at(r, slot), 1); /* for packed_push */
 		ring_prefetch_buffer(r, slot_at(r, slot), write);
 		step(r, &slot, &wrap, 1);
 	}
@@ -81,14 +91,16 @@ int packed_pop(struct ring *r, struct ring_chain *c)
 {
 	uint16_t slot = r->avail;
 	bool wrap = r->avail_wrap;
+	struct ring_descriptor d = ring_descriptor_at(slot_at(r, slot));
 
-	if (!available(r, slot, wrap)) {
+	if (!given(d.high, wrap)) {
 		r->seen = slot;
 		r->seen_wrap = wrap;
 		return 0;
 	}
 	for (c->slots = 1; c->slots <= r->size; c->slots++) {
-		struct ring_descriptor d = ring_descriptor_at(slot_at(r, slot));
+		if (c->slots > 1)
+			d = ring_descriptor_at(slot_at(r, slot));
 		bool next = d.high & VRING_DESC_F_NEXT;
 		step(r, &slot, &wrap, 1);
 		if (d.high & VRING_DESC_F_INDIRECT) {
@@ -150,14 +162,14 @@ void packed_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written)
 		mark_rest(r, slots, flags);
 	if (written)
 		flags |= VRING_DESC_F_WRITE;
-	put_le32(at + 8, written);
-	put_le16(at + AT_ID, id);
 	if (r->pushed == 0) {
-		/* stored last: until then the driver sees nothing of the batch */
+		/* flags are stored last: until then the driver sees nothing of the batch */
 		r->head_slot = r->used;
 		r->head_flags = flags;
+		put_le32(at + AT_LENGTH, written);
+		put_le16(at + AT_ID, id);
 	} else {
-		store_flags(r, r->used, flags, false);
+		put_le64(at + AT_LENGTH, (uint64_t)flags << 48 | (uint64_t)id << 32 | written);
 	}
 	step(r, &r->used, &r->used_wrap, slots);
 	r->pushed = (uint16_t)(r->pushed + slots);

@@ -79,6 +79,7 @@ int split_pop(struct ring *r, struct ring_chain *c)
 	uint16_t mask = (uint16_t)(r->size - 1);
 	uint16_t i = load16(r->driver_at + driver_place(r->avail & mask), __ATOMIC_RELAXED);
 	c->id = i;
+	c->slots = 1;
 	for (unsigned budget = r->size; budget; budget--) {
 		if (i >= r->size)
 			return ring_fail(r, RING_BAD_HEAD);

@@ -1,14 +1,16 @@
 /* rx.c - frames for the guest: one copy, straight into its buffers. */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "nic/virtio/virtio_net.h"
 
-#define PIECES	   24  /* of one receive buffer; what lies behind them is not used */
-#define CHAINS_MAX 256 /* merged buffers of one frame: the largest ring */
-#define BATCH	   32  /* chains that are fetched ahead: what a port delivers at a time */
-#define TRIES	   4   /* how often we look again when buffers come in while we turn kicks on */
+#define PIECES	       24  /* of one receive buffer; what lies behind them is not used */
+#define CHAINS_MAX     256 /* merged buffers of one frame: the largest ring */
+#define BATCH	       32  /* chains that are fetched ahead: what a port delivers at a time */
+#define NUM_BUFFERS_AT offsetof(struct virtio_net_hdr_v1, num_buffers)
+#define TRIES	       4 /* how often we look again when buffers come in while we turn kicks on */
 
 /* A frame on its way into the ring. */
 struct delivery {
@@ -47,15 +49,20 @@ static uint32_t fill(const struct frame *f, uint32_t done, const struct iovec *i
 static void write_header(const struct virtio_net *v, const struct frame *f,
 			 const struct delivery *d)
 {
-	struct virtio_net_hdr_v1 h = f->hdr;
+	static const struct virtio_net_hdr_v1 none;
+	bool offloads = v->state.guest_offloads & VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM);
+	const struct virtio_net_hdr_v1 *h = offloads ? &f->hdr : &none;
+	unsigned size = virtio_header_size(v);
 
-	if (!(v->state.guest_offloads & VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM)))
-		h = (struct virtio_net_hdr_v1){ 0 };
-	h.num_buffers = htole16((uint16_t)d->chains);
-	if (d->first[0].iov_len >= VIRTIO_HEADER)
-		memcpy(d->first[0].iov_base, &h, virtio_header_size(v));
-	else
-		iov_from_buffer(d->first, d->firsts, 0, &h, virtio_header_size(v));
+	/* mostly it is whole and in one piece: a copy of known size */
+	if (size == sizeof(*h) && d->first[0].iov_len >= sizeof(*h)) {
+		memcpy(d->first[0].iov_base, h, NUM_BUFFERS_AT);
+		put_le16((uint8_t *)d->first[0].iov_base + NUM_BUFFERS_AT, (uint16_t)d->chains);
+		return;
+	}
+	struct virtio_net_hdr_v1 copy = *h;
+	copy.num_buffers = htole16((uint16_t)d->chains);
+	iov_from_buffer(d->first, d->firsts, 0, &copy, size);
 }
 
 /* Takes one buffer and fills it. Returns bytes of the frame that went in, -ENOBUFS, or -EIO with the device failed. */
@@ -80,7 +87,7 @@ static int add_buffer(struct virtio_net *v, unsigned queue, const struct frame *
 	if (v->nic.mem.logging)
 		mem_log_iov(&v->nic.mem, c.in.iov, c.in.count);
 	d->chain[d->chains].id = c.id;
-	d->chain[d->chains].slots = c.slots;
+	d->chain[d->chains].slots = (uint16_t)c.slots;
 	d->chain[d->chains++].written = (uint32_t)skip + n;
 	d->slots += c.slots;
 	return (int)n;
@@ -131,11 +138,17 @@ static int deliver_or_wait(struct virtio_net *v, unsigned queue, const struct fr
 	return rc;
 }
 
-/* One frame: 0 taken (or dropped), -ENOBUFS to try later. */
-static int receive_one(struct virtio_net *v, const struct frame *f, uint32_t *queues)
+static unsigned queue_for(const struct virtio_net *v, const struct frame *f)
+{
+	/* a division costs as much as a descriptor */
+	return 2u * (f->queue < v->state.pairs ? f->queue : f->queue % v->state.pairs);
+}
+
+/* The first of `n` frames: 0 taken (or dropped), -ENOBUFS to try later. */
+static int receive_one(struct virtio_net *v, const struct frame *f, unsigned n, uint32_t *queues)
 {
 	struct nic *nic = &v->nic;
-	unsigned queue = 2u * (f->queue % v->state.pairs);
+	unsigned queue = queue_for(v, f);
 
 	if (!v->ring[queue].started || (v->disabled & BIT(queue))) {
 		nic_drop(nic, DROP_RX_DISABLED);
@@ -149,7 +162,7 @@ static int receive_one(struct virtio_net *v, const struct frame *f, uint32_t *qu
 		if (!virtio_ring_usable(v, queue))
 			return virtio_running(v) ? -ENOBUFS : 0;
 		ring_kicks_off(&v->ring[queue]);
-		ring_prefetch(&v->ring[queue], BATCH, true);
+		ring_prefetch(&v->ring[queue], n, true);
 		*queues |= BIT(queue);
 	}
 	switch (deliver_or_wait(v, queue, f)) {
@@ -177,7 +190,7 @@ unsigned virtio_receive(struct nic *nic, const struct frame *frames, unsigned n)
 	if (nic->stopped || v->kernel_rings)
 		return 0; /* with the kernel's rings the backend is not read */
 	for (; done < n && virtio_running(v); done++)
-		if (receive_one(v, &frames[done], &queues) < 0)
+		if (receive_one(v, &frames[done], n - done, &queues) < 0)
 			break;
 	for (unsigned q = 0; queues >> q; q += 2)
 		if ((queues & BIT(q)) && ring_publish(&v->ring[q]))

@@ -14,12 +14,20 @@ struct batch {
 	bool spilled;	/* the one spill buffer is in use */
 };
 
-/* Takes `n` bytes from the front of the frame's pieces. */
-static void take_front(struct frame *f, void *to, size_t n)
+/* Takes the `n` bytes of the header from the front of the frame's pieces. */
+static void take_header(struct frame *f, size_t n)
 {
+	struct iovec *first = &f->iov[0];
 	unsigned gone = 0;
 
-	iov_to_buffer(f->iov, f->iovs, 0, to, n);
+	/* mostly there is something of the frame behind it: a copy of known size */
+	if (first->iov_len > sizeof(f->hdr)) {
+		memcpy(&f->hdr, first->iov_base, sizeof(f->hdr));
+		first->iov_base = (uint8_t *)first->iov_base + n;
+		first->iov_len -= n;
+		return;
+	}
+	iov_to_buffer(f->iov, f->iovs, 0, &f->hdr, n);
 	while (gone < f->iovs && f->iov[gone].iov_len <= n)
 		n -= f->iov[gone++].iov_len;
 	if (gone) {
@@ -56,7 +64,7 @@ static enum drop_reason make_frame(const struct virtio_net *v, const struct ring
 	f->iovs = c->out.count;
 	f->queue = (uint16_t)pair;
 	f->length = c->out.bytes - header;
-	take_front(f, &f->hdr, header);
+	take_header(f, header);
 	mend_header(v, &f->hdr);
 	return DROP_NONE;
 }
@@ -83,7 +91,7 @@ static bool gather(struct virtio_net *v, struct ring *r, unsigned pair, struct b
 		if (bad != DROP_NONE)
 			nic_drop(&v->nic, bad);
 		b->chain[b->chains].id = c.id;
-		b->chain[b->chains].slots = c.slots;
+		b->chain[b->chains].slots = (uint16_t)c.slots;
 		b->chain[b->chains++].frame = bad == DROP_NONE;
 		if (bad == DROP_NONE) {
 			b->frames++;
