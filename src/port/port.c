@@ -367,8 +367,9 @@ bool port_deliver(struct port *p)
 /* Where frame i begins in its room: each at another place of its page, or all of a batch would want the same few lines of the
  * cache, where addresses a multiple of 4096 apart go. */
 #define RX_STEP	 128u
-#define RX_AT(i) (BACKEND_FRONT + RX_STEP * (size_t)(i))
-_Static_assert(RX_AT(PORT_RX_BATCH - 1) + FRAME_MAX <= FRAME_ROOM, "a frame fits behind its step");
+#define RX_STEPS 32u /* a page */
+#define RX_AT(i) (BACKEND_FRONT + RX_STEP * ((size_t)(i) % RX_STEPS))
+_Static_assert(RX_AT(RX_STEPS - 1) + FRAME_MAX <= FRAME_ROOM, "a frame fits behind its step");
 
 /* Done before each batch, so that the pages of an idle port are never touched. */
 static void lay_out_rx(struct port *p)

@@ -10,7 +10,7 @@
 #include "net/offload.h"
 #include "nic/nic.h"
 
-#define PORT_RX_BATCH	 32u
+#define PORT_RX_BATCH	 64u
 #define PORT_RX_SEGMENTS 48u /* of a frame of 64 KiB in pieces for Ethernet */
 
 /* Segments that one turn makes in software, in each direction. A frame may ask for eight thousand, and other ports, and the
