@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import lab as machine
-from processes import datapath_of
+from processes import children, datapath_of
 from table import Row
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
@@ -99,7 +99,7 @@ class Ours:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         go_first(self._process.pid)
         end = time.monotonic() + 10
-        while not self.path.exists():
+        while not self.path.exists() or "anynic-datapath" not in children(self._process.pid).values():
             if time.monotonic() > end or self._process.poll() is not None:
                 raise RuntimeError("anynic serve does not start")
             time.sleep(0.02)
