@@ -58,6 +58,8 @@ int verb_backends(int argc, char **argv)
 		return fail_usage("backends", "takes no '%s'", argv[optind]);
 	json_object *list = json_object_new_array();
 	for (unsigned i = 0; i < known->backend_count; i++) {
+		if (known->backends[i].xml_only)
+			continue;
 		if (json)
 			json_object_array_add(list, backend_as_json(&known->backends[i]));
 		else

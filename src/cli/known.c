@@ -37,7 +37,8 @@ static void fill_backend(struct known_backend *to, const struct host_backend *fr
 	*to = (struct known_backend){ .name = from->name,
 				      .summary = from->summary,
 				      .keys = from->keys,
-				      .missing = from->missing };
+				      .missing = from->missing,
+				      .xml_only = from->xml_only };
 	if (!to->summary && ops)
 		to->summary = ops->summary;
 }

@@ -256,11 +256,14 @@ static void print_text(const struct guest *g, const struct qemu_arguments *a,
 	putchar('\n');
 }
 
+#define ASSUME_KVM   0
 #define ASSUME_VHOST 1
 
 static int read_assume(const char *text, unsigned *assume)
 {
-	static const char *const words[] = { "kvm", [ASSUME_VHOST] = "vhost", "vfio" };
+	static const char *const words[] = {
+		[ASSUME_KVM] = "kvm", [ASSUME_VHOST] = "vhost", "vfio"
+	};
 	char copy[64], *save, *word;
 
 	if (!str_copy(copy, sizeof(copy), text))
@@ -374,9 +377,11 @@ static unsigned planned_fds(const struct guest *g, const struct vhost_choice *dr
 	return count;
 }
 
-static int plan_driver(const struct port_spec *port, unsigned assume, struct vhost_choice *driver,
+static int plan_driver(struct port_spec *port, unsigned assume, struct vhost_choice *driver,
 		       struct error *err)
 {
+	if (assume & BIT(ASSUME_KVM)) /* whatever <domain type=> says */
+		port->tcg = false;
 	int rc = host_vhost_plan(port, assume & BIT(ASSUME_VHOST), driver, err);
 
 	if (rc < 0)

@@ -102,6 +102,15 @@ void service_backend_request(struct service *s, unsigned port, unsigned nic,
 			request->queues = MAX(request->queues, p->nic[n].queues);
 }
 
+/* What QEMU opens by itself, or has from the host as it is, needs nothing of us. */
+static bool has_descriptors(const struct port_spec *p, unsigned nic)
+{
+	enum nic_netdev netdev = p->nic[nic].netdev;
+
+	return port_in_datapath(p) || netdev == NETDEV_TAP ||
+	       (netdev == NETDEV_QEMU && strcmp(p->backend.type, "vdpa") == 0);
+}
+
 static int open_backend(struct service *s, unsigned port, unsigned nic, struct error *err)
 {
 	const struct port_spec *p = &s->options.ports[port];
@@ -110,6 +119,10 @@ static int open_backend(struct service *s, unsigned port, unsigned nic, struct e
 	struct backend_request request;
 
 	service_backend_request(s, port, nic, &request);
+	if (!has_descriptors(p, nic)) {
+		str_copy(b->type, sizeof(b->type), p->backend.type);
+		return choose_driver(s, port, nic, err);
+	}
 	int rc = host_backend_open(&request, b, err);
 	if (rc < 0) {
 		error_prefix(err, "port %s", p->id);

@@ -7,20 +7,23 @@
 /* Names that interfaces.md promises and that a later version brings; a row goes when its folder comes. */
 static const char *const later_backends[] = { "hostdev" };
 
-static int check_backend_name(const char *type, const struct known *known, struct error *err)
+static int check_backend_name(const char *type, bool plain, const struct known *known,
+			      struct error *err)
 {
+	const struct known_backend *found = known_backend_find(known, type);
 	const char *names[32];
 	char list[160];
 	unsigned count = 0;
 
-	if (known_backend_find(known, type))
+	if (found && (plain || !found->xml_only))
 		return 0;
 	known_backend_names(known, list, sizeof(list));
 	if (name_find(later_backends, ARRAY_SIZE(later_backends), type) >= 0)
 		return error_set(err, -ENOTSUP, "backend=%s is not in this version; it has %s",
 				 type, list);
 	for (unsigned i = 0; i < known->backend_count && count < ARRAY_SIZE(names); i++)
-		names[count++] = known->backends[i].name;
+		if (!known->backends[i].xml_only)
+			names[count++] = known->backends[i].name;
 	const char *meant = nearest_name(type, names, count);
 	return error_set(err, -EINVAL, "unknown backend '%s'%s%s%s; backend= takes %s", type,
 			 meant ? ", did you mean " : "", meant ? meant : "", meant ? "?" : "",
@@ -230,7 +233,7 @@ static const struct {
 int backend_check(const struct port_spec *port, const struct known *known, struct error *err)
 {
 	const struct backend_spec *b = &port->backend;
-	int rc = check_backend_name(b->type, known, err);
+	int rc = check_backend_name(b->type, port->plain, known, err);
 
 	if (rc == 0)
 		rc = check_backend_keys(b, known, err);

@@ -49,7 +49,8 @@ void known_backend_names(const struct known *known, char *to, size_t size)
 {
 	to[0] = '\0';
 	for (unsigned i = 0; i < known->backend_count; i++)
-		append_name(to, size, known->backends[i].name);
+		if (!known->backends[i].xml_only)
+			append_name(to, size, known->backends[i].name);
 }
 
 #define NAME_LONGEST 32

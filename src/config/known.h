@@ -30,6 +30,7 @@ struct known_backend {
 	const char *summary;
 	const char *keys; /* of --nic that mean something for it, blanks around each; NULL = none */
 	int (*missing)(struct error *err); /* 0 = it can be had on this host; NULL = always */
+	bool xml_only;			   /* what --nic does not offer */
 };
 
 struct known {

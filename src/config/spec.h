@@ -118,6 +118,7 @@ struct backend_spec {
 	char address[64], local_address[64];
 	uint16_t port, local_port;
 	unsigned reconnect_s; /* 0 = not said */
+	uint32_t sndbuf;      /* tap: bytes that may wait in it; 0 = not said */
 	char net6[64];	      /* user: an IPv6 network */
 	uint16_t mtu;
 	int fds[QUEUES_MAX]; /* open descriptors; numbers of the process that holds the struct */
@@ -133,6 +134,8 @@ struct port_spec {
 	unsigned legacy_delay_ms;
 	unsigned hold_count; /* 0 = hold is off */
 	unsigned hold_seconds;
+	bool plain; /* of plain libvirt XML: the card and the netdev that libvirt would give QEMU */
+	bool tcg;   /* of a <domain> that is not of type kvm: where libvirt never takes vhost */
 	struct nic_spec nic[PORT_NICS];
 	unsigned nics;
 	struct backend_spec backend;
@@ -142,6 +145,12 @@ struct port_spec {
 
 /* What a person reads: "bridge anynic0 on br0", "direct on eth0 (vepa)", "stream /run/s (server)". */
 void backend_text(const struct backend_spec *b, char to[BACKEND_TEXT]);
+
+/* QEMU moves the carrier that the guest sees. Of a card of ours the datapath does; that of the host's own is nobody's to move. */
+static inline bool nic_link_is_qemus(const struct nic_spec *nic)
+{
+	return nic->netdev != NETDEV_NONE && nic->netdev != NETDEV_HOSTDEV;
+}
 
 /* All cards of a port are of one kind: the datapath has them, or nothing of the port. A team has a part in it when one card has. */
 static inline bool port_in_datapath(const struct port_spec *port)

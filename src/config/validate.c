@@ -128,6 +128,12 @@ static int check_place(const struct nic_spec *nic, struct error *err)
 	return 0;
 }
 
+/* What libvirt gives QEMU may be a card that we do not have, and what it cannot do QEMU says. */
+static bool is_plain_card(const struct port_spec *port, const struct nic_spec *nic)
+{
+	return port->plain && nic->options.device[0];
+}
+
 static int check_port(const struct port_spec *port, const struct known *known, struct error *err)
 {
 	int rc = 0;
@@ -137,6 +143,8 @@ static int check_port(const struct port_spec *port, const struct known *known, s
 	for (unsigned i = 0; i < port->nics && rc == 0; i++) {
 		const struct nic_spec *nic = &port->nic[i];
 
+		if (is_plain_card(port, nic))
+			continue;
 		rc = check_model_name(nic->model, known, err);
 		if (rc < 0)
 			return rc;

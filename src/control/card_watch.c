@@ -2,11 +2,12 @@
 
 #include <string.h>
 
-#include "qemu/place.h"
+#include "qemu/card_json.h"
 
 static bool is_watched(const struct nic_spec *nic)
 {
-	return nic->place == PLACE_QEMU && nic->netdev != NETDEV_VHOST_USER;
+	return nic->place == PLACE_QEMU && nic->netdev != NETDEV_VHOST_USER &&
+	       nic->netdev != NETDEV_HOSTDEV;
 }
 
 bool card_watch_needed(const struct port_spec *ports, unsigned count)
@@ -40,6 +41,12 @@ void card_watch_add(struct card_watch *w, const struct nic_spec *nic, const char
 	w->status.nic[i].no_ring = no_ring;
 }
 
+/* These stop a ring when they are asked where it is. */
+static bool ring_is_away(const struct port_spec *p)
+{
+	return strcmp(p->backend.type, "vhostuser") == 0 || strcmp(p->backend.type, "vdpa") == 0;
+}
+
 void card_watch_add_ports(struct card_watch *w)
 {
 	for (unsigned i = 0; i < w->control->ports; i++) {
@@ -47,10 +54,10 @@ void card_watch_add_ports(struct card_watch *w)
 
 		for (unsigned n = 0; n < p->nics; n++) {
 			const struct nic_spec *nic = &p->nic[n];
-			const struct qemu_card *card = qemu_card_find(nic->model);
+			const char *device = card_device_name(nic);
 
-			if (is_watched(nic) && card)
-				card_watch_add(w, nic, nic->id, card->device, false);
+			if (is_watched(nic) && device)
+				card_watch_add(w, nic, nic->id, device, ring_is_away(p));
 		}
 	}
 }

@@ -435,7 +435,7 @@ void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_
 bool control_port_out_of_reach(const struct control_port *p)
 {
 	for (unsigned i = 0; p->control->monitor_gone && i < p->spec.nics; i++)
-		if (p->spec.nic[i].netdev != NETDEV_NONE)
+		if (nic_link_is_qemus(&p->spec.nic[i]))
 			return true;
 	return false;
 }

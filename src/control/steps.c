@@ -185,9 +185,7 @@ static bool shown(const struct control_port *p, unsigned nic, bool up)
 /* Whether QEMU has a link to set: not of a function of the host, and not of a card that it has hidden from the guest. */
 static bool qemu_has_link(const struct control_port *p, unsigned nic)
 {
-	enum nic_netdev netdev = p->spec.nic[nic].netdev;
-
-	return netdev != NETDEV_NONE && netdev != NETDEV_HOSTDEV &&
+	return nic_link_is_qemus(&p->spec.nic[nic]) &&
 	       (p->spec.nic[nic].role != ROLE_TRANSIENT || p->nic[nic].attached);
 }
 

@@ -1,6 +1,7 @@
 #include "host/open.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 
@@ -29,6 +30,21 @@ static int open_nothing(const struct backend_request *request, struct opened_bac
 	(void)request;
 	(void)out;
 	(void)err;
+	return 0;
+}
+
+/* /dev/vhost-vdpa-N: QEMU gets the open descriptor. */
+static int open_vdpa(const struct backend_request *request, struct opened_backend *out,
+		     struct error *err)
+{
+	const char *path = request->spec->dev;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(err, -errno,
+				 "vdpa device %s: %s; next: `vdpa dev show`, modprobe vhost_vdpa",
+				 path, strerror(errno));
+	out->fds[out->nfds++] = fd;
 	return 0;
 }
 
@@ -106,6 +122,17 @@ const struct host_backend host_backends[] = {
 	  .returns = true },
 	{ .name = "null", .served = "null", .open = open_nothing },
 	{ .name = "loop", .served = "loop", .open = open_nothing },
+	{ .name = "vhostuser",
+	  .served = "",
+	  .keys = " path mode ",
+	  .xml_only = true,
+	  .open = open_nothing },
+	{ .name = "vdpa", .served = "", .keys = " dev ", .xml_only = true, .open = open_vdpa },
+	{ .name = "server", .served = "", .xml_only = true, .open = open_nothing },
+	{ .name = "client", .served = "", .xml_only = true, .open = open_nothing },
+	{ .name = "mcast", .served = "", .xml_only = true, .open = open_nothing },
+	{ .name = "udp", .served = "", .xml_only = true, .open = open_nothing },
+	{ .name = "internal", .served = "", .xml_only = true, .open = open_nothing },
 	{ .name = "auto",
 	  .served = "",
 	  .summary = "what dev= is on this host: a bridge, a device, a tap, a libvirt network",

@@ -94,6 +94,7 @@ struct host_backend {
 		     struct error *err);   /* 1, 0 = not yet; NULL = it is ready when it is open */
 	int (*missing)(struct error *err); /* 0 = it can be had here (available.h); NULL = always */
 	bool helped;			   /* anynic-helper opens it for those who lack the right */
+	bool xml_only; /* QEMU's own netdev, which libvirt's XML has and --nic has not */
 };
 extern const struct host_backend host_backends[];
 extern const unsigned host_backend_count;

@@ -22,11 +22,20 @@ static const struct nic_spec *virtio_card(const struct port_spec *port)
 	return NULL;
 }
 
+/* There libvirt ignores even <driver name='vhost'>. */
+static bool is_libvirt_tcg(const struct port_spec *port)
+{
+	return port->plain && port->tcg;
+}
+
 /* Why the kernel cannot serve this port whatever the host has; NULL = it could. */
 static const char *obstacle(const struct port_spec *port)
 {
 	const struct nic_spec *card = virtio_card(port);
 
+	if (is_libvirt_tcg(port))
+		return "libvirt takes vhost with KVM alone, and this <domain> is not of "
+		       "type='kvm'";
 	if (!card)
 		return "vhost serves virtio cards, and the port has none";
 	if (host_backend_taps(&port->backend) == TAPS_NONE)
@@ -37,6 +46,8 @@ static const char *obstacle(const struct port_spec *port)
 	case NETDEV_STREAM:
 		return "QEMU's card shares the tap with another one; backend=bridge gives each its "
 		       "own";
+	case NETDEV_QEMU:
+		return "the rings are in the program or device behind QEMU's netdev";
 	case NETDEV_VHOST_USER:
 		return "transport=vhost-user has its rings in anynic";
 	default:
@@ -59,7 +70,7 @@ static int settle(const struct port_spec *port, struct vhost_choice *out, int mi
 	out->driver = missing ? DRIVER_QEMU : DRIVER_VHOST;
 	if (!missing)
 		return 0;
-	if (port->backend.driver != DRIVER_VHOST)
+	if (port->backend.driver != DRIVER_VHOST || is_libvirt_tcg(port))
 		return 1;
 	return error_set(
 		err, missing,

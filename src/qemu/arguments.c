@@ -252,7 +252,7 @@ bool qemu_moves_links(const struct port_spec *ports, unsigned count)
 {
 	for (unsigned p = 0; p < count; p++)
 		for (unsigned i = 0; i < ports[p].nics; i++)
-			if (ports[p].nic[i].netdev != NETDEV_NONE)
+			if (nic_link_is_qemus(&ports[p].nic[i]))
 				return true;
 	return false;
 }
@@ -356,6 +356,18 @@ int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports,
 	return rc;
 }
 
+static int add_cards(struct builder *b, const struct port_spec *ports, unsigned count, bool hostdev,
+		     struct error *err)
+{
+	int rc = 0;
+
+	for (unsigned p = 0; p < count && rc == 0; p++)
+		for (unsigned i = 0; i < ports[p].nics && rc == 0; i++)
+			if ((ports[p].nic[i].netdev == NETDEV_HOSTDEV) == hostdev)
+				rc = builder_card(b, &ports[p], &ports[p].nic[i], err);
+	return rc;
+}
+
 int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 			 const struct port_spec *ports, unsigned count,
 			 const struct qemu_setup *setup, struct error *err)
@@ -387,9 +399,9 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 	add_monitor(&b);
 	if (qemu_moves_links(ports, count))
 		add_stop(&b);
-	for (unsigned p = 0; p < count && rc == 0; p++)
-		for (unsigned i = 0; i < ports[p].nics && rc == 0; i++)
-			rc = builder_card(&b, &ports[p].nic[i], err);
+	rc = add_cards(&b, ports, count, false, err);
+	if (rc == 0) /* libvirt's order: devices of the host come last */
+		rc = add_cards(&b, ports, count, true, err);
 	if (rc == 0 && b.failed)
 		rc = error_set(err, -ENOMEM, "out of memory");
 	if (rc < 0)

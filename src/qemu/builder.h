@@ -14,6 +14,9 @@ struct builder {
 	json_object *words; /* "arguments" of the action that is being written; NULL = none */
 	unsigned root_ports;
 	uint8_t chassis[32];
+	char bus_made[PORTS_MAX * PORT_NICS][24]; /* of those that XML names */
+	unsigned buses;
+	unsigned fdsets;
 	bool failed;
 };
 
@@ -24,6 +27,7 @@ json_object *builder_begin(struct builder *b, const char *action, const char *wh
 void builder_end(struct builder *b);
 
 /* A card with all that it needs. */
-int builder_card(struct builder *b, const struct nic_spec *nic, struct error *err);
+int builder_card(struct builder *b, const struct port_spec *port, const struct nic_spec *nic,
+		 struct error *err);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "qemu/builder.h"
-#include "qemu/place.h"
+#include "qemu/card_json.h"
 
 #define UNIX_PATH_LONGEST 107
 #define FIRST_CHASSIS	  128 /* people number theirs from 1 */
@@ -39,24 +39,111 @@ static int next_chassis(struct builder *b)
 	return 0;
 }
 
+static void add_bridge_device(struct builder *b, const char *nic, const char *action,
+			      const char *why, json_object *device)
+{
+	json_object *o = builder_begin(b, action, why);
+
+	json_object_object_add(o, "nic", json_object_new_string(nic));
+	add_words(b, "-device", device);
+	builder_end(b);
+	json_object_object_add(o, "device", device);
+}
+
 /* Every card gets a root port of its own, also those that are no PCI Express cards (rtl8139): Linux binds them there, INTx arrives, and hot
- * plug and unplug work, which they do not on pcie.0 itself. Tried with Linux 6.1 on QEMU 11.1.
+ * plug and unplug work, which they do not on pcie.0 itself. Tried with Linux 6.1 on QEMU 11.1. `id` may hold a name already.
  */
 static void add_root_port(struct builder *b, const char *nic, char *id, size_t size)
 {
 	json_object *device = json_object_new_object();
 
-	snprintf(id, size, "anynic-rp-%u", b->root_ports++);
+	if (!id[0])
+		snprintf(id, size, "anynic-rp-%u", b->root_ports++);
 	json_object_object_add(device, "driver", json_object_new_string("pcie-root-port"));
 	json_object_object_add(device, "id", json_object_new_string(id));
 	json_object_object_add(device, "bus", json_object_new_string("pcie.0"));
 	json_object_object_add(device, "chassis", json_object_new_int(next_chassis(b)));
-	json_object *action = builder_begin(
-		b, "root-port", "a card behind a root port can be plugged and unplugged");
-	json_object_object_add(action, "nic", json_object_new_string(nic));
-	add_words(b, "-device", device);
-	builder_end(b);
-	json_object_object_add(action, "device", device);
+	add_bridge_device(b, nic, "root-port",
+			  "a card behind a root port can be plugged and unplugged", device);
+}
+
+/* Behind a root port is one slot; an address in another one is on the bus of a bridge. */
+static void add_pci_bridge(struct builder *b, const char *nic, const char *id)
+{
+	json_object *device = json_object_new_object();
+	char port[24] = "";
+
+	add_root_port(b, nic, port, sizeof(port));
+	json_object_object_add(device, "driver", json_object_new_string("pcie-pci-bridge"));
+	json_object_object_add(device, "id", json_object_new_string(id));
+	json_object_object_add(device, "bus", json_object_new_string(port));
+	add_bridge_device(b, nic, "pci-bridge", "the address of the card is on this bus", device);
+}
+
+/* --- where a card is -------------------------------------------------------------------------------------------------- */
+
+struct card_place {
+	char bus[24];
+	char addr[8]; /* "" = QEMU's choice */
+};
+
+static bool bus_exists(const struct builder *b, const char *bus)
+{
+	for (unsigned i = 0; i < b->buses; i++)
+		if (strcmp(b->bus_made[i], bus) == 0)
+			return true;
+	return qemu_line_has_id(b->line, "device", bus);
+}
+
+/* A bus that XML numbers, pci.3, is made where the line has none of that name: its <controller> is not ours to read. */
+static int make_bus(struct builder *b, const struct nic_spec *nic, struct card_place *at,
+		    struct error *err)
+{
+	static const char first_slot[] = "0x0";
+	bool slot = at->addr[0] && strcmp(at->addr, first_slot) != 0 &&
+		    strncmp(at->addr, "0x0.", 4) != 0;
+
+	if (bus_exists(b, at->bus))
+		return 0;
+	if (b->bus != QEMU_BUS_PCIE)
+		return error_set(err, -EINVAL,
+				 "%s is to be on bus %s, and the line has no device of this id; "
+				 "add -device pci-bridge,id=%s,"
+				 "chassis_nr=N, or leave the address out",
+				 nic->id, at->bus, at->bus);
+	if (b->buses < ARRAY_SIZE(b->bus_made))
+		str_copy(b->bus_made[b->buses++], sizeof(b->bus_made[0]), at->bus);
+	if (slot)
+		add_pci_bridge(b, nic->id, at->bus);
+	else
+		add_root_port(b, nic->id, at->bus, sizeof(at->bus));
+	if (!at->addr[0])
+		str_copy(at->addr, sizeof(at->addr), first_slot);
+	return 0;
+}
+
+static int find_place(struct builder *b, const struct nic_spec *nic, struct card_place *at,
+		      struct error *err)
+{
+	const struct card_options *o = &nic->options;
+	const char *root = b->bus == QEMU_BUS_PCIE ? "pcie.0" : "pci.0";
+
+	*at = (struct card_place){ 0 };
+	str_copy(at->addr, sizeof(at->addr), o->addr);
+	if (o->bus[0]) {
+		/* bus 0 has another name on each kind of machine */
+		bool first = strcmp(o->bus, "pci.0") == 0 || strcmp(o->bus, "pcie.0") == 0;
+
+		str_copy(at->bus, sizeof(at->bus), first ? root : o->bus);
+		return first ? 0 : make_bus(b, nic, at, err);
+	}
+	if (b->bus == QEMU_BUS_PCIE) {
+		add_root_port(b, nic->id, at->bus, sizeof(at->bus));
+		str_copy(at->addr, sizeof(at->addr), "0x0");
+	} else {
+		str_copy(at->bus, sizeof(at->bus), root);
+	}
+	return 0;
 }
 
 /* --- a card that anynic serves ---------------------------------------------------------------------------------- */
@@ -91,231 +178,162 @@ static json_object *unix_address(const char *path)
 	return address;
 }
 
-/* What every card has, whoever serves it: its place on the bus. */
-static json_object *new_card(struct builder *b, const struct nic_spec *nic, const char *driver)
+static void add_device(struct builder *b, json_object *device)
 {
-	json_object *device = json_object_new_object();
-	char bus[24];
-
-	if (b->bus == QEMU_BUS_PCIE)
-		add_root_port(b, nic->id, bus, sizeof(bus));
-	else
-		str_copy(bus, sizeof(bus), "pci.0");
-	json_object_object_add(device, "driver", json_object_new_string(driver));
-	json_object_object_add(device, "id", json_object_new_string(nic->id));
-	json_object_object_add(device, "bus", json_object_new_string(bus));
-	if (b->bus == QEMU_BUS_PCIE)
-		json_object_object_add(device, "addr", json_object_new_string("0x0"));
-	return device;
-}
-
-static void add_card(struct builder *b, const struct nic_spec *nic, json_object *device)
-{
-	if (nic->pair[0])
-		json_object_object_add(device, "failover_pair_id",
-				       json_object_new_string(nic->pair));
-	if (nic->bootindex >= 0)
-		json_object_object_add(device, "bootindex", json_object_new_int(nic->bootindex));
 	add_words(b, "-device", device);
 	json_object_array_add(b->out->devices, device);
 }
 
 static int add_hosted(struct builder *b, const struct nic_spec *nic, struct error *err)
 {
+	json_object *device = json_object_new_object();
+	struct card_place at;
 	char path[256];
 	int rc = socket_of(b, nic, path, err);
 
-	if (rc < 0)
+	if (rc == 0) {
+		add_listen(b, nic->id, path, "QEMU connects to the card here");
+		rc = find_place(b, nic, &at, err);
+	}
+	if (rc < 0) {
+		json_object_put(device);
 		return rc;
-	add_listen(b, nic->id, path, "QEMU connects to the card here");
-	json_object *device = new_card(b, nic, "vfio-user-pci");
+	}
+	json_object_object_add(device, "driver", json_object_new_string("vfio-user-pci"));
+	json_object_object_add(device, "id", json_object_new_string(nic->id));
+	json_object_object_add(device, "bus", json_object_new_string(at.bus));
+	if (at.addr[0])
+		json_object_object_add(device, "addr", json_object_new_string(at.addr));
 	json_object_object_add(device, "socket", unix_address(path));
-	add_card(b, nic, device);
+	if (nic->pair[0])
+		json_object_object_add(device, "failover_pair_id",
+				       json_object_new_string(nic->pair));
+	if (nic->bootindex >= 0)
+		json_object_object_add(device, "bootindex", json_object_new_int(nic->bootindex));
+	add_device(b, device);
 	return 0;
 }
 
 /* --- a card of QEMU's own --------------------------------------------------------------------------------------- */
 
-static void netdev_id(char id[ID_MAX + 8], const struct nic_spec *nic)
+static const struct qemu_card_fds *find_fds(const struct qemu_setup *setup, const char *nic)
 {
-	snprintf(id, ID_MAX + 8, "host%s", nic->id); /* as libvirt names them */
+	static const struct qemu_card_fds planned = { .tap = { -1 }, .taps = 1 }; /* any number */
+
+	for (unsigned i = 0; i < setup->cards; i++)
+		if (strcmp(setup->card_fds[i].nic, nic) == 0)
+			return &setup->card_fds[i];
+	return &planned;
 }
 
-static void add_netdev(struct builder *b, json_object *netdev, const char *nic, const char *why)
+/* QEMU 7.2 without KVM ends with a fault when rings that another process serves have MSI-X: INTx does there. */
+static bool msix_kills(const struct builder *b, const struct port_spec *port,
+		       const struct nic_spec *nic)
 {
-	json_object *action = builder_begin(b, "netdev", why);
+	const struct qemu_program *program = b->setup->program;
+	bool elsewhere =
+		nic->netdev == NETDEV_VHOST_USER || find_fds(b->setup, nic->id)->vhosts > 0;
 
-	json_object_object_add(action, "nic", json_object_new_string(nic));
+	return elsewhere && !port->plain && program && program->major < 8 &&
+	       !(b->line->kvm && !b->line->other_accelerator);
+}
+
+static void add_netdev(struct builder *b, const struct port_spec *port, const struct nic_spec *nic,
+		       const struct card_way *way)
+{
+	json_object *netdev = card_netdev_json(port, nic, way);
+	json_object *action = builder_begin(b, "netdev", "the card is QEMU's own");
+
+	json_object_object_add(action, "nic", json_object_new_string(nic->id));
 	add_words(b, "-netdev", netdev);
 	builder_end(b);
 	json_object_array_add(b->out->netdevs, netdev);
 }
 
-/* One descriptor as "fd", several as "fds": QEMU's own words for them. Of a plan only their number is known. */
-static void add_descriptors(json_object *netdev, const char *one, const int *fds, unsigned count)
+static void add_chardev(struct builder *b, const struct port_spec *port, const struct nic_spec *nic,
+			const struct card_way *way)
 {
-	char text[16 * QUEUES_MAX] = "", several[16];
-
-	for (unsigned i = 0; i < count; i++) {
-		size_t at = strlen(text);
-
-		if (fds[i] < 0)
-			snprintf(text + at, sizeof(text) - at, "%s<fd>", i ? ":" : "");
-		else
-			snprintf(text + at, sizeof(text) - at, "%s%d", i ? ":" : "", fds[i]);
-	}
-	snprintf(several, sizeof(several), "%ss", one);
-	json_object_object_add(netdev, count > 1 ? several : one, json_object_new_string(text));
-}
-
-static const struct qemu_card_fds *find_fds(const struct qemu_setup *setup, const char *nic)
-{
-	for (unsigned i = 0; i < setup->cards; i++)
-		if (strcmp(setup->card_fds[i].nic, nic) == 0)
-			return &setup->card_fds[i];
-	return NULL;
-}
-
-static void add_tap(struct builder *b, const struct nic_spec *nic, json_object *netdev)
-{
-	static const struct qemu_card_fds planned = { .tap = { -1 }, .taps = 1 }; /* any number */
-	const struct qemu_card_fds *fds = find_fds(b->setup, nic->id);
-
-	if (!fds)
-		fds = &planned;
-	add_descriptors(netdev, "fd", fds->tap, fds->taps);
-	if (!fds->vhosts)
-		return;
-	json_object_object_add(netdev, "vhost", json_object_new_boolean(true));
-	add_descriptors(netdev, "vhostfd", fds->vhost, fds->vhosts);
-}
-
-static int add_stream(struct builder *b, const struct nic_spec *nic, json_object *netdev,
-		      struct error *err)
-{
-	char path[256];
-	int rc = socket_of(b, nic, path, err);
-
-	if (rc < 0)
-		return rc;
-	add_listen(b, nic->id, path, "the frames of QEMU's card come here");
-	json_object_object_add(netdev, "addr", unix_address(path));
-	json_object_object_add(netdev, "server", json_object_new_boolean(false));
-	return 0;
-}
-
-/* A comma in a value of QEMU's "a=b,c=d". */
-static void double_commas(const char *from, char *to, size_t size)
-{
-	size_t at = 0;
-
-	for (; *from && at + 2 < size; from++) {
-		if (*from == ',')
-			to[at++] = ',';
-		to[at++] = *from;
-	}
-	to[at] = '\0';
-}
-
-/* From 9.2 on QEMU counts milliseconds, and warns of the older word. */
-static const char *reconnect_option(const struct qemu_program *program)
-{
-	bool old = program && (program->major < 9 || (program->major == 9 && program->minor < 2));
-
-	return old ? "reconnect=1" : "reconnect-ms=1000";
-}
-
-static int add_vhost_user(struct builder *b, const struct nic_spec *nic, json_object *netdev,
-			  struct error *err)
-{
-	char path[256], escaped[512], id[ID_MAX + 8], option[640];
-	int rc = socket_of(b, nic, path, err);
-
-	if (rc < 0)
-		return rc;
-	add_listen(b, nic->id, path, "QEMU's virtio card finds its backend here");
-	snprintf(id, sizeof(id), "char%s", nic->id);
-	double_commas(path, escaped, sizeof(escaped));
+	char option[640];
 	json_object *action = builder_begin(b, "chardev", "the socket of the vhost-user backend");
+
 	json_object_object_add(action, "nic", json_object_new_string(nic->id));
+	card_chardev_option(port, nic, way, option, sizeof(option));
 	builder_word(b, "-chardev");
-	(void)snprintf(option, sizeof(option), "socket,id=%s,path=%s,%s", id, escaped,
-		       reconnect_option(b->setup->program));
 	builder_word(b, "%s", option);
 	builder_end(b);
 	json_object_array_add(b->out->chardevs, json_object_new_string(option));
-	json_object_object_add(netdev, "chardev", json_object_new_string(id));
-	if (nic->queues > 1)
-		json_object_object_add(netdev, "queues", json_object_new_int(nic->queues));
-	return 0;
 }
 
-/* QEMU 7.2 without KVM ends with a fault when rings that another process serves have MSI-X: INTx does there. */
-static bool msix_kills(const struct builder *b, const struct nic_spec *nic)
+/* A vdpa device is opened by us: QEMU finds its descriptor in a set. */
+static void add_fdset(struct builder *b, const struct port_spec *port, const struct nic_spec *nic,
+		      struct card_way *way)
 {
-	const struct qemu_program *program = b->setup->program;
-	const struct qemu_card_fds *fds = find_fds(b->setup, nic->id);
-	bool elsewhere = nic->netdev == NETDEV_VHOST_USER || (fds && fds->vhosts);
+	json_object *action =
+		builder_begin(b, "add-fd", "the vdpa device is opened before QEMU starts");
+	char opaque[2 * sizeof(port->backend.dev)];
 
-	return elsewhere && program && program->major < 8 &&
-	       !(b->line->kvm && !b->line->other_accelerator);
-}
-
-static void add_queues(const struct builder *b, json_object *device, const struct nic_spec *nic)
-{
-	bool no_msix = msix_kills(b, nic);
-
-	if (no_msix)
-		json_object_object_add(device, "vectors", json_object_new_int(0));
-	if (nic->packed)
-		json_object_object_add(device, "packed", json_object_new_boolean(true));
-	if (nic->queues <= 1)
-		return;
-	json_object_object_add(device, "mq", json_object_new_boolean(true));
-	/* one for each ring, configuration changes and the control queue */
-	if (!no_msix)
-		json_object_object_add(device, "vectors", json_object_new_int(2 * nic->queues + 2));
-}
-
-static int add_own(struct builder *b, const struct nic_spec *nic, struct error *err)
-{
-	const struct qemu_card *card = qemu_card_find(nic->model);
-	json_object *netdev = json_object_new_object();
-	char id[ID_MAX + 8], mac[MAC_TEXT];
-	int rc = 0;
-
-	netdev_id(id, nic);
-	json_object_object_add(netdev, "type", json_object_new_string(netdev_names[nic->netdev]));
-	json_object_object_add(netdev, "id", json_object_new_string(id));
-	if (nic->netdev == NETDEV_STREAM)
-		rc = add_stream(b, nic, netdev, err);
-	else if (nic->netdev == NETDEV_VHOST_USER)
-		rc = add_vhost_user(b, nic, netdev, err);
+	way->fdset = b->fdsets++;
+	card_double_commas(port->backend.dev, opaque, sizeof(opaque));
+	json_object_object_add(action, "nic", json_object_new_string(nic->id));
+	builder_word(b, "-add-fd");
+	if (way->fds->tap[0] >= 0)
+		builder_word(b, "set=%u,fd=%d,opaque=%s", way->fdset, way->fds->tap[0], opaque);
 	else
-		add_tap(b, nic, netdev);
-	if (rc == 0 && !card)
-		rc = error_set(err, -ENOTSUP, "%s: QEMU has no such card", nic->model);
-	if (rc < 0) {
-		json_object_put(netdev);
+		builder_word(b, "set=%u,fd=<fd>,opaque=%s", way->fdset, opaque);
+	builder_end(b);
+}
+
+/* What our side of the card's frames listens on, if it has a part in it. */
+static int add_our_socket(struct builder *b, const struct nic_spec *nic, char path[256],
+			  struct card_way *way, struct error *err)
+{
+	bool stream = nic->netdev == NETDEV_STREAM;
+
+	if (!stream && nic->netdev != NETDEV_VHOST_USER)
+		return 0;
+	int rc = socket_of(b, nic, path, err);
+	if (rc < 0)
 		return rc;
-	}
-	add_netdev(b, netdev, nic->id, "the card is QEMU's own");
-	json_object *device = new_card(b, nic, card->device);
-	json_object_object_add(device, "netdev", json_object_new_string(id));
-	json_object_object_add(device, "mac", json_object_new_string(mac_format(nic->mac, mac)));
-	add_queues(b, device, nic);
-	if (nic->mtu)
-		json_object_object_add(device, "host_mtu", json_object_new_int(nic->mtu));
-	if (nic->standby)
-		json_object_object_add(device, "failover", json_object_new_boolean(true));
-	/* the other end of a migration has no such card yet, and no room for its ROM */
-	if (nic->romfile[0] || nic->pair[0])
-		json_object_object_add(device, "romfile", json_object_new_string(nic->romfile));
-	add_card(b, nic, device);
+	add_listen(b, nic->id, path,
+		   stream ? "the frames of QEMU's card come here"
+			  : "QEMU's virtio card finds its backend here");
+	way->socket = path;
 	return 0;
 }
 
-int builder_card(struct builder *b, const struct nic_spec *nic, struct error *err)
+static int add_own(struct builder *b, const struct port_spec *port, const struct nic_spec *nic,
+		   struct error *err)
 {
-	return nic->netdev == NETDEV_NONE ? add_hosted(b, nic, err) : add_own(b, nic, err);
+	struct card_way way = { .program = b->setup->program,
+				.fds = find_fds(b->setup, nic->id),
+				.no_msix = msix_kills(b, port, nic) };
+	struct card_place at;
+	char path[256];
+
+	if (!card_device_name(nic))
+		return error_set(err, -ENOTSUP, "%s: QEMU has no such card", nic->model);
+	int rc = add_our_socket(b, nic, path, &way, err);
+	if (rc < 0)
+		return rc;
+	if (nic->netdev == NETDEV_QEMU && strcmp(port->backend.type, "vdpa") == 0)
+		add_fdset(b, port, nic, &way);
+	if (card_has_chardev(nic, &port->backend))
+		add_chardev(b, port, nic, &way);
+	if (card_has_netdev(nic))
+		add_netdev(b, port, nic, &way);
+	/* a card of USB is where its controller has room */
+	if (strncmp(card_device_name(nic), "usb-", 4) == 0) {
+		add_device(b, card_device_json(port, nic, &way, NULL, NULL));
+		return 0;
+	}
+	rc = find_place(b, nic, &at, err);
+	if (rc == 0)
+		add_device(b, card_device_json(port, nic, &way, at.bus, at.addr));
+	return rc;
+}
+
+int builder_card(struct builder *b, const struct port_spec *port, const struct nic_spec *nic,
+		 struct error *err)
+{
+	return nic->netdev == NETDEV_NONE ? add_hosted(b, nic, err) : add_own(b, port, nic, err);
 }

@@ -88,18 +88,23 @@ static enum nic_netdev netdev_of(const struct port_spec *port)
 									 : NETDEV_STREAM;
 }
 
+static int stream_missing(const struct port_spec *port, const struct qemu_program *program,
+			  struct error *err)
+{
+	return error_set(err, -ENOTSUP,
+			 "place=qemu with backend=%s needs QEMU %d.%d or newer (-netdev stream), "
+			 "and this is %u.%u; use backend=bridge or a newer QEMU",
+			 port->backend.type, STREAM_MAJOR, STREAM_MINOR, program->major,
+			 program->minor);
+}
+
 static int place_in_qemu(struct port_spec *port, const struct qemu_program *program,
 			 struct error *err)
 {
 	enum nic_netdev netdev = netdev_of(port);
 
 	if (netdev == NETDEV_STREAM && !at_least(program, STREAM_MAJOR, STREAM_MINOR))
-		return error_set(err, -ENOTSUP,
-				 "place=qemu with backend=%s needs QEMU %d.%d or newer (-netdev "
-				 "stream), and this is %u.%u; use "
-				 "backend=bridge or a newer QEMU",
-				 port->backend.type, STREAM_MAJOR, STREAM_MINOR, program->major,
-				 program->minor);
+		return stream_missing(port, program, err);
 	for (unsigned i = 0; i < port->nics; i++) {
 		struct nic_spec *nic = &port->nic[i];
 
@@ -155,7 +160,9 @@ static int place_persistent(struct port_spec *port, bool hosted, const struct qe
 	nic->netdev = NETDEV_STREAM;
 	if (port->nic[1].netdev == NETDEV_HOSTDEV && host_backend_taps(&port->backend) != TAPS_NONE)
 		nic->netdev = NETDEV_TAP;
-	return check_card(nic, program, err);
+	else if (port->plain && qemu_netdev_exists(port->backend.type))
+		nic->netdev = NETDEV_QEMU;
+	return nic->options.device[0] ? 0 : check_card(nic, program, err);
 }
 
 static int place_transient(struct port_spec *port, bool hosted, const struct qemu_program *program,
@@ -197,6 +204,39 @@ static int place_team(struct port_spec *port, const struct qemu_program *program
 	return rc;
 }
 
+/* A card and a netdev as libvirt would have them; what it starts itself for passt, we do, and QEMU connects to us. */
+static int place_plain(struct port_spec *port, const struct qemu_program *program,
+		       struct error *err)
+{
+	struct nic_spec *nic = &port->nic[0];
+
+	nic->place = PLACE_QEMU;
+	if (qemu_netdev_exists(port->backend.type))
+		nic->netdev = NETDEV_QEMU;
+	else if (host_backend_taps(&port->backend) != TAPS_NONE)
+		nic->netdev = NETDEV_TAP;
+	else
+		nic->netdev = NETDEV_STREAM;
+	if (nic->netdev == NETDEV_STREAM && !at_least(program, STREAM_MAJOR, STREAM_MINOR))
+		return stream_missing(port, program, err);
+	return nic->options.device[0] ? 0 : check_card(nic, program, err);
+}
+
+/* A function of this host is the guest's: nobody serves it, and --place says nothing of it. */
+static void place_hostdev(struct nic_spec *nic)
+{
+	nic->place = PLACE_QEMU;
+	nic->netdev = NETDEV_HOSTDEV;
+}
+
+static int refuse_hosted(const struct port_spec *port, struct error *err)
+{
+	return error_set(err, -ENOTSUP,
+			 "%s: frames of type %s are between QEMU and another program, so its card "
+			 "cannot be place=hosted; leave out the place",
+			 port->nic[0].id, port->backend.type);
+}
+
 int qemu_place_port(struct port_spec *port, const struct qemu_program *program, char why[PLACE_WHY],
 		    struct error *err)
 {
@@ -206,6 +246,14 @@ int qemu_place_port(struct port_spec *port, const struct qemu_program *program, 
 	why[0] = '\0';
 	if (port->policy == POLICY_TEAM)
 		return place_team(port, program, why, err);
+	if (port->nics == 1 && strcmp(port->nic[0].model, "hostdev") == 0) {
+		place_hostdev(&port->nic[0]);
+		return 0;
+	}
+	if (qemu_netdev_is_xml_only(port->backend.type) && wish == PLACE_HOSTED)
+		return refuse_hosted(port, err);
+	if (port->plain && port->nics == 1 && wish != PLACE_HOSTED)
+		return place_plain(port, program, err);
 	if (wish == PLACE_QEMU)
 		return place_in_qemu(port, program, err);
 	if (lacks && wish == PLACE_HOSTED)

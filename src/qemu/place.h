@@ -18,6 +18,10 @@ const struct qemu_card *qemu_card_find(const char *model); /* NULL: QEMU has no 
 /* The model that a device of QEMU's is, also its variants; NULL: none of ours. */
 const char *qemu_model_of(const char *device);
 
+/* A netdev of QEMU's own for this type of backend, with nothing of ours in it. Those beside "user" only XML can ask for. */
+bool qemu_netdev_exists(const char *backend);
+bool qemu_netdev_is_xml_only(const char *backend);
+
 #define PLACE_WHY 120
 
 /* Decides place and netdev of all cards of a port. `program` NULL = not known: whatever it takes is there. `why` says in one line why
