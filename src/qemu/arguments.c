@@ -267,6 +267,15 @@ static bool memory_is_mapped(const struct port_spec *ports, unsigned count)
 	return false;
 }
 
+/* Whether some process other than QEMU does: also that of a foreign vhost-user socket. */
+static bool memory_is_shared(const struct port_spec *ports, unsigned count)
+{
+	for (unsigned p = 0; p < count; p++)
+		if (strcmp(ports[p].backend.type, "vhostuser") == 0)
+			return true;
+	return memory_is_mapped(ports, count);
+}
+
 static void add_stop(struct builder *b)
 {
 	if (b->line->stopped || b->line->incoming)
@@ -347,7 +356,7 @@ int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports,
 
 	if (rc == 0 && line->incoming)
 		rc = check_incoming(ports, count, err);
-	if (rc == 0 && memory_is_mapped(ports, count))
+	if (rc == 0 && memory_is_shared(ports, count))
 		rc = check_memory(line, err);
 	for (unsigned i = 0; i < count && rc == 0; i++)
 		rc = check_ids(line, &ports[i], err);
@@ -394,7 +403,7 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 	a->user_argc = a->argc;
 	note_unread_file(&b);
 	add_network(&b);
-	if (memory_is_mapped(ports, count))
+	if (memory_is_shared(ports, count))
 		add_memory(&b);
 	add_monitor(&b);
 	if (qemu_moves_links(ports, count))
