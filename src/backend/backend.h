@@ -39,9 +39,10 @@ struct backend_ops {
 	void (*set_rx_offloads)(struct backend *b, uint32_t offloads);
 	/* backend_accept; NULL = never listens */
 	void (*accept)(struct backend *b);
-	/* The other side is there again, behind a new descriptor: what is left of the old one is closed, the new one is the backend's
-	 * and it is up. -EINVAL when it never needs one. NULL = what is lost stays lost. */
-	int (*renew)(struct backend *b, int fd);
+	/* The other side is there again, behind new descriptors: what is left of the old ones is closed, the new ones are the backend's
+	 * and it is up. On failure they stay the caller's. -EINVAL when it never needs any, -ENOTSUP for a number that it cannot use.
+	 * NULL = what is lost stays lost. */
+	int (*renew)(struct backend *b, const int *fds, unsigned nfds);
 	/* The kernel takes frames from and gives them to the first `queues` descriptors, with `header` bytes in front of each; others get
 	 * no frames. From now on neither send nor receive is called, until lend with no queues. 0, or a negative errno with nothing
 	 * changed. NULL = the kernel has no use for the descriptors */
@@ -70,7 +71,7 @@ extern const unsigned backend_count;
 struct backend *backend_create(const struct backend_spec *spec, struct error *err);
 void backend_destroy(struct backend *b); /* NULL is fine */
 
-/* Goes on with a new descriptor (ops->renew); takes all of them, also on failure. The owner does not watch the old ones any more. */
+/* Goes on with new descriptors (ops->renew), at most QUEUES_MAX; takes all of them, also on failure. The owner does not watch the old ones any more. */
 int backend_renew(struct backend *b, const int *fds, unsigned nfds, struct error *err);
 
 /* listen_fd is readable. */

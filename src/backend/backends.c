@@ -75,10 +75,12 @@ int backend_renew(struct backend *b, const int *fds, unsigned nfds, struct error
 {
 	int rc = -ENOTSUP;
 
-	if (b->ops->renew && nfds == 1) {
-		rc = fd_set_nonblock(fds[0], true);
+	if (b->ops->renew && nfds > 0 && nfds <= QUEUES_MAX) {
+		rc = 0;
+		for (unsigned i = 0; i < nfds && rc == 0; i++)
+			rc = fd_set_nonblock(fds[i], true);
 		if (rc == 0)
-			rc = b->ops->renew(b, fds[0]);
+			rc = b->ops->renew(b, fds, nfds);
 		if (rc == 0)
 			return 0;
 	}

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "cli/service.h"
 #include "host/child.h"
+#include "host/open.h"
 
 #define PAUSE_FIRST_NS (100 * NS_PER_MS)
 #define PAUSE_MOST_NS  (2 * NS_PER_S)
@@ -41,15 +42,46 @@ static bool can_return(const struct service *s, unsigned port)
 	       host_backend_returns(&p->backend);
 }
 
+/* Behind it is a link of this host, a tap or macvtap: the kernel tells when it is deleted. Of a process or the other side of a socket the
+ * datapath tells. */
+static bool is_link(const struct service *s, const struct recovery *r)
+{
+	return host_backend_taps(&s->options.ports[r->port].backend) != TAPS_NONE;
+}
+
+static bool is_lost(struct service *s, const struct recovery *r)
+{
+	const struct control_port *p = told_of(s, r);
+
+	if (!is_link(s, r))
+		return p->path.down;
+	return p->host[0].gone || (r->state == RECOVERY_TOLD && p->path.down);
+}
+
 /* What is known here says more than the datapath's "the other side left". */
 static void tell_why(struct service *s, const struct recovery *r)
 {
 	struct control_port *p = told_of(s, r);
 
+	if (is_link(s, r))
+		return; /* link_reason told it */
 	if (!p->path.down || !r->why[0])
 		return;
 	str_copy(p->path.reason, sizeof(p->path.reason), r->why);
 	control_backend_judge(p);
+}
+
+/* Links keep their next step: it is what a person has to do. One that is not there is described by host_watch. */
+static void link_reason(struct service *s, struct recovery *r, const struct error *err)
+{
+	struct control_port *p = told_of(s, r);
+
+	if (err->code == -ENOENT) {
+		p->host[0].dirty = true;
+		control_host_look(&s->control, &s->host);
+	} else {
+		control_host_lost(p, err->text);
+	}
 }
 
 /* `said` may end in a next step; that was for a first start. */
@@ -76,13 +108,16 @@ static void pause_for_next(struct service *s, struct recovery *r, const char *sa
 static void lost(struct service *s, struct recovery *r)
 {
 	struct opened_backend *b = backend_of(s, r);
+	struct control_port *p = told_of(s, r);
 	char why[256];
 
-	str_copy(why, sizeof(why), told_of(s, r)->path.reason);
+	str_copy(why, sizeof(why), is_link(s, r) ? p->host[0].reason : p->path.reason);
 	loop_unwatch(&s->loop, process_of(s, r));
 	if (b->pid)
 		child_end(b, why, sizeof(why));
 	opened_backend_close(b);
+	if (is_link(s, r))
+		control_host_lost(p, p->host[0].reason);
 	pause_for_next(s, r, why);
 }
 
@@ -95,6 +130,10 @@ static void hand_over(struct service *s, struct recovery *r)
 	(void)datapath_send_fds(&s->datapath, MSG_BACKEND_RENEW, &name, sizeof(name), b->fds,
 				b->nfds);
 	opened_backend_close_fds(b);
+	if (is_link(s, r)) {
+		control_host_opened(told_of(s, r), 0, b);
+		control_host_look(&s->control, &s->host);
+	}
 	if (b->pidfd >= 0) {
 		*process_of(s, r) = (struct loop_source){ .fd = b->pidfd,
 							  .kind = KIND_HELPER_PROCESS,
@@ -112,8 +151,15 @@ static void start(struct service *s, struct recovery *r)
 	struct error err = { 0 };
 
 	service_backend_request(s, r->port, 0, &request);
-	if (host_backend_start(&request, b, &err) < 0) {
-		pause_for_next(s, r, err.text);
+	request.again = true;
+	request.theirs = is_link(s, r) && !told_of(s, r)->host[0].made;
+	int rc = is_link(s, r) ? host_backend_look(&request, &err) : 0;
+	if (rc == 0)
+		rc = host_backend_start(&request, b, &err);
+	if (rc < 0) {
+		if (is_link(s, r))
+			link_reason(s, r, &err);
+		pause_for_next(s, r, is_link(s, r) ? told_of(s, r)->host[0].reason : err.text);
 		return;
 	}
 	if (!b->waiting) {
@@ -164,7 +210,7 @@ void recover_timer(struct service *s, struct recovery *r)
 	case RECOVERY_TOLD: /* it was up all the time, as far as anybody noticed; or else: */
 		r->state = RECOVERY_NONE;
 		if (may && told_of(s, r)->path.down)
-			lost(s, r);
+			lost(s, r); /* of a link: the datapath could not use it */
 		break;
 	case RECOVERY_NONE:
 	case RECOVERY_STATE_COUNT:
@@ -186,7 +232,7 @@ void recover_process_ended(struct service *s, unsigned port)
 
 static void look(struct service *s, struct recovery *r)
 {
-	bool down = told_of(s, r)->path.down;
+	bool down = is_lost(s, r);
 
 	if (!can_return(s, r->port))
 		return;

@@ -1,6 +1,6 @@
-/* recover.h - a port's backend comes back: when the process behind it, or the other side of its socket, went, it is opened again, more
- * patiently each time, and the datapath gets the new descriptor. Nothing here waits: a process that starts is looked at when its
- * socket says something.
+/* recover.h - a port's backend comes back: when the process behind it, or the other side of its socket, went, or its tap was deleted, it
+ * is opened again, more patiently each time, and the datapath gets the new descriptors. Nothing here waits: a process that starts is
+ * looked at when its socket says something, and a link is made only when what it needs is there.
  */
 #ifndef ANYNIC_CLI_RECOVER_H
 #define ANYNIC_CLI_RECOVER_H
@@ -33,7 +33,7 @@ void recovery_stop(struct service *s, struct recovery *r);
 /* The process behind the port's backend has ended. */
 void recover_process_ended(struct service *s, unsigned port);
 
-/* The datapath told that some backend went down or is up. */
+/* The datapath told that some backend went down or is up, or the host that links changed. */
 void recover_look(struct service *s);
 
 void recover_timer(struct service *s, struct recovery *r);

@@ -296,6 +296,7 @@ static void handle(struct service *s, const struct loop_event *e)
 		break;
 	case KIND_NETLINK:
 		control_host_read(&s->control, &s->host);
+		recover_look(s);
 		break;
 	case KIND_SIGNAL:
 		take_signal(s);

@@ -12,7 +12,12 @@ void control_host_opened(struct control_port *p, unsigned nic, const struct open
 	struct port_host *h = &p->host[nic];
 
 	*h = (struct port_host){
-		.ifindex = o->ifindex, .below = o->below, .helper = o->helper, .dirty = true
+		.ifindex = o->ifindex,
+		.below = o->below,
+		.helper = o->helper,
+		.made = o->made,
+		.returns = port_in_datapath(&p->spec) && host_backend_returns(&p->spec.backend),
+		.dirty = true,
 	};
 	str_copy(h->ifname, sizeof(h->ifname), o->ifname);
 	(void)snprintf(h->chosen, sizeof(h->chosen), "%s%s%s", p->spec.backend.chosen,
@@ -34,6 +39,8 @@ static int look(struct host_watch *w, const struct control_port *p, const struct
 	const struct backend_spec *b = &p->spec.backend;
 
 	*v = (struct link_view){ .ifname = h->ifname,
+				 .made = h->made,
+				 .returns = h->returns,
 				 .has_bridge = on_bridge(p, h),
 				 .bridge_name = b->br,
 				 .has_device = h->below && !on_bridge(p, h),
@@ -42,7 +49,8 @@ static int look(struct host_watch *w, const struct control_port *p, const struct
 	if (v->has_bridge && (rc == 0 || rc == -ENODEV))
 		rc = netlink_find(&w->nl, b->br, &v->bridge);
 	else if (v->has_device && (rc == 0 || rc == -ENODEV))
-		rc = netlink_get(&w->nl, h->below, &v->device);
+		rc = h->gone ? netlink_find(&w->nl, b->dev, &v->device)
+			     : netlink_get(&w->nl, h->below, &v->device);
 	return rc == -ENODEV ? 0 : rc;
 }
 
@@ -73,11 +81,19 @@ static void judge(struct host_watch *w, struct control_port *p, struct port_host
 	h->dirty = false;
 	if (!h->ifindex || look(w, p, h, &v) < 0)
 		return;
+	if (h->gone) /* whoever has its number now is another one */
+		v.own = (struct link){ 0 };
 	if (!v.own.index && p->control->over)
 		return; /* QEMU lets go of its taps, and ends */
 	if (link_state_rejoins(&v, h->below))
 		rejoin(w, p, h, &v);
 	h->down = !link_state_judge(&v, h->reason, sizeof(h->reason));
+	if (!v.own.index && !h->gone) {
+		h->gone = true;
+		(void)look(w, p, h, &v); /* a device may be back already, as another one */
+		v.own = (struct link){ 0 };
+		(void)link_state_judge(&v, h->reason, sizeof(h->reason));
+	}
 	/* the datapath would notice with the guest's next frame only */
 	if (was_down && !h->down && !p->control->datapath_gone)
 		p->path.down = false;
@@ -110,7 +126,8 @@ static void seen(const struct link *l, bool gone, void *context)
 			struct port_host *h = &p->host[n];
 
 			if (l->index == h->ifindex || l->index == h->below ||
-			    (on_bridge(p, h) && strcmp(l->name, p->spec.backend.br) == 0))
+			    (on_bridge(p, h) && strcmp(l->name, p->spec.backend.br) == 0) ||
+			    (h->gone && strcmp(l->name, p->spec.backend.dev) == 0))
 				h->dirty = true;
 		}
 }
@@ -145,6 +162,21 @@ void control_host_start(struct control *c, struct host_watch *w)
 	}
 	w->on = true;
 	judge_dirty(c, w);
+}
+
+void control_host_lost(struct control_port *p, const char *reason)
+{
+	struct port_host *h = &p->host[0];
+
+	h->helper = 0; /* it took back what it had made */
+	str_copy(h->reason, sizeof(h->reason), reason);
+	control_backend_judge(p);
+}
+
+void control_host_look(struct control *c, struct host_watch *w)
+{
+	if (w->on)
+		judge_dirty(c, w);
 }
 
 void control_host_read(struct control *c, struct host_watch *w)

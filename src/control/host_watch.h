@@ -19,6 +19,12 @@ struct host_watch {
 /* A port's backend was opened: takes over its names, and what there is to watch. `nic`: whose it is, 0 when all share it. */
 void control_host_opened(struct control_port *p, unsigned nic, const struct opened_backend *o);
 
+/* One was deleted under us, and is looked for: `reason` is what is told meanwhile. */
+void control_host_lost(struct control_port *p, const char *reason);
+
+/* Looks at the links that were opened since. */
+void control_host_look(struct control *c, struct host_watch *w);
+
 /* Looks at all links once, then waits for news with KIND_NETLINK. A host that cannot be watched is logged: all else works. */
 void control_host_start(struct control *c, struct host_watch *w);
 void control_host_read(struct control *c, struct host_watch *w);

@@ -51,15 +51,34 @@ static bool judge_device(const struct link_view *v, char *reason, size_t size)
 	return true;
 }
 
+/* What to do first, and how the port gets on. */
+static bool judge_gone(const struct link_view *v, char *reason, size_t size)
+{
+	static const char by_itself[] = "the port goes on by itself",
+			  again[] = "start the guest again";
+	const char *then = v->returns ? by_itself : again;
+
+	if (v->has_device && !v->device.index)
+		return say(reason, size, "%s is gone, and %s on it; next: bring %s back, then %s",
+			   v->device_name, v->ifname, v->device_name, then);
+	if (v->has_bridge && !is_bridge(&v->bridge))
+		return say(reason, size, "%s is gone, and bridge %s; next: make it again, then %s",
+			   v->ifname, v->bridge_name, then);
+	if (!v->made)
+		return say(reason, size,
+			   "%s is gone; next: ip tuntap add dev %s mode tap, ip link set %s up, "
+			   "then %s",
+			   v->ifname, v->ifname, v->ifname, then);
+	if (!v->returns)
+		return say(reason, size, "%s is gone; next: %s", v->ifname, again);
+	return say(reason, size, "%s is gone; next: wait, it is made again", v->ifname);
+}
+
 bool link_state_judge(const struct link_view *v, char *reason, size_t size)
 {
 	reason[0] = '\0';
-	if (!v->own.index && v->has_device && !v->device.index)
-		return say(reason, size,
-			   "%s is gone, and %s on it; next: start the guest again when it is back",
-			   v->device_name, v->ifname);
 	if (!v->own.index)
-		return say(reason, size, "%s is gone; next: start the guest again", v->ifname);
+		return judge_gone(v, reason, size);
 	if (!v->own.up)
 		return say(reason, size, "%s is down; next: ip link set %s up", v->ifname,
 			   v->ifname);

@@ -7,6 +7,8 @@
 /* What was found. A link that is gone has index 0. */
 struct link_view {
 	const char *ifname; /* of the tap or macvtap */
+	bool made;	    /* it is ours; else somebody's who made it for us */
+	bool returns;	    /* we can go on with another one in its place */
 	struct link own;
 	bool has_bridge; /* it was made for a Linux bridge */
 	const char *bridge_name;

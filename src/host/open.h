@@ -18,8 +18,9 @@ struct backend_request {
 	const char *guest;		 /* name */
 	const char *port;		 /* id */
 	uint8_t mac[MAC_LEN];		 /* of the port */
-	unsigned queues; /* queue pairs that its NICs could use; fewer may come out. 0 = 1 */
-	bool again; /* the guest runs, and lost it: a tap that was not ours is not made, nobody is waited for long */
+	unsigned queues;   /* queue pairs that its NICs could use; fewer may come out. 0 = 1 */
+	bool again;	   /* the guest runs, and lost it: nobody is waited for long */
+	bool theirs;	   /* somebody else's tap: it is not made when it is not there */
 	struct undo *undo; /* journal of what would outlive us; NULL = none is kept */
 };
 

@@ -258,7 +258,7 @@ int host_tap_look(const struct backend_request *request, struct error *err)
 	netlink_close(&nl);
 	if (rc == 0)
 		return look_at(&l, err);
-	if (request->again)
+	if (request->theirs)
 		return error_set(err, -ENOENT,
 				 "%s is gone; next: make it again, as root: ip tuntap add dev %s "
 				 "mode tap; ip link set %s up",

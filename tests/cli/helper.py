@@ -267,6 +267,12 @@ def bridge_port(lab):
     one.expect(at, True, "", "a bridge of that name is made")
     lab.equal(field(tap, "master"), "br0", "the helper has put the tap back")
     at = one.qmp.mark()
+    machine.ip("link", "del", tap)
+    one.qmp.wait("BACKEND_STATUS_CHANGED", 10, at, port="net0", up=False)
+    one.qmp.wait("BACKEND_STATUS_CHANGED", 10, at, port="net0", up=True)
+    tap = one.backend()["ifname"]
+    lab.equal(field(tap, "master"), "br0", "the tap is deleted: the helper has made another one")
+    at = one.qmp.mark()
     machine.ip("link", "del", "br0")
     one.expect(at, False, "bridge br0 is gone", "the bridge is deleted again")
     helper.write("deny all\n")

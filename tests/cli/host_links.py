@@ -15,6 +15,7 @@ from harness import main
 from qmp import Qmp
 
 MAC = "52:54:00:0a:0b:0c"
+OWN = "52:54:00:00:00:02"  # of wire0
 HOST_SIDE = "fe:54:00:0a:0b:0c"
 
 
@@ -30,7 +31,7 @@ def field(link, word):
 
 def wire():
     """wire0 is the host's device, wire1 the other end of its cable."""
-    machine.ip("link", "add", "wire0", "type", "veth", "peer", "name", "wire1")
+    machine.ip("link", "add", "wire0", "address", OWN, "type", "veth", "peer", "name", "wire1")
     for name in ("wire0", "wire1"):
         machine.ip("link", "set", name, "up")
 
@@ -183,10 +184,116 @@ def bridge_changes(lab):
     one.expect(at, True, "", "the bridge is set up")
     for i in range(50):  # a busy host: news of others change nothing
         machine.ip("link", "add", f"busy{i}", "type", "bridge")
-    at = qmp.mark()
-    machine.ip("link", "del", tap)
-    one.expect(at, False, f"{tap} is gone", "the tap is deleted")
+    lab.equal(qmp.events[at + 1:], [], "links of others are no news")
     one.stop()
+
+
+def delete(one, link, reason, text):
+    """A link goes under a port; the mark of before that."""
+    at = one.qmp.mark()
+    machine.ip("link", "del", link)
+    if "next: wait" in reason:  # it may be back before status is asked
+        event = one.qmp.wait("BACKEND_STATUS_CHANGED", 10, at, port="net0", up=False)
+        one.lab.check(reason in event["data"]["reason"], f"{text}: {event['data']['reason']}")
+    else:
+        one.expect(at, False, reason, text)
+    return at
+
+
+def returned(one, at, text):
+    """The port is up again: one event for each way, and its interface there."""
+    one.qmp.wait("BACKEND_STATUS_CHANGED", 10, at, port="net0", up=True)
+    backend = one.backend()
+    one.lab.equal((backend["up"], exists(backend["ifname"])), (True, True), f"{text}: up, with {backend['ifname']}")
+    time.sleep(0.3)
+    one.lab.equal([e["data"]["up"] for e in one.qmp.events[at:]], [False, True], "one event down, one up")
+    one.lab.equal(one.why()["verdict"], "no-driver", "why has no complaint of the backend")
+    return backend["ifname"]
+
+
+def a_tap_comes_back(lab):
+    """Deleted under a port: one of ours is made again, one that was there before is waited for."""
+    bridge()
+    one = Service(lab, "backend=bridge,br=br0,ifname=mine", nic="virtio-net,queues=2")
+    for turn in range(3):
+        at = delete(one, "mine", "mine is gone; next: wait, it is made again", f"turn {turn + 1}: our tap is deleted")
+        returned(one, at, "it is made again")
+        lab.equal((field("mine", "master"), field("mine", "link/ether"), field("mine", "alias")), ("br0", HOST_SIDE, "anynic"),
+                  "on the bridge, as before")
+    at = delete(one, "br0", "bridge br0 is gone", "the bridge is deleted")
+    machine.ip("link", "del", "mine")
+    await_(lambda: "and bridge br0" in one.backend()["reason"], "and its tap: status names both")
+    time.sleep(1)
+    bridge()
+    returned(one, at, "the bridge is made again")
+    lab.equal(field("mine", "master"), "br0", "both are there again")
+    lab.equal(one.log.read_text().count("it is tried again until it is back"), 4, "the log has each loss once")
+    one.stop()
+    lab.equal(exists("mine"), False, "the tap goes with the port")
+
+    machine.make_tap("tap0", None, queues=2)
+    one = Service(lab, "backend=tap,ifname=tap0", nic="virtio-net,queues=2")
+    at = delete(one, "tap0", "tap0 is gone; next: ip tuntap add dev tap0 mode tap", "a tap of the user's is deleted")
+    time.sleep(1)
+    lab.equal(exists("tap0"), False, "nobody makes it but the user")
+    lab.check("the port goes on by itself" in one.why()["next-step"], one.why()["next-step"])
+    machine.ip("link", "add", "tap0", "type", "bridge")
+    await_(lambda: "tap0 is no tap interface" in one.backend()["reason"], "something else has its name: status says so")
+    machine.ip("link", "del", "tap0")
+    await_(lambda: "tap0 is gone" in one.backend()["reason"], "and that it went")
+    machine.make_tap("tap0", None)
+    returned(one, at, "the user makes it again, with one queue")
+    one.stop()
+    lab.equal(exists("tap0"), True, "it stays")
+
+    one = Service(lab, "backend=tap,ifname=new0")
+    at = delete(one, "new0", "new0 is gone; next: wait", "a tap that did not exist before the port is deleted")
+    returned(one, at, "it is made again")
+    two = Service(lab, "backend=null", name="two")
+    lab.equal(two.backend()["up"], True, "other ports go on")
+    two.stop()
+    one.stop()
+
+
+def a_device_comes_back(lab):
+    """The device below a macvtap is unplugged and plugged in again; the macvtap is deleted while it stays."""
+    for mode in ("bridge", "passthrough"):
+        wire()
+        one = Service(lab, f"backend=direct,dev=wire0,mode={mode}")
+        link = one.backend()["ifname"]
+        at = delete(one, link, f"{link} is gone; next: wait", f"{mode}: the macvtap is deleted")
+        link = returned(one, at, "it is made again")
+        lab.equal((field(link, "link/ether"), field("wire0", "link/ether")), (MAC, MAC if mode == "passthrough" else OWN),
+                  "with the port's MAC")
+        at = delete(one, "wire0", f"wire0 is gone, and {link} on it; next: bring wire0 back", "the device is unplugged")
+        time.sleep(1)
+        wire()
+        link = returned(one, at, "it is plugged in again")
+        one.stop()
+        lab.equal((exists(link), field("wire0", "link/ether")), (False, OWN), "at the end the device is as it came")
+        left = [p.name for p in (pathlib.Path(lab.folder) / "anynic").glob("one.undo")]
+        lab.equal(left, [], "and the journal is empty")
+        machine.ip("link", "del", "wire0")
+    wire()
+    one = Service(lab, "backend=direct,dev=wire0,mode=passthrough")
+    machine.ip("link", "del", "wire0")
+    await_(lambda: not one.backend()["up"], "unplugged")
+    machine.ip("link", "add", "spare0", "type", "veth", "peer", "name", "wire1")
+    machine.ip("link", "add", "rival", "link", "spare0", "type", "macvtap", "mode", "bridge")
+    machine.ip("link", "set", "spare0", "name", "wire0")
+    machine.ip("link", "set", "wire1", "up")
+    await_(lambda: "cannot be passed through: macvtap rival" in one.backend()["reason"], "somebody else was faster: status says who")
+    lab.check("next: another dev=" in one.backend()["reason"], one.backend()["reason"])
+    machine.ip("link", "del", "rival")
+    await_(lambda: one.backend()["up"], "it goes, and the port has its device")
+    one.stop()
+    one = Service(lab, "backend=direct,dev=wire0")
+    machine.ip("link", "del", "wire0")
+    await_(lambda: not one.backend()["up"], "unplugged")
+    one.kill(tidy=True)
+    two = Service(lab, "backend=null", name="two")
+    two.stop()
+    lab.check("cannot" not in two.log.read_text(), "killed meanwhile: the next start has nothing to complain of")
 
 
 def a_bridge_that_is_down(lab):
@@ -447,7 +554,7 @@ def open_vswitch(lab):
         switch.stop()
 
 
-SCENARIOS = [bridge_port, bridge_changes, a_bridge_that_is_down, tap_changes, direct_port, passthrough, killed_and_taken_over,
+SCENARIOS = [bridge_port, bridge_changes, a_tap_comes_back, a_device_comes_back, a_bridge_that_is_down, tap_changes, direct_port, passthrough, killed_and_taken_over,
              killed_at_any_time, as_an_ordinary_user, bad_words, taken, auto, open_vswitch]
 
 

@@ -1,5 +1,6 @@
 """host_net.py bridge|direct|passthrough: guests whose ports are links of the host. Two guests on one bridge and on one device reach each
-other and the host's side with unbroken data; a bridge that goes and comes back is joined again; a device that was taken is given back."""
+other and the host's side with unbroken data; a bridge that goes and comes back is joined again; a tap that is deleted is made again, a
+macvtap when its device is there again; a device that was taken is given back."""
 import os
 import subprocess
 
@@ -10,6 +11,7 @@ from harness import main
 
 SIZE = 8 << 20
 HOST, ONE, TWO = "10.7.0.1", "10.7.0.2", "10.7.0.3"
+NEAR, FAR = "52:54:00:00:00:02", "52:54:00:00:00:01"  # the same when the wire is made again
 
 
 def quiet(name):
@@ -27,7 +29,7 @@ def make_bridge():
 
 def make_wire():
     """wire0 is the host's device; at the other end of its cable somebody has the address."""
-    machine.ip("link", "add", "wire0", "type", "veth", "peer", "name", "wire1")
+    machine.ip("link", "add", "wire0", "address", NEAR, "type", "veth", "peer", "name", "wire1", "address", FAR)
     for name in ("wire0", "wire1"):
         quiet(name)
         machine.ip("link", "set", name, "up")
@@ -74,7 +76,13 @@ def pair(lab, backend):
     fetch(lab, one, source, "virtio-net: 8 MiB from the host's side")
     fetch(lab, two, source, "rtl8139: 8 MiB from the host's side")
     exchange(lab, one, two)
-    return one, two, before
+    return one, two, before, source
+
+
+def lost(guest, link):
+    guest.mark = guest.qmp.mark()
+    machine.ip("link", "del", link)
+    guest.qmp.wait("BACKEND_STATUS_CHANGED", 10, guest.mark, port="net0", up=False)
 
 
 def check_end(lab, before, *guests):
@@ -85,7 +93,7 @@ def check_end(lab, before, *guests):
 
 def bridge(lab):
     make_bridge()
-    one, two, before = pair(lab, "backend=bridge,br=br0")
+    one, two, before, source = pair(lab, "backend=bridge,br=br0")
     since = one.qmp.mark()
     machine.ip("link", "del", "br0")
     gone = one.qmp.wait("BACKEND_STATUS_CHANGED", 10, since, port="net0", up=False)
@@ -99,25 +107,35 @@ def bridge(lab):
     one.sh(f"await 10 answers {HOST}")
     lab.say("ok: the bridge is back, and so is the network")
     lab.equal(two.port()["backend"]["up"], True, "in the other guest, too")
+    for guest in (one, two):
+        lost(guest, guest.port()["backend"]["ifname"])
+        guest.qmp.wait("BACKEND_STATUS_CHANGED", 10, guest.mark, port="net0", up=True)
+        guest.sh(f"await 10 answers {HOST}")
+        fetch(lab, guest, source, "its tap was deleted: 8 MiB through the new one")
     check_end(lab, before, one, two)
 
 
 def direct(lab):
     make_wire()
-    one, two, before = pair(lab, "backend=direct,dev=wire0,mode=bridge")
+    one, two, before, _ = pair(lab, "backend=direct,dev=wire0,mode=bridge")
     check_end(lab, before, one, two)
 
 
 def passthrough(lab):
     make_wire()
-    own, before = mac_of("wire0"), links()
+    before = links()
     source = servers.Source(SIZE, host=HOST)
     guest = lab.guest(nics=["virtio-net,queues=4,mac=52:54:00:0a:0b:0c,backend=direct,dev=wire0,mode=passthrough"], cpus=1)
     lab.equal(mac_of("wire0"), "52:54:00:0a:0b:0c", "the device has the guest's MAC")
     bring_up(guest, "virtio_net", ONE)
     fetch(lab, guest, source, "8 MiB from the other end")
+    lost(guest, "wire0")
+    make_wire()
+    guest.qmp.wait("BACKEND_STATUS_CHANGED", 10, guest.mark, port="net0", up=True)
+    guest.sh(f"await 10 answers {HOST}")
+    fetch(lab, guest, source, "the device was unplugged and plugged in again: 8 MiB more")
     check_end(lab, before, guest)
-    lab.equal(mac_of("wire0"), own, "the device has its own MAC again")
+    lab.equal(mac_of("wire0"), NEAR, "the device has its own MAC again")
 
 
 def scenario(lab, which):

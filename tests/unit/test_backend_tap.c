@@ -1,5 +1,6 @@
 #include "backend_help.h"
 
+#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <net/if_arp.h>
@@ -379,7 +380,7 @@ static void a_tap_that_is_down_says_so_and_comes_back(void **state)
 	close_tap(&fx);
 }
 
-static void a_tap_that_is_deleted_is_down_for_good(void **state)
+static void a_tap_that_is_deleted_is_down_until_it_is_renewed(void **state)
 {
 	uint8_t data[2000];
 	struct frame f;
@@ -395,6 +396,63 @@ static void a_tap_that_is_deleted_is_down_for_good(void **state)
 	assert_true(fx.b->fds_changed);
 	assert_int_equal(fx.b->ops->send(fx.b, &f, 1), 1);
 	assert_int_equal(fx.b->ops->receive(fx.b, 0, rx_frames(&rx), 4), 0);
+	close_tap(&fx);
+}
+
+/* What the guest's driver was told of the old one holds for the new one, and frames pass both ways. */
+static void a_tap_that_is_made_again_goes_on(void **state)
+{
+	static uint8_t data[8000], got[2000];
+	struct error err = { 0 };
+	struct frame f;
+
+	(void)state;
+	for (unsigned queues = 1; queues <= 2; queues++) {
+		struct fixture fx = open_tap("tapnew", 2);
+		struct backend_spec spec = tap_spec("tapnew");
+		struct opened_backend again;
+
+		fx.b->ops->set_rx_offloads(fx.b, FRAME_CSUM);
+		assert_int_equal(system("ip link delete tapnew"), 0);
+		assert_int_equal(fx.b->ops->receive(fx.b, 0, rx_frames(&rx), 4), 0);
+		assert_false(fx.b->up);
+		assert_int_equal(open_host(&spec, queues, &again, &err), 0);
+		fx.b->fds_changed = fx.b->up_changed = false;
+		assert_int_equal(backend_renew(fx.b, again.fds, again.nfds, &err), 0);
+		assert_true(fx.b->up && fx.b->up_changed && fx.b->fds_changed);
+		assert_int_equal(fx.b->fds, queues);
+		add_host(&fx);
+		for (uint16_t q = 0; q < 2; q++) {
+			make_datagram(&fx, &f, data, 100);
+			f.queue = q;
+			assert_int_equal(fx.b->ops->send(fx.b, &f, 1), 1);
+			assert_int_equal(host_receives(&fx, got, sizeof(got)), 100);
+		}
+		host_sends(&fx, data, 900, 0);
+		bool found = false;
+		for (unsigned q = 0; q < queues; q++)
+			while (fx.b->ops->receive(fx.b, q, rx_frames(&rx), 1) == 1)
+				found |= rx.frames[0].length == HEADERS + 900 &&
+					 rx.frames[0].hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		assert_true(found);
+		close_tap(&fx);
+	}
+}
+
+/* It stays as it was: down, and to be renewed by a better one. */
+static void what_is_no_tap_does_not_renew_one(void **state)
+{
+	struct fixture fx = open_tap("tapnew", 1);
+	struct error err = { 0 };
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_true(backend_renew(fx.b, pair, 1, &err) < 0);
+	assert_int_equal(fcntl(pair[0], F_GETFD), -1); /* taken all the same */
+	assert_int_equal(fx.b->fds, 1);
+	assert_true(backend_renew(fx.b, NULL, 0, &err) < 0);
+	close(pair[1]);
 	close_tap(&fx);
 }
 
@@ -473,7 +531,9 @@ int main(void)
 		cmocka_unit_test(sixteen_queues_are_the_most),
 		cmocka_unit_test(a_given_tap_without_header_works_in_software),
 		cmocka_unit_test(a_tap_that_is_down_says_so_and_comes_back),
-		cmocka_unit_test(a_tap_that_is_deleted_is_down_for_good),
+		cmocka_unit_test(a_tap_that_is_deleted_is_down_until_it_is_renewed),
+		cmocka_unit_test(a_tap_that_is_made_again_goes_on),
+		cmocka_unit_test(what_is_no_tap_does_not_renew_one),
 		cmocka_unit_test(what_is_no_tap_or_busy_is_refused_with_a_next_step),
 		cmocka_unit_test(an_existing_tap_is_used_as_it_is),
 		cmocka_unit_test(a_wished_mtu_is_set_on_a_tap_of_ours),

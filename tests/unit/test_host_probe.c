@@ -231,7 +231,13 @@ static void a_bridge_in_each_state_is_judged(void **state)
 	v.own.up = false;
 	assert_down(&v, "tap9 is down");
 	v.own.index = 0;
-	assert_down(&v, "tap9 is gone");
+	assert_down(&v, "tap9 is gone; next: ip tuntap add"); /* somebody's: they make it */
+	v.made = true;
+	assert_down(&v, "tap9 is gone; next: start the guest again"); /* QEMU has it */
+	v.returns = true;
+	assert_down(&v, "tap9 is gone; next: wait, it is made again");
+	v.bridge.index = 0;
+	assert_down(&v, "tap9 is gone, and bridge br7; next: make it again, then the port goes on");
 }
 
 static void a_device_in_each_state_is_judged(void **state)
@@ -250,7 +256,9 @@ static void a_device_in_each_state_is_judged(void **state)
 	v.device.up = false;
 	assert_down(&v, "eth0 is down");
 	v.own.index = v.device.index = 0;
-	assert_down(&v, "eth0 is gone");
+	assert_down(&v, "eth0 is gone, and macvtap0 on it; next: bring eth0 back, then start");
+	v.returns = true;
+	assert_down(&v, "bring eth0 back, then the port goes on by itself");
 }
 
 static int make_links(void)

@@ -113,14 +113,16 @@ static void stream_accept(struct backend *b)
 }
 
 /* The other side is there again, and control has connected to it. */
-static int stream_renew(struct backend *b, int fd)
+static int stream_renew(struct backend *b, const int *fds, unsigned nfds)
 {
 	struct stream *s = stream_of(b);
 
 	if (s->listener >= 0)
 		return -EINVAL;
+	if (nfds != 1)
+		return -ENOTSUP;
 	fd_close(&s->sock);
-	start_connection(s, fd);
+	start_connection(s, fds[0]);
 	return 0;
 }
 

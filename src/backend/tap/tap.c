@@ -29,6 +29,7 @@ struct tap {
 	unsigned fds;
 	unsigned header; /* bytes in front of each frame: 0, 10 or 12 */
 	bool uso;
+	unsigned rx_flags; /* TUN_F_... as asked for last */
 	char name[IFNAMSIZ];
 	uint8_t room[sizeof(struct virtio_net_hdr_v1) + COPY_MAX];
 };
@@ -266,12 +267,41 @@ static uint32_t tap_offloads(const struct backend *b)
 static void tap_set_rx_offloads(struct backend *b, uint32_t offloads)
 {
 	struct tap *t = tap_of(b);
-	unsigned flags = tun_flags(offloads & tap_offloads(b));
 
+	t->rx_flags = tun_flags(offloads & tap_offloads(b));
 	/* A refusal leaves less than was asked for, which the port copes with. */
 	for (unsigned i = 0; t->header && i < t->fds; i++)
-		if (ioctl(t->fd[i], TUNSETOFFLOAD, flags) < 0)
+		if (ioctl(t->fd[i], TUNSETOFFLOAD, t->rx_flags) < 0)
 			ioctl(t->fd[i], TUNSETOFFLOAD, 0);
+}
+
+/* The interface was made anew: the guest's driver knows what it was told of the old one, so the new one has to be as able. */
+static int tap_renew(struct backend *b, const int *fds, unsigned nfds)
+{
+	struct tap *t = tap_of(b);
+	struct tap fresh = { .fds = nfds };
+
+	memcpy(fresh.fd, fds, nfds * sizeof(*fds));
+	int rc = setup_device(&fresh, NULL);
+	if (rc < 0)
+		return rc;
+	if (!fresh.header != !t->header)
+		return -ENOTSUP;
+	tap_finish(b);
+	memcpy(t->fd, fds, nfds * sizeof(*fds));
+	t->fds = nfds;
+	t->header = fresh.header;
+	t->uso = fresh.uso;
+	str_copy(t->name, sizeof(t->name), fresh.name);
+	for (unsigned i = 0; i < QUEUES_MAX; i++)
+		b->fd[i] = i < nfds ? fds[i] : -1;
+	b->fds = nfds;
+	b->fds_changed = true;
+	b->blocked = false;
+	for (unsigned i = 0; t->header && i < nfds; i++)
+		ioctl(t->fd[i], TUNSETOFFLOAD, t->rx_flags);
+	backend_set_up(b);
+	return 0;
 }
 
 /* The kernel takes the size of the device, or of each descriptor (macvtap). */
@@ -325,5 +355,6 @@ const struct backend_ops tap_backend = {
 	.receive = tap_receive,
 	.offloads = tap_offloads,
 	.set_rx_offloads = tap_set_rx_offloads,
+	.renew = tap_renew,
 	.lend = tap_lend,
 };

@@ -47,12 +47,14 @@ static int user_init(struct backend *b, const struct backend_spec *spec, struct 
 }
 
 /* A new anynic-user stands behind the new socket. */
-static int user_renew(struct backend *b, int fd)
+static int user_renew(struct backend *b, const int *fds, unsigned nfds)
 {
 	struct user *u = user_of(b);
 
+	if (nfds != 1)
+		return -ENOTSUP;
 	fd_close(&u->sock);
-	u->sock = b->fd[0] = fd;
+	u->sock = b->fd[0] = fds[0];
 	b->fds = 1;
 	b->fds_changed = true;
 	b->blocked = false;
