@@ -167,6 +167,97 @@ static enum why_verdict waiting(const struct control_port *p, struct why *why)
 	return WHY_WAITING;
 }
 
+/* --- teams: what works on the persistent card works, so most of this is why it is not faster ----------------------- */
+
+static const char *card_of(const struct control_port *p, enum nic_role role)
+{
+	for (unsigned i = 0; i < p->spec.nics; i++)
+		if (p->spec.nic[i].role == role)
+			return p->spec.nic[i].id;
+	return p->spec.id;
+}
+
+static void team_alone(const struct control_port *p, struct why *why)
+{
+	say(why,
+	    "; the guest does not pair: its virtio driver did not take STANDBY, so %s stays "
+	    "out of use",
+	    card_of(p, ROLE_TRANSIENT));
+	advise(why, "in Linux (4.18 or newer) have net_failover loaded before virtio_net; in "
+		    "Windows install virtio-win 0.1.189 or newer with its protocol driver; for a "
+		    "guest that cannot, use --nic auto or a single card");
+}
+
+static enum why_verdict team_transient(const struct control_port *p, int nic, struct why *why)
+{
+	const struct control_nic *n = &p->nic[nic];
+	const char *id = p->spec.nic[nic].id;
+
+	if (p->team.out) {
+		say(why, "; %s was taken out of the guest and comes back when it is put back", id);
+	} else if (!p->team.plugged) {
+		say(why, "; the guest pairs, but %s is not plugged", id);
+		advise(why, "see what QEMU wrote: it plugs the card when the guest's driver asks "
+			    "for it");
+	} else if (n->status == DRIVER_FAILED) {
+		say(why, "; the driver of %s has failed: %s", id, n->evidence);
+		advise(why,
+		       "look at the guest's kernel log for the %s card, then unload and load "
+		       "its driver",
+		       model(p, nic));
+		return WHY_DRIVER_FAILED;
+	} else {
+		say(why, "; %s is plugged, driver %s: %s", id,
+		    name_of(driver_state_names, DRIVER_STATE_COUNT, n->status), n->evidence);
+		if (n->status == DRIVER_NONE)
+			advise(why, "load a driver for it in the guest (of Linux: %s for %s)",
+			       linux_driver(model(p, nic)), model(p, nic));
+	}
+	return WHY_OK;
+}
+
+/* The guest reads a card whose link is down: a person who looks at counters wonders. */
+static void team_reads(const struct control_port *p, struct why *why)
+{
+	if (p->team.receive != p->team.active && p->team.receive == TEAM_TRANSIENT)
+		say(why,
+		    "; what comes in still goes to %s, which the guest reads as long as it "
+		    "has a driver for it",
+		    card_of(p, ROLE_TRANSIENT));
+}
+
+static enum why_verdict team(const struct control_port *p, struct why *why)
+{
+	int transient = p->spec.nic[1].role == ROLE_TRANSIENT ? 1 : 0;
+	enum why_verdict verdict;
+
+	if (p->policy.manual) {
+		verdict = manual(p, why);
+		team_reads(p, why);
+		return verdict;
+	}
+	if (p->policy.held) {
+		say(why, "%s was lost and waits to carry traffic again; the guest sends on %s",
+		    card_of(p, ROLE_TRANSIENT), card_of(p, ROLE_PERSISTENT));
+		team_reads(p, why);
+		advise(why,
+		       "wait; if it goes on, find out why the guest's driver comes and goes; "
+		       "`anynic link %s %s auto` ends the wait",
+		       p->control->name, p->spec.id);
+		return WHY_HELD;
+	}
+	if (!nic_ready(p, p->active))
+		return WHY_VERDICT_COUNT;
+	verdict = ok(p, why);
+	if (p->team.active == TEAM_TRANSIENT)
+		say(why, "; %s stands by", card_of(p, ROLE_PERSISTENT));
+	else if (p->team.paired)
+		verdict = team_transient(p, transient, why);
+	else
+		team_alone(p, why);
+	return verdict;
+}
+
 static enum why_verdict backend_down(const struct control_port *p, struct why *why)
 {
 	static const char next[] = "; next: ";
@@ -214,6 +305,12 @@ static enum why_verdict judge(const struct control_port *p, struct why *why)
 	}
 	if (!p->backend_up)
 		return backend_down(p, why);
+	if (p->spec.policy == POLICY_TEAM) {
+		enum why_verdict verdict = team(p, why);
+
+		if (verdict != WHY_VERDICT_COUNT)
+			return verdict;
+	}
 	if (p->policy.manual)
 		return manual(p, why);
 	/* without a link nothing is held: the next driver that is ready gets it */

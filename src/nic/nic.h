@@ -99,6 +99,7 @@ struct nic {
 	struct nic_sink *sink; /* borrowed; NULL = frames are dropped as DROP_INACTIVE */
 	uint8_t mac[MAC_LEN];  /* permanent address */
 	bool link_up;
+	bool hears; /* of a team, whose guest reads a card that shows it no link: what comes in is no loss then */
 	bool stopped; /* the guest is stopped: no ring may be touched */
 	bool polled; /* the owner runs the `pollable` queues, and offers frames that wait, again soon: no kick is needed */
 	uint32_t

@@ -527,6 +527,7 @@ int port_init(struct port *p, const struct port_spec *spec, struct backend *back
 	for (unsigned i = 0; i < count; i++) {
 		p->nic[i] = nics[i];
 		p->nic[i]->sink = &p->sink;
+		p->nic[i]->hears = spec->policy == POLICY_TEAM;
 	}
 	if (map_rx(p) < 0) {
 		port_finish(p);

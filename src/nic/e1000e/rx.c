@@ -300,7 +300,7 @@ unsigned e1000e_receive(struct nic *nic, const struct frame *frames, unsigned n)
 		return n;
 	}
 	for (i = 0; i < n; i++) {
-		if (!e->phy.link && !e->looping) {
+		if (!e->phy.link && !e->looping && !nic->hears) {
 			nic_drop(nic, DROP_LINK_DOWN);
 		} else if (deliver(e, &frames[i], &out) < 0) {
 			intel_stats_add(&e->s.stats, STAT_RNBC, 1);

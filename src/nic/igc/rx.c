@@ -211,7 +211,7 @@ unsigned igc_receive(struct nic *nic, const struct frame *frames, unsigned n)
 	unsigned taken = 0;
 
 	/* a negotiation under way loses nothing, for the wire is ours; MAC loopback needs none */
-	bool wire = c->phy.link || c->phy.done_ns || (c->s.rctl & RCTL_LBM);
+	bool wire = c->phy.link || c->phy.done_ns || (c->s.rctl & RCTL_LBM) || nic->hears;
 	if (!igc_rx_on(c) || !wire || !pci_bus_master(&nic->pci) ||
 	    (c->s.ctrl & CTRL_GIO_DISABLE)) {
 		nic->counters.drop[DROP_RX_DISABLED] += n;
