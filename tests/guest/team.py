@@ -105,6 +105,7 @@ def fail_over_by_link(lab, guest, echo, source):
         got = guest.sh("usleep 300000; cat /tmp/tcp")
         times += 1
     guest.qmp.command("set-port-policy", port="net0", mode="auto")
+    guest.sh("sleep 1")  # the last of these events has come
     lab.check(f"bytes={SIZE} crc={source.crc:08x}" in got and times >= 4,
               f"a TCP stream lives through {times} changes of that link: {got}")
 
