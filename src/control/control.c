@@ -367,22 +367,6 @@ void control_set_running(struct control *c, bool running)
 		control_port_guest_running(&c->port[i], running);
 }
 
-/* The network learns where the guest is now. QEMU said so itself when the guest came, but what it sent before the links were
- * right went nowhere. */
-static void announce(struct control *c)
-{
-	static const struct {
-		const char *name;
-		int ms_or_times;
-	} how[] = { { "initial", 10 }, { "max", 550 }, { "rounds", 5 }, { "step", 100 } };
-	json_object *arguments = json_object_new_object();
-
-	for (unsigned i = 0; i < ARRAY_SIZE(how); i++)
-		json_object_object_add(arguments, how[i].name,
-				       json_object_new_int(how[i].ms_or_times));
-	qmp_client_send(c->monitor, "announce-self", arguments);
-}
-
 void control_take_over(struct control *c)
 {
 	for (unsigned i = 0; i < c->ports; i++) {
@@ -396,8 +380,10 @@ void control_take_over(struct control *c)
 		/* of a guest that came from elsewhere QEMU has the links that it had there */
 		control_port_tell_qemu(p);
 	}
+	/* the network learns where the guest is now: QEMU said so itself when the guest came, but what it sent before the links were
+	 * right went nowhere */
 	if (c->monitor && !c->attached)
-		announce(c);
+		qmp_client_announce(c->monitor, NULL);
 }
 
 bool control_waits_for_qemu(const struct control *c)

@@ -331,16 +331,19 @@ uint64_t qmp_client_announce(struct qmp_client *c, const char *nic)
 	static const struct {
 		const char *name;
 		int value;
-	} rounds[] = { { "initial", 50 }, { "max", 550 }, { "rounds", 5 }, { "step", 100 } };
+	} rounds[] = { { "initial", 10 }, { "max", 550 }, { "rounds", 5 }, { "step", 100 } };
 	json_object *arguments = json_object_new_object();
-	json_object *nics = json_object_new_array();
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rounds); i++)
 		json_object_object_add(arguments, rounds[i].name,
 				       json_object_new_int(rounds[i].value));
-	json_object_array_add(nics, json_object_new_string(nic));
-	json_object_object_add(arguments, "interfaces", nics);
-	json_object_object_add(arguments, "id", json_object_new_string(nic));
+	if (nic) {
+		json_object *nics = json_object_new_array();
+
+		json_object_array_add(nics, json_object_new_string(nic));
+		json_object_object_add(arguments, "interfaces", nics);
+		json_object_object_add(arguments, "id", json_object_new_string(nic));
+	}
 	return qmp_client_send(c, "announce-self", arguments);
 }
 

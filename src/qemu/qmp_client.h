@@ -55,7 +55,7 @@ uint64_t qmp_client_device_add(
 	json_object *device); /* takes it: an object of qemu_arguments.devices */
 uint64_t qmp_client_device_del(struct qmp_client *c, const char *id);
 uint64_t qmp_client_system_reset(struct qmp_client *c);
-/* RARP of this card of QEMU's, several times: a switch learns where it is. */
+/* RARP of this card of QEMU's, NULL = of all, several times: a switch learns where it is. */
 uint64_t qmp_client_announce(struct qmp_client *c, const char *nic);
 
 uint64_t qmp_client_set_link(struct qmp_client *c, const char *name, bool up);

@@ -208,6 +208,27 @@ static void a_bad_port_names_key_and_legal_values(void **state)
 	check(cases, ARRAY_SIZE(cases));
 }
 
+static void two_cards_that_make_no_team_are_refused(void **state)
+{
+	(void)state;
+	static const struct bad_case cases[] = {
+		{ "plan --nic team,transient=rtl8139 " Q " -M q35", 2, "no PCI Express card",
+		  "transient= takes e1000e, igb, igbvf, igc" },
+		{ "plan --nic team,transient=e1000 " Q " -M q35", 2, "no PCI Express card", "" },
+		{ "plan --nic team,transient=virtio-net " Q " -M q35", 2, "is one already",
+		  "e1000e" },
+		{ "plan --nic team,transient=igbb " Q " -M q35", 2, "unknown model 'igbb'",
+		  "did you mean igb" },
+		{ "plan --nic team,legacy=rtl8139 " Q " -M q35", 2, "legacy= does not belong to",
+		  "a team" },
+		{ "plan --nic team,transient=e1000e " Q, 4,
+		  "a team needs a machine with PCI Express, and -machine pc has none",
+		  "use -machine q35" },
+	};
+
+	check(cases, ARRAY_SIZE(cases));
+}
+
 static void what_a_later_version_brings_is_missing_not_wrong(void **state)
 {
 	(void)state;
@@ -415,6 +436,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_verbs_and_options_are_usage_errors),
 		cmocka_unit_test(a_bad_port_names_key_and_legal_values),
+		cmocka_unit_test(two_cards_that_make_no_team_are_refused),
 		cmocka_unit_test(what_a_later_version_brings_is_missing_not_wrong),
 		cmocka_unit_test(a_qemu_line_that_cannot_work_says_what_to_add),
 		cmocka_unit_test(a_qemu_that_cannot_be_used_is_told_apart),

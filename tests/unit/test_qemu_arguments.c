@@ -317,9 +317,62 @@ static void actions_say_what_and_why(void **state)
 	qemu_arguments_finish(&a);
 }
 
+/* QEMU plugs the transient card when the guest asks for it, and takes it out before a migration: it has to know both. */
+static void qemu_is_told_which_cards_are_a_team(void **state)
+{
+	struct qemu_setup setup = { .socket_dir = "/run/x", .qmp_fd = 7, .program = &qemu_11_1 };
+	static const char *const team[] = { "team,id=a,transient=igbvf", NULL };
+	int rc;
+
+	(void)state;
+	/* without a place both are ours, but the words are the same */
+	const char *words = added_for("qemu-system-x86_64 -M q35", team, &setup, &rc);
+	assert_int_equal(rc, 0);
+	assert_non_null(strstr(words, "\"id\":\"a-transient\",\"bus\":\"anynic-rp-1\""));
+	assert_non_null(strstr(words, "\"failover_pair_id\":\"a-persistent\""));
+	words = added_for("qemu-system-x86_64", team, &setup, &rc);
+	assert_int_equal(rc, -ENOTSUP);
+	assert_non_null(
+		strstr(words, "needs a machine with PCI Express, and -machine pc has none"));
+	assert_non_null(strstr(words, "use -machine q35"));
+	words = added_for("qemu-system-ppc64 -M pseries", team, &setup, &rc);
+	assert_int_equal(rc, -ENOTSUP);
+	assert_non_null(strstr(words, "use auto"));
+}
+
+/* QEMU's own virtio card offers STANDBY, and its own transient card has no ROM, which the other end of a migration would lack. */
+static void a_team_of_qemus_own_cards_can_migrate(void **state)
+{
+	struct port_spec port;
+	struct guest_identity who = { "m", 0, "g" };
+	struct qemu_setup setup = { .socket_dir = "/run/x", .qmp_fd = 7, .program = &qemu_11_1 };
+	char *words[] = { (char *)"qemu-system-x86_64", (char *)"-M", (char *)"q35" };
+	struct qemu_line line;
+	struct qemu_arguments a;
+
+	(void)state;
+	assert_int_equal(nic_option_parse(&port, "team,id=a,transient=igbvf", &test_known, NULL),
+			 0);
+	ports_complete(&port, 1, &who);
+	str_copy(port.nic[1].model, MODEL_MAX, "e1000e");
+	for (unsigned i = 0; i < 2; i++) {
+		port.nic[i].place = PLACE_QEMU;
+		port.nic[i].netdev = NETDEV_STREAM;
+	}
+	assert_int_equal(qemu_line_parse(&line, words, 3, NULL), 0);
+	assert_int_equal(qemu_arguments_build(&a, &line, &port, 1, &setup, NULL), 0);
+	const char *devices = json_object_to_json_string_ext(a.devices, JSON_C_TO_STRING_PLAIN);
+	assert_non_null(strstr(devices, "\"failover\":true"));
+	assert_non_null(strstr(devices, "\"romfile\":\"\""));
+	assert_non_null(strstr(devices, "\"failover_pair_id\":\"a-persistent\""));
+	qemu_arguments_finish(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(qemu_is_told_which_cards_are_a_team),
+		cmocka_unit_test(a_team_of_qemus_own_cards_can_migrate),
 		cmocka_unit_test(msix_is_left_out_where_it_kills_qemu),
 		cmocka_unit_test(each_line_gets_what_it_lacks),
 		cmocka_unit_test(lines_that_cannot_work_get_one_error_with_the_next_step),
