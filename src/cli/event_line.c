@@ -59,6 +59,26 @@ static void backend_line(json_object *d, char *to, size_t size)
 		 reason);
 }
 
+#define MIB (1024.0 * 1024.0)
+
+static void migration_line(json_object *d, char *to, size_t size)
+{
+	const char *status = text_of(d, "status"), *reason = text_of(d, "reason");
+	json_object *moved = member_of(d, "transferred"), *left = member_of(d, "remaining");
+	char amount[80] = "";
+
+	if (strcmp(status, "moving") == 0 && moved && left)
+		snprintf(amount, sizeof(amount), ", %.1f MiB sent, %.1f MiB left",
+			 (double)json_object_get_uint64(moved) / MIB,
+			 (double)json_object_get_uint64(left) / MIB);
+	if (strcmp(status, "completed") == 0)
+		snprintf(amount, sizeof(amount),
+			 ", %.1f MiB sent, the guest stood still for %lld ms",
+			 (double)json_object_get_uint64(moved) / MIB,
+			 (long long)json_object_get_int64(member_of(d, "downtime-ms")));
+	snprintf(to, size, "migration: %s%s%s%s", status, amount, reason[0] ? ": " : "", reason);
+}
+
 static void reset_line(json_object *d, char *to, size_t size)
 {
 	snprintf(to, size, "guest was reset%s%s", text_of(d, "reason")[0] ? ": " : "",
@@ -89,6 +109,7 @@ static void (*const lines[EVENT_KIND_COUNT])(json_object *data, char *to, size_t
 	[EVENT_PORT_LINK_SWITCHED] = switched_line,
 	[EVENT_PORT_SWITCH_HELD] = held_line,
 	[EVENT_BACKEND_STATUS_CHANGED] = backend_line,
+	[EVENT_MIGRATION] = migration_line,
 	[EVENT_RESET] = reset_line,
 	[EVENT_SHUTDOWN] = shutdown_line,
 	[EVENT_STOP] = stop_line,

@@ -41,6 +41,24 @@ static int set_name(struct guest *g, const char *asked, struct error *err)
 	return 0;
 }
 
+static int set_incoming(struct guest *g, const char *uri, struct error *err)
+{
+	if (g->line.incoming)
+		return error_set(
+			err, -EINVAL,
+			"--incoming %.60s: the QEMU line has -incoming or -loadvm already; "
+			"leave one of them out",
+			uri);
+	if (!strchr(uri, ':'))
+		return error_set(err, -EINVAL,
+				 "--incoming %.60s is no URI; QEMU's are tcp:HOST:PORT and "
+				 "unix:PATH",
+				 uri);
+	g->line.incoming = true;
+	g->line.incoming_uri = uri;
+	return 0;
+}
+
 static void read_machine_id(char *to, size_t size)
 {
 	static const char *const files[] = { "/etc/machine-id", "/var/lib/dbus/machine-id" };
@@ -185,6 +203,8 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 		rc = qemu_line_parse(&guest->line, request->qemu, request->qemu_argc, err);
 		guest->has_line = rc == 0;
 	}
+	if (rc == 0 && request->incoming)
+		rc = set_incoming(guest, request->incoming, err);
 	if (rc == 0)
 		rc = set_name(guest, request->name, err);
 	if (rc == 0)

@@ -18,6 +18,7 @@ struct guest_request {
 	unsigned nics;		    /* 0: one port `auto` */
 	char *const *qemu;	    /* words after "--"; qemu_argc 0: a plan without a line */
 	int qemu_argc;
+	const char *incoming;	  /* run --incoming, or NULL */
 	const char *qemu_program; /* plan --qemu, or NULL: qemu[0] */
 	const char *qemu_version; /* plan --qemu-version, or NULL: ask the program */
 	const char *place;	  /* plan --place, or NULL */

@@ -16,9 +16,12 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "run", verb_run, "start a guest with ports",
-	  "[--name NAME] [--nic SPEC]... [--qmp PATH] [--json] [--verbose] -- QEMU [ARGS...]",
+	  "[--name NAME] [--nic SPEC]... [--incoming URI] [--qmp PATH] [--json] [--verbose] -- "
+	  "QEMU [ARGS...]",
 	  "  --name NAME     of the guest; else QEMU's -name, else guest-PID\n"
 	  "  --nic SPEC      a port; without any: auto\n"
+	  "  --incoming URI  wait for a guest that `anynic migrate` sends; the same ports as "
+	  "there\n"
 	  "  --qmp PATH      the control socket is there\n"
 	  "  -j, --json      events on stderr as JSON, one a line\n"
 	  "  -v, --verbose   tell more\n"
@@ -63,6 +66,13 @@ static const struct verb verbs[] = {
 	  "cards are\nleft as they are.\n" },
 	{ "detach", verb_detach, "leave a guest that was attached", "[NAME]",
 	  "The guest goes on, its links stay as they are.\n" },
+	{ "migrate", verb_migrate, "move a guest to the QEMU that waits for it",
+	  "[NAME] URI [--timeout SECONDS] [-j]",
+	  "  URI             where `anynic run --incoming URI` waits: tcp:HOST:PORT, unix:PATH\n"
+	  "  --timeout S     stop when nothing moves for S seconds (30), and put all back\n"
+	  "  -j, --json      events as JSON, one a line\n"
+	  "Exit code 0: the guest is there, and its QEMU here has ended; 5: too late; 1: another "
+	  "reason.\n^C takes the guest back.\n" },
 	{ "models", verb_models, "which cards there are, and which guest knows which",
 	  "[-j] [--guest NAME]",
 	  "Without --guest: the cards, then every known guest with what to write after --nic for "

@@ -25,6 +25,7 @@ static int parse(int argc, char **argv, struct options *o)
 	static const struct option longs[] = { { "name", required_argument, NULL, 'n' },
 					       { "nic", required_argument, NULL, 'N' },
 					       { "interfaces", required_argument, NULL, 'i' },
+					       { "incoming", required_argument, NULL, 'I' },
 					       { "qmp", required_argument, NULL, 'q' },
 					       { "json", no_argument, NULL, 'j' },
 					       { "verbose", no_argument, NULL, 'v' },
@@ -46,6 +47,9 @@ static int parse(int argc, char **argv, struct options *o)
 			fprintf(stderr,
 				"anynic run: this version does not read XML yet: use --nic\n");
 			return EXIT_MISSING;
+		case 'I':
+			o->request.incoming = optarg;
+			break;
 		case 'q':
 			o->qmp = optarg;
 			break;

@@ -115,6 +115,7 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 	s->place.listen_fd = -1;
 	if (!s->server)
 		return err->code;
+	migration_init(&s->migration, &s->control);
 	commands_init(&s->commands, &s->control, s->server);
 	return 0;
 }
@@ -211,7 +212,8 @@ static void read_monitor(struct service *s, uint32_t events)
 		case QMP_ITEM_REPLY:
 			if (item.id == s->status_id)
 				control_set_running(&s->control, qmp_status_is_running(item.data));
-			else if (!card_watch_reply(&s->cards, &item))
+			else if (!migration_reply(&s->migration, &item) &&
+				 !card_watch_reply(&s->cards, &item))
 				control_qemu_replied(&s->control, item.id, NULL);
 			break;
 		case QMP_ITEM_EVENT:
@@ -219,7 +221,8 @@ static void read_monitor(struct service *s, uint32_t events)
 			control_qemu_event(&s->control, item.name, item.data);
 			break;
 		case QMP_ITEM_ERROR:
-			if (!card_watch_reply(&s->cards, &item) &&
+			if (!migration_reply(&s->migration, &item) &&
+			    !card_watch_reply(&s->cards, &item) &&
 			    !control_qemu_replied(&s->control, item.id, item.text))
 				log_warning("QEMU's monitor: %s", item.text);
 			break;
@@ -227,6 +230,7 @@ static void read_monitor(struct service *s, uint32_t events)
 			card_watch_stop(&s->cards);
 			loop_unwatch(&s->loop, &s->monitor_source);
 			control_set_monitor(&s->control, NULL, false);
+			migration_lost(&s->migration);
 			str_copy(s->monitor_end, sizeof(s->monitor_end), item.text);
 			qmp_client_destroy(s->monitor);
 			s->monitor = NULL;
@@ -311,6 +315,9 @@ static void handle(struct service *s, const struct loop_event *e)
 	case KIND_CARD_TIMER:
 		card_watch_timer(&s->cards);
 		break;
+	case KIND_MIGRATE_TIMER:
+		migration_timer(&s->migration);
+		break;
 	case KIND_COUNTERS_TIMER:
 		commands_counters_came(&s->commands, 0);
 		break;
@@ -370,6 +377,7 @@ void service_close(struct service *s)
 	undo_close(&s->undo);
 	control_host_stop(&s->host);
 	commands_finish(&s->commands);
+	migration_finish(&s->migration);
 	qmp_server_destroy(s->server);
 	control_finish(&s->control);
 	place_release(&s->place);

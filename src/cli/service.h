@@ -11,6 +11,7 @@
 #include "control/commands.h"
 #include "control/control.h"
 #include "control/host_watch.h"
+#include "control/migration.h"
 #include "control/place.h"
 #include "control/tidy.h"
 #include "host/open.h"
@@ -53,6 +54,7 @@ struct service {
 	struct datapath datapath;
 	struct control control;
 	struct card_watch cards;
+	struct migration migration;
 	struct qmp_server *server;
 	struct commands commands;
 	struct service_port *port; /* options.count of them */

@@ -6,6 +6,7 @@ int verb_attach(int argc, char **argv);
 int verb_backends(int argc, char **argv);
 int verb_detach(int argc, char **argv);
 int verb_link(int argc, char **argv);
+int verb_migrate(int argc, char **argv);
 int verb_models(int argc, char **argv);
 int verb_monitor(int argc, char **argv);
 int verb_plan(int argc, char **argv);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/migration.h"
 #include "control/spec_json.h"
 #include "control/why.h"
 #include "net/frame.h"
@@ -450,6 +451,30 @@ static void set_port_policy(struct commands *c, const struct qmp_request *r)
 	reply_code(c, r, rc, &err);
 }
 
+static void migrate(struct commands *c, const struct qmp_request *r)
+{
+	json_object *timeout = get(r, "timeout");
+	int64_t seconds = timeout ? json_object_get_int64(timeout) : MIGRATION_SECONDS;
+	struct error err = { 0 };
+	int rc;
+
+	if (c->control->migration)
+		rc = migration_begin(c->control->migration, get_text(r, "uri"),
+				     (unsigned)MIN(MAX(seconds, 0), UINT32_MAX), &err);
+	else
+		rc = error_set(&err, -ENOTSUP, "this process has no guest that could move");
+	reply_code(c, r, rc, &err);
+}
+
+static void migrate_cancel(struct commands *c, const struct qmp_request *r)
+{
+	struct error err = { 0 };
+	int rc = c->control->migration ? migration_cancel(c->control->migration, &err) : -EINVAL;
+
+	/* as QEMU: nothing to cancel is no error */
+	reply_code(c, r, rc == -ENOENT || rc == -EINVAL ? 0 : rc, &err);
+}
+
 /* --- the table -------------------------------------------------------------------------------------------------- */
 
 static void query_commands(struct commands *c, const struct qmp_request *r);
@@ -468,6 +493,10 @@ static const struct command table[] = {
 	{ "set_link",
 	  set_link,
 	  { { "name", json_type_string, true }, { "up", json_type_boolean, true } } },
+	{ "migrate",
+	  migrate,
+	  { { "uri", json_type_string, true }, { "timeout", json_type_int, false } } },
+	{ "migrate_cancel", migrate_cancel, { { 0 } } },
 	{ "set-port-policy",
 	  set_port_policy,
 	  { { "port", json_type_string, true },

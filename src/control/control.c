@@ -380,10 +380,14 @@ void control_take_over(struct control *c)
 		/* of a guest that came from elsewhere QEMU has the links that it had there */
 		control_port_tell_qemu(p);
 	}
+	if (!c->monitor || c->attached)
+		return;
 	/* the network learns where the guest is now: QEMU said so itself when the guest came, but what it sent before the links were
 	 * right went nowhere */
-	if (c->monitor && !c->attached)
-		qmp_client_announce(c->monitor, NULL);
+	qmp_client_announce(c->monitor, NULL);
+	json_object *data = json_object_new_object();
+	json_object_object_add(data, "status", json_object_new_string("arrived"));
+	control_event(c, EVENT_MIGRATION, data);
 }
 
 bool control_waits_for_qemu(const struct control *c)

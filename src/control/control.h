@@ -34,10 +34,11 @@ enum control_kind {
 	KIND_RECOVER_READY,
 	KIND_NETLINK, /* the host's links: host_watch.h */
 	KIND_SIGNAL,
-	KIND_LEGACY_TIMER, /* owner = struct control_port */
-	KIND_HOLD_TIMER,   /* owner = struct control_port */
-	KIND_LOST_TIMER,   /* owner = struct control_port */
-	KIND_CARD_TIMER,   /* owner = struct card_watch */
+	KIND_LEGACY_TIMER,  /* owner = struct control_port */
+	KIND_HOLD_TIMER,    /* owner = struct control_port */
+	KIND_LOST_TIMER,    /* owner = struct control_port */
+	KIND_CARD_TIMER,    /* owner = struct card_watch */
+	KIND_MIGRATE_TIMER, /* owner = struct migration */
 	KIND_COUNTERS_TIMER,
 	KIND_END_TIMER,
 	KIND_MONITOR_TIMER,
@@ -104,7 +105,8 @@ struct control_port {
 	bool wanted[PORT_NICS]; /* links after all steps that are under way */
 	bool told[PORT_NICS];	/* links as QEMU was told last, of its own cards */
 	int wanted_active, wanted_receive;
-	struct switch_state policy; /* of a single NIC only `manual` counts, of a team `manual` and `held` */
+	struct switch_state
+		policy; /* of a single NIC only `manual` counts, of a team `manual` and `held` */
 	struct team_state team;
 	struct switch_hold hold;
 	struct port_step step[PORT_STEPS];
@@ -123,13 +125,16 @@ struct control_port {
 	uint64_t switches; /* PORT_LINK_SWITCHED told so far */
 };
 
+struct migration;
+
 struct control {
-	const char *name;	    /* of the guest; borrowed */
-	struct loop *loop;	    /* borrowed */
-	struct datapath *datapath;  /* borrowed; NULL = none yet */
-	struct qmp_client *monitor; /* QEMU's, borrowed; NULL = none */
-	bool attached;		    /* someone else started the guest */
-	bool continuing;	    /* we continue the guest that we started stopped: no news */
+	const char *name;	     /* of the guest; borrowed */
+	struct loop *loop;	     /* borrowed */
+	struct datapath *datapath;   /* borrowed; NULL = none yet */
+	struct qmp_client *monitor;  /* QEMU's, borrowed; NULL = none */
+	struct migration *migration; /* borrowed; NULL = this process moves no guest */
+	bool attached;		     /* someone else started the guest */
+	bool continuing;	     /* we continue the guest that we started stopped: no news */
 	struct control_port *port;
 	unsigned ports;
 	bool running; /* the guest's CPUs run, as far as QEMU told */

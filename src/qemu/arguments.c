@@ -276,6 +276,16 @@ static bool memory_is_shared(const struct port_spec *ports, unsigned count)
 	return memory_is_mapped(ports, count);
 }
 
+static void add_incoming(struct builder *b)
+{
+	if (!b->line->incoming_uri)
+		return;
+	builder_begin(b, "incoming", "the guest comes from the QEMU that connects here");
+	builder_word(b, "-incoming");
+	builder_word(b, "%s", b->line->incoming_uri);
+	builder_end(b);
+}
+
 static void add_stop(struct builder *b)
 {
 	if (b->line->stopped || b->line->incoming)
@@ -408,6 +418,7 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 	add_monitor(&b);
 	if (qemu_moves_links(ports, count))
 		add_stop(&b);
+	add_incoming(&b);
 	rc = add_cards(&b, ports, count, false, err);
 	if (rc == 0) /* libvirt's order: devices of the host come last */
 		rc = add_cards(&b, ports, count, true, err);

@@ -49,9 +49,11 @@ struct qemu_line {
 
 	bool stopped; /* -S */
 	bool nodefaults;
-	bool incoming;	 /* -incoming or -loadvm: the guest's state comes from elsewhere */
-	bool readconfig; /* a file that we did not read says more */
-	bool network;	 /* -nic, -net or -netdev: QEMU adds no NIC of its own */
+	bool incoming; /* -incoming or -loadvm: the guest's state comes from elsewhere */
+	const char
+		*incoming_uri; /* not on the line: to be added; borrowed, NULL = nothing to add */
+	bool readconfig;       /* a file that we did not read says more */
+	bool network;	       /* -nic, -net or -netdev: QEMU adds no NIC of its own */
 	bool monitor; /* -monitor, -qmp, -mon, a monitor object: QEMU adds no monitor of its own */
 	bool serial;  /* -serial: QEMU adds no serial port of its own */
 	bool nographic;

@@ -249,6 +249,10 @@ static void wrong_words_are_usage_errors(void **state)
 	expect("link vm net0 sideways", 2, "up, down or auto");
 	expect("status -x", 2, "usage: anynic status");
 	expect("stop --timeout x", 2, "--timeout x");
+	expect("migrate", 2, "usage: anynic migrate");
+	expect("migrate vm /there", 2, "is no URI");
+	expect("migrate vm unix:/there --timeout 0", 2, "--timeout 0");
+	expect("migrate nobody unix:/there", 3, "no guest named nobody");
 	expect("run", 2, "after `--`");
 	expect("run --nix auto -- qemu", 2, "usage: anynic run");
 	expect("serve --nic auto", 2, "--socket");

@@ -29,15 +29,19 @@ def backend(name, bridge):
     return f"backend=tap,ifname={name}"
 
 
-def pair(lab, spec, bridge=False, more=(), **options):
-    """A guest that runs, and one that waits for it. More ports: texts of --nic, the same for both."""
-    def nics(number):
-        return [f"{spec},mac={MAC},{backend(f'tap{number}', bridge)}", *more]
+def one(lab, spec, number, bridge=False, incoming=None, **options):
+    """One end: the first one runs its guest, others wait for it at a URI."""
+    if incoming:
+        options = {**options, "wait": False, "options": ["--incoming", incoming]}
+    return lab.guest(nics=[f"{spec},mac={MAC},{backend(f'tap{number}', bridge)}"], name=f"end{number}", **options)
 
-    source = lab.guest(nics=nics(0), name="source", **options)
-    target = lab.guest(nics=nics(1), name="target", wait=False,
-                       **{**options, "qemu": [*options.get("qemu", ()), "-incoming", "defer"]})
-    return source, target
+
+def pair(lab, spec, bridge=False, incoming=None):
+    """A guest that runs, and one that waits for it: at a URI, or for QEMU's own command."""
+    source = one(lab, spec, 0, bridge)
+    if incoming:
+        return source, one(lab, spec, 1, bridge, incoming)
+    return source, one(lab, spec, 1, bridge, wait=False, qemu=["-incoming", "defer"])
 
 
 def wait_status(monitor, wanted, seconds=60):

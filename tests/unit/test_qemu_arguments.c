@@ -93,6 +93,27 @@ static void msix_is_left_out_where_it_kills_qemu(void **state)
 	}
 }
 
+static void a_uri_to_come_from_is_added(void **state)
+{
+	char *words[] = { "qemu-system-x86_64", "-M", "q35" };
+	struct qemu_setup setup = { .socket_dir = "/run/x", .qmp_fd = 7, .program = &qemu_11_1 };
+	struct qemu_arguments a;
+	struct qemu_line line;
+	struct error err = { 0 };
+	unsigned found = 0;
+
+	(void)state;
+	assert_int_equal(qemu_line_parse(&line, words, 3, &err), 0);
+	line.incoming = true;
+	line.incoming_uri = "unix:/a b";
+	assert_int_equal(qemu_arguments_build(&a, &line, NULL, 0, &setup, &err), 0);
+	for (int i = a.user_argc; i + 1 < a.argc; i++)
+		found += strcmp(a.argv[i], "-incoming") == 0 &&
+			 strcmp(a.argv[i + 1], "unix:/a b") == 0;
+	assert_int_equal(found, 1);
+	qemu_arguments_finish(&a);
+}
+
 static const char *added(const char *text)
 {
 	struct qemu_setup setup = { .socket_dir = "/run/x", .qmp_fd = 7, .program = &qemu_11_1 };
@@ -373,6 +394,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(qemu_is_told_which_cards_are_a_team),
 		cmocka_unit_test(a_team_of_qemus_own_cards_can_migrate),
+		cmocka_unit_test(a_uri_to_come_from_is_added),
 		cmocka_unit_test(msix_is_left_out_where_it_kills_qemu),
 		cmocka_unit_test(each_line_gets_what_it_lacks),
 		cmocka_unit_test(lines_that_cannot_work_get_one_error_with_the_next_step),
