@@ -1,6 +1,7 @@
 #include "qemu/qmp_client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,8 @@ struct qmp_client {
 	size_t partial;	   /* bytes of an unfinished value that the tokener holds */
 	struct buffer out; /* to be written, from out_at on */
 	size_t out_at;
+	int pass_fd; /* -1 = none; it goes with the byte at pass_at of `out` */
+	size_t pass_at;
 	struct buffer held; /* commands that wait for the negotiation */
 	char reason[128];   /* why it is closed */
 };
@@ -49,6 +52,7 @@ struct qmp_client *qmp_client_create(int fd, struct error *err)
 	if (c) {
 		c->fd = fd;
 		c->next_id = 1;
+		c->pass_fd = -1;
 		c->tokener = json_tokener_new_ex(DEPTH_MAX);
 	}
 	int rc = fd_set_nonblock(fd, true);
@@ -68,6 +72,7 @@ void qmp_client_destroy(struct qmp_client *c)
 	if (!c)
 		return;
 	fd_close(&c->fd);
+	fd_close(&c->pass_fd);
 	if (c->tokener)
 		json_tokener_free(c->tokener);
 	json_object_put(c->current);
@@ -98,11 +103,34 @@ static void drop_front(struct buffer *b, size_t *at)
 	*at = 0;
 }
 
+/* The descriptor goes with its command's first bytes, and what is before it goes alone. */
+static ssize_t send_some(struct qmp_client *c)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec piece = { c->out.data + c->out_at, c->out.length - c->out_at };
+	struct msghdr m = { .msg_iov = &piece, .msg_iovlen = 1 };
+
+	if (c->pass_fd >= 0 && c->out_at < c->pass_at) {
+		piece.iov_len = c->pass_at - c->out_at;
+	} else if (c->pass_fd >= 0) {
+		m.msg_control = control;
+		m.msg_controllen = sizeof(control);
+		struct cmsghdr *head = CMSG_FIRSTHDR(&m);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(head), &c->pass_fd, sizeof(int));
+	}
+	ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n > 0 && m.msg_control)
+		fd_close(&c->pass_fd);
+	return n;
+}
+
 void qmp_client_write(struct qmp_client *c)
 {
 	while (qmp_client_wants_write(c)) {
-		ssize_t n = send(c->fd, c->out.data + c->out_at, c->out.length - c->out_at,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send_some(c);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -114,6 +142,8 @@ void qmp_client_write(struct qmp_client *c)
 			break;
 		c->out_at += (size_t)n;
 	}
+	if (c->pass_fd >= 0)
+		c->pass_at -= c->out_at;
 	drop_front(&c->out, &c->out_at);
 }
 
@@ -205,6 +235,20 @@ uint64_t qmp_client_send(struct qmp_client *c, const char *command, json_object 
 	}
 	qmp_client_write(c);
 	return id;
+}
+
+uint64_t qmp_client_send_fd(struct qmp_client *c, const char *command, json_object *arguments,
+			    int fd)
+{
+	int copy = c->state == QMP_READY && c->pass_fd < 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+
+	if (copy < 0) {
+		json_object_put(arguments);
+		return 0;
+	}
+	c->pass_fd = copy;
+	c->pass_at = c->out.length;
+	return qmp_client_send(c, command, arguments);
 }
 
 static const char *text_member(json_object *o, const char *key)

@@ -49,6 +49,11 @@ bool qmp_client_next(struct qmp_client *c, struct qmp_item *item);
 /* Queues a command; `arguments` (may be NULL) is taken. Returns its id, 0 when the client is closed. */
 uint64_t qmp_client_send(struct qmp_client *c, const char *command, json_object *arguments);
 
+/* The same with a descriptor (getfd, add-fd), which stays the caller's. One at a time: 0 also before the capabilities are negotiated and
+ * while another has not left. QEMU keeps one that waits for its command, so the reply to this one comes before the next is sent. */
+uint64_t qmp_client_send_fd(struct qmp_client *c, const char *command, json_object *arguments,
+			    int fd);
+
 /* Commands with one or two plain arguments. */
 uint64_t qmp_client_device_add(
 	struct qmp_client *c,
