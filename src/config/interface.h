@@ -90,14 +90,15 @@ struct interface_host {
 	char filter[INTERFACE_NAME];			 /* <filterref filter=> */
 };
 
-/* <anynic:auto>, <anynic:place>, anynic:strict=. */
+/* <anynic:auto>, <anynic:team>, <anynic:place>, anynic:strict=. */
 struct interface_anynic {
-	bool given;  /* any of them: the interface is served as --nic would have it */
+	bool given;  /* one of the elements: the interface is served as --nic would have it */
 	bool strict; /* what libvirt ignores with a warning is an error */
 };
 
 struct interface_spec {
 	unsigned line;		    /* of the element in its file */
+	unsigned driver_line;	    /* of its <driver>; 0 = none */
 	bool hostdev_element;	    /* <hostdev>, not <interface> */
 	enum interface_type type;   /* as written */
 	enum interface_type actual; /* what came of a network; else the same */

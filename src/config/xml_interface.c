@@ -2,18 +2,31 @@
  * virDomainNetDefParseXML of libvirt 11.3. */
 #include "config/xml_rows.h"
 
-#define SPEC(f) .at = offsetof(struct interface_spec, f), .room = sizeof(((struct interface_spec *)0)->f)
-#define CARD(f) SPEC(port.nic[0].f)
-#define BACK(f) SPEC(port.backend.f)
+#define SPEC(f)                                                                                    \
+	.at = offsetof(struct interface_spec, f), .room = sizeof(((struct interface_spec *)0)->f)
+#define CARD(f)	 SPEC(port.nic[0].f)
+#define BACK(f)	 SPEC(port.backend.f)
 #define NAMES(t) .names = t, .name_count = ARRAY_SIZE(t)
 
-static const char *const driver_words[] = { [DRIVER_DEFAULT] = "", [DRIVER_VHOST] = "vhost", [DRIVER_QEMU] = "qemu" };
-static const char *const link_words[] = { [LINK_AUTO] = "", [LINK_UP] = "up", [LINK_DOWN] = "down" };
-static const char *const place_words[] = { [PLACE_AUTO] = "", [PLACE_HOSTED] = "hosted", [PLACE_QEMU] = "qemu" };
-static const char *const teaming_words[] = { [TEAMING_NONE] = "", [TEAMING_PERSISTENT] = "persistent", [TEAMING_TRANSIENT] = "transient" };
+static const char *const driver_words[] = {
+	[DRIVER_DEFAULT] = "", [DRIVER_VHOST] = "vhost", [DRIVER_QEMU] = "qemu"
+};
+static const char *const link_words[] = {
+	[LINK_AUTO] = "", [LINK_UP] = "up", [LINK_DOWN] = "down"
+};
+static const char *const place_words[] = {
+	[PLACE_AUTO] = "", [PLACE_HOSTED] = "hosted", [PLACE_QEMU] = "qemu"
+};
+static const char *const teaming_words[] = {
+	[TEAMING_NONE] = "", [TEAMING_PERSISTENT] = "persistent", [TEAMING_TRANSIENT] = "transient"
+};
 static const char *const virtualport_words[] = {
-	[VIRTUALPORT_NONE] = "",	   [VIRTUALPORT_UNTYPED] = "",		  [VIRTUALPORT_8021QBG] = "802.1Qbg",
-	[VIRTUALPORT_8021QBH] = "802.1Qbh", [VIRTUALPORT_OPENVSWITCH] = "openvswitch", [VIRTUALPORT_MIDONET] = "midonet",
+	[VIRTUALPORT_NONE] = "",
+	[VIRTUALPORT_UNTYPED] = "",
+	[VIRTUALPORT_8021QBG] = "802.1Qbg",
+	[VIRTUALPORT_8021QBH] = "802.1Qbh",
+	[VIRTUALPORT_OPENVSWITCH] = "openvswitch",
+	[VIRTUALPORT_MIDONET] = "midonet",
 };
 static const char *const forward_words[] = {
 	[FORWARD_NONE] = "none",       [FORWARD_NAT] = "nat",
@@ -29,13 +42,18 @@ NAMES_MATCH(teaming_words, TEAMING_KIND_COUNT);
 NAMES_MATCH(virtualport_words, VIRTUALPORT_KIND_COUNT);
 NAMES_MATCH(forward_words, FORWARD_MODE_COUNT);
 
-static const char *const modes[] = { "vepa", "bridge", "private", "passthrough", "client", "server" };
+static const char *const modes[] = {
+	"vepa", "bridge", "private", "passthrough", "client", "server"
+};
 static const char *const backends[] = { "passt" };
 static const char *const vfio[] = { "vfio" };
 
 /* Types that are a tap on this host. */
-#define TAPS	 (BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE) | BIT(INTERFACE_DIRECT) | BIT(INTERFACE_ETHERNET))
-#define SOCKETS	 (BIT(INTERFACE_SERVER) | BIT(INTERFACE_CLIENT) | BIT(INTERFACE_MCAST) | BIT(INTERFACE_UDP))
+#define TAPS                                                                                       \
+	(BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE) | BIT(INTERFACE_DIRECT) |                  \
+	 BIT(INTERFACE_ETHERNET))
+#define SOCKETS                                                                                    \
+	(BIT(INTERFACE_SERVER) | BIT(INTERFACE_CLIENT) | BIT(INTERFACE_MCAST) | BIT(INTERFACE_UDP))
 #define ETHERNET BIT(INTERFACE_ETHERNET)
 
 #define BOTH (XML_ON_INTERFACE | XML_ON_HOSTDEV)
@@ -45,44 +63,56 @@ static const struct xml_element elements[] = {
 	{ "", BOTH },
 	{ "mac", HERE, .reader = XML_MAC_OF_CARD },
 	{ "source", BOTH },
-	{ "source/address", BOTH, .reader = XML_SOURCE_PCI },
+	{ "source/address", BOTH, .reader = XML_SOURCE_PCI, .types = BIT(INTERFACE_HOSTDEV) },
 	{ "source/local", HERE, .types = BIT(INTERFACE_UDP) },
 	{ "source/reconnect", HERE, .reader = XML_RECONNECT, .types = BIT(INTERFACE_VHOSTUSER) },
 	{ "source/ip", HERE, XML_REFUSED, .many = true, .types = ETHERNET,
-	  .why = "addresses on the host's side are not set by anynic; give the tap its address yourself, and name it with <target dev='...' managed='no'/>" },
+	  .why = "addresses on the host's side are not set by anynic; give the tap its address "
+		 "yourself, and name it with <target dev='...' managed='no'/>" },
 	{ "source/route", HERE, XML_REFUSED, .many = true, .types = ETHERNET,
 	  .why = "routes on the host's side are not set by anynic; set them yourself" },
 	{ "target", HERE },
 	{ "guest", HERE, XML_NO_MEANING, .why = "is for containers" },
 	{ "backenddomain", HERE, XML_NO_MEANING, .why = "is for Xen" },
 	{ "model", HERE },
-	{ "driver", BOTH },
+	{ "driver", BOTH, .reader = XML_DRIVER },
 	{ "driver/host", HERE },
 	{ "driver/guest", HERE },
 	{ "backend", HERE },
 	{ "script", HERE, XML_REFUSED, .types = ETHERNET,
-	  .why = "anynic runs no scripts; prepare the tap yourself, and name it with <target dev='...' managed='no'/>" },
+	  .why = "anynic runs no scripts; prepare the tap yourself, and name it with <target "
+		 "dev='...' managed='no'/>" },
 	{ "downscript", HERE, XML_REFUSED, .types = ETHERNET, .why = "anynic runs no scripts" },
 	{ "ip", HERE, .many = true, .reader = XML_GUEST_IP, .types = BIT(INTERFACE_USER) },
-	{ "route", HERE, XML_REFUSED, .many = true, .why = "routes in the guest are not set by anynic; the guest's own network settings do it" },
-	{ "portForward", HERE, .many = true, .reader = XML_FORWARD, .types = BIT(INTERFACE_USER) | BIT(INTERFACE_VHOSTUSER) },
+	{ "route", HERE, XML_REFUSED, .many = true,
+	  .why = "routes in the guest are not set by anynic; the guest's own network settings do "
+		 "it" },
+	{ "portForward", HERE, .many = true, .reader = XML_FORWARD,
+	  .types = BIT(INTERFACE_USER) | BIT(INTERFACE_VHOSTUSER) },
 	{ "portForward/range", HERE, .many = true, .reader = XML_FORWARD_RANGE },
-	{ "virtualport", HERE, .types = BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE) | BIT(INTERFACE_DIRECT) | BIT(INTERFACE_HOSTDEV) },
+	{ "virtualport", HERE, .reader = XML_VIRTUALPORT,
+	  .types = BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE) | BIT(INTERFACE_DIRECT) |
+		   BIT(INTERFACE_HOSTDEV) },
 	{ "virtualport/parameters", HERE },
 	{ "filterref", HERE, XML_REFUSED, .types = TAPS & ~BIT(INTERFACE_DIRECT),
-	  .why = "anynic sets no packet filters, and a guest without its filter is not what was asked for; remove it, or filter on the bridge with nftables" },
+	  .why = "anynic sets no packet filters, and a guest without its filter is not what was "
+		 "asked for; remove it, or filter on the bridge with nftables" },
 	{ "tune", HERE },
 	{ "tune/sndbuf", HERE, .types = TAPS, .lenient = true },
 	{ "teaming", BOTH },
 	{ "link", HERE },
 	{ "mtu", HERE,
-	  .types = BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE) | BIT(INTERFACE_ETHERNET) | BIT(INTERFACE_VHOSTUSER) | BIT(INTERFACE_USER) },
+	  .types = BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE) | BIT(INTERFACE_ETHERNET) |
+		   BIT(INTERFACE_VHOSTUSER) | BIT(INTERFACE_USER) },
 	{ "coalesce", HERE, XML_REFUSED, .types = BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE),
-	  .why = "anynic does not set how a tap gathers frames; remove it, or use ethtool -C on the tap" },
+	  .why = "anynic does not set how a tap gathers frames; remove it, or use ethtool -C on "
+		 "the tap" },
 	{ "bandwidth", HERE, .types = TAPS, .lenient = true },
 	{ "bandwidth/inbound", HERE },
 	{ "bandwidth/outbound", HERE },
-	{ "vlan", HERE, .types = BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE) | BIT(INTERFACE_DIRECT) | BIT(INTERFACE_HOSTDEV) },
+	{ "vlan", HERE,
+	  .types = BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE) | BIT(INTERFACE_DIRECT) |
+		   BIT(INTERFACE_HOSTDEV) },
 	{ "vlan/tag", HERE, .many = true, .reader = XML_VLAN_TAG },
 	{ "port", HERE, .types = BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE) },
 	{ "rom", BOTH },
@@ -91,26 +121,38 @@ static const struct xml_element elements[] = {
 	{ "address", BOTH, .reader = XML_GUEST_PCI },
 	{ "acpi", BOTH },
 	{ "anynic:auto", HERE, .reader = XML_AUTO },
+	{ "anynic:team", HERE, .reader = XML_TEAM },
 	{ "anynic:place", HERE },
-	{ "anynic:actual", HERE, XML_CARRIED_OUT }, /* what `anynic xml` writes; said again each time */
+	{ "anynic:actual", HERE,
+	  XML_CARRIED_OUT }, /* what `anynic xml` writes; said again each time */
 };
 
-#define BY_HAND(e, n) { e, n, XML_BY_HAND }
+#define BY_HAND(e, n)                                                                              \
+	{                                                                                          \
+		e, n, XML_BY_HAND                                                                  \
+	}
 #define LIMIT(s, p, side)                                                                          \
-	{ "bandwidth/" #side, "average", XML_NUMBER, s(p.side.average), .max = UINT32_MAX },         \
-		{ "bandwidth/" #side, "peak", XML_NUMBER, s(p.side.peak), .max = UINT32_MAX },       \
-		{ "bandwidth/" #side, "burst", XML_NUMBER, s(p.side.burst), .max = UINT32_MAX }
+	{ "bandwidth/" #side, "average", XML_NUMBER, s(p.side.average), .max = UINT32_MAX },       \
+		{ "bandwidth/" #side, "peak", XML_NUMBER, s(p.side.peak), .max = UINT32_MAX },     \
+	{                                                                                          \
+		"bandwidth/" #side, "burst", XML_NUMBER, s(p.side.burst), .max = UINT32_MAX        \
+	}
 /* What interface, portgroup and network say alike. */
 #define PORT_ROWS(s, p)                                                                            \
 	{ "", "trustGuestRxFilters", XML_YES_NO, s(p.trust_rx) },                                  \
-		{ "vlan", "trunk", XML_YES, s(p.vlan.trunk) }, BY_HAND("vlan/tag", "id"),            \
+		{ "vlan", "trunk", XML_YES, s(p.vlan.trunk) }, BY_HAND("vlan/tag", "id"),          \
 		BY_HAND("vlan/tag", "nativeMode"),                                                 \
 		{ "port", "isolated", XML_YES_NO, s(p.isolated) },                                 \
-		{ "virtualport", "type", XML_NAME, s(p.virtualport.kind), NAMES(virtualport_words) }, \
+		{ "virtualport", "type", XML_NAME, s(p.virtualport.kind),                          \
+		  NAMES(virtualport_words) },                                                      \
 		{ "virtualport/parameters", "interfaceid", XML_TEXT,                               \
 		  s(p.virtualport.interface_id) },                                                 \
 		{ "virtualport/parameters", "profileid", XML_TEXT, s(p.virtualport.profile) },     \
-		LIMIT(s, p, inbound), LIMIT(s, p, outbound)
+		{ "virtualport/parameters", "managerid", XML_IGNORED },                            \
+		{ "virtualport/parameters", "typeid", XML_IGNORED },                               \
+		{ "virtualport/parameters", "typeidversion", XML_IGNORED },                        \
+		{ "virtualport/parameters", "instanceid", XML_IGNORED }, LIMIT(s, p, inbound),     \
+		LIMIT(s, p, outbound)
 
 static const struct xml_attribute attributes[] = {
 	BY_HAND("", "type"),
@@ -124,19 +166,31 @@ static const struct xml_attribute attributes[] = {
 	{ "mac", "type", XML_IGNORED, .legal = "is for VMware" },
 	{ "mac", "check", XML_IGNORED, .legal = "is for VMware" },
 
-	{ "source", "network", XML_TEXT, SPEC(network) },
-	{ "source", "portgroup", XML_TEXT, SPEC(portgroup) },
+	{ "source", "network", XML_TEXT, SPEC(network), .types = BIT(INTERFACE_NETWORK),
+	  .needed = BIT(INTERFACE_NETWORK) },
+	{ "source", "portgroup", XML_TEXT, SPEC(portgroup), .types = BIT(INTERFACE_NETWORK) },
 	{ "source", "portid", XML_IGNORED, .legal = "is libvirt's own note of a port" },
-	{ "source", "bridge", XML_IFNAME, BACK(br) },
-	{ "source", "dev", XML_TEXT, BACK(dev) },
-	{ "source", "mode", XML_WORD, BACK(mode), NAMES(modes) },
+	{ "source", "bridge", XML_IFNAME, BACK(br), .types = BIT(INTERFACE_BRIDGE),
+	  .needed = BIT(INTERFACE_BRIDGE) },
+	{ "source", "dev", XML_TEXT, BACK(dev),
+	  .types = BIT(INTERFACE_DIRECT) | BIT(INTERFACE_VDPA) | BIT(INTERFACE_USER),
+	  .needed = BIT(INTERFACE_DIRECT) | BIT(INTERFACE_VDPA) },
+	{ "source", "mode", XML_WORD, BACK(mode), NAMES(modes),
+	  .types = BIT(INTERFACE_DIRECT) | BIT(INTERFACE_VHOSTUSER),
+	  .needed = BIT(INTERFACE_VHOSTUSER) },
 	BY_HAND("source", "type"), /* "unix" of vhostuser */
-	{ "source", "path", XML_PATH, BACK(path) },
-	{ "source", "name", XML_TEXT, BACK(address) }, /* of internal */
-	{ "source", "address", XML_TEXT, BACK(address) },
-	{ "source", "port", XML_NUMBER, BACK(port), .min = 1, .max = 65535 },
-	{ "source/local", "address", XML_TEXT, BACK(local_address) },
-	{ "source/local", "port", XML_NUMBER, BACK(local_port), .min = 1, .max = 65535 },
+	{ "source", "path", XML_PATH, BACK(path), .types = BIT(INTERFACE_VHOSTUSER),
+	  .needed = BIT(INTERFACE_VHOSTUSER) },
+	{ "source", "name", XML_TEXT, BACK(address), .types = BIT(INTERFACE_INTERNAL),
+	  .needed = BIT(INTERFACE_INTERNAL) }, /* of internal */
+	{ "source", "address", XML_TEXT, BACK(address), .types = SOCKETS,
+	  .needed = SOCKETS & ~BIT(INTERFACE_SERVER) },
+	{ "source", "port", XML_NUMBER, BACK(port), .min = 1, .max = 65535, .types = SOCKETS,
+	  .needed = SOCKETS },
+	{ "source/local", "address", XML_TEXT, BACK(local_address), .types = BIT(INTERFACE_UDP),
+	  .needed = BIT(INTERFACE_UDP) },
+	{ "source/local", "port", XML_NUMBER, BACK(local_port), .min = 1, .max = 65535,
+	  .types = BIT(INTERFACE_UDP), .needed = BIT(INTERFACE_UDP) },
 	BY_HAND("source/reconnect", "enabled"),
 	{ "source/reconnect", "timeout", XML_NUMBER, BACK(reconnect_s), .min = 1, .max = 3600 },
 	BY_HAND("source/address", "type"),
@@ -157,7 +211,8 @@ static const struct xml_attribute attributes[] = {
 	{ "backend", "type", XML_WORD, BACK(type), NAMES(backends) },
 	{ "backend", "tap", XML_PATH, SPEC(host.tap_node) },
 	{ "backend", "vhost", XML_PATH, SPEC(host.vhost_node) },
-	{ "backend", "logFile", XML_IGNORED, .legal = "has no meaning here: anynic tells what passt says" },
+	{ "backend", "logFile", XML_IGNORED,
+	  .legal = "has no meaning here: anynic tells what passt says" },
 
 	BY_HAND("ip", "family"),
 	BY_HAND("ip", "address"),
@@ -178,7 +233,8 @@ static const struct xml_attribute attributes[] = {
 	{ "link", "state", XML_NAME, SPEC(port.link), NAMES(link_words) },
 	{ "mtu", "size", XML_NUMBER, CARD(mtu), .min = 68, .max = 65535 },
 	{ "rom", "file", XML_TEXT, CARD(romfile) },
-	{ "boot", "order", XML_NUMBER, CARD(bootindex), .min = 1, .max = 65535, .unsaid = UINT32_MAX },
+	{ "boot", "order", XML_NUMBER, CARD(bootindex), .min = 1, .max = 65535,
+	  .unsaid = UINT32_MAX },
 	{ "alias", "name", XML_TEXT, SPEC(alias) },
 	BY_HAND("address", "type"),
 	BY_HAND("address", "domain"),
@@ -188,8 +244,11 @@ static const struct xml_attribute attributes[] = {
 
 	BY_HAND("anynic:auto", "legacy"),
 	BY_HAND("anynic:auto", "performant"),
-	{ "anynic:auto", "delay", XML_NUMBER, SPEC(port.legacy_delay_ms), .max = LEGACY_DELAY_MAX_MS, .unsaid = 500 },
+	{ "anynic:auto", "delay", XML_NUMBER, SPEC(port.legacy_delay_ms),
+	  .max = LEGACY_DELAY_MAX_MS, .unsaid = 500 },
 	BY_HAND("anynic:auto", "hold"),
+	BY_HAND("anynic:team", "transient"),
+	BY_HAND("anynic:team", "hold"),
 	{ "anynic:place", NULL, XML_NAME, CARD(place), NAMES(place_words) },
 	{ "anynic:actual", "type", XML_IGNORED },
 	{ "anynic:actual", "bridge", XML_IGNORED },
@@ -214,43 +273,39 @@ const struct xml_table xml_interface_table = {
 
 /* --- <network> and its <portgroup> --------------------------------------------------------------------------------- */
 
-#define NET(f)	 .at = offsetof(struct network_spec, f), .room = sizeof(((struct network_spec *)0)->f)
-#define GROUP(f) .at = offsetof(struct portgroup_spec, f), .room = sizeof(((struct portgroup_spec *)0)->f)
-
-#define LIBVIRTS                                                                                   \
-	.why = "is of a network that libvirt makes; it is libvirt's (or yours) to set up"
+#define NET(f) .at = offsetof(struct network_spec, f), .room = sizeof(((struct network_spec *)0)->f)
+#define GROUP(f)                                                                                   \
+	.at = offsetof(struct portgroup_spec, f), .room = sizeof(((struct portgroup_spec *)0)->f)
 
 static const struct xml_element network_elements[] = {
 	{ "" },
 	{ "name" },
-	{ "uuid" },
-	{ "title" },
-	{ "description" },
-	{ "metadata" },
-	{ "forward" },
+	{ "uuid", .deed = XML_PASSED_OVER },
+	{ "title", .deed = XML_PASSED_OVER },
+	{ "description", .deed = XML_PASSED_OVER },
+	{ "metadata", .deed = XML_PASSED_OVER },
+	{ "forward", .reader = XML_NETWORK_FORWARD },
 	{ "forward/interface", .many = true, .reader = XML_NETWORK_DEVICE },
 	{ "forward/pf" },
 	{ "forward/address", .many = true, .reader = XML_NETWORK_PCI },
 	{ "forward/driver" },
-	{ "forward/nat" },
-	{ "forward/nat/address" },
-	{ "forward/nat/port" },
+	{ "forward/nat", .deed = XML_PASSED_OVER },
 	{ "bridge" },
 	{ "mtu" },
 	{ "vlan" },
 	{ "vlan/tag", .many = true, .reader = XML_VLAN_TAG },
-	{ "virtualport" },
+	{ "virtualport", .reader = XML_VIRTUALPORT },
 	{ "virtualport/parameters" },
 	{ "port" },
 	{ "bandwidth" },
 	{ "bandwidth/inbound" },
 	{ "bandwidth/outbound" },
 	{ "portgroup", .many = true, .reader = XML_PORTGROUP },
-	{ "mac" },
-	{ "domain" },
-	{ "dns" },
-	{ "ip", .many = true },
-	{ "route", .many = true },
+	{ "mac", .deed = XML_PASSED_OVER },
+	{ "domain", .deed = XML_PASSED_OVER },
+	{ "dns", .deed = XML_PASSED_OVER },
+	{ "ip", .deed = XML_PASSED_OVER, .many = true },
+	{ "route", .deed = XML_PASSED_OVER, .many = true },
 };
 
 static const struct xml_attribute network_attributes[] = {
@@ -295,7 +350,7 @@ static const struct xml_element portgroup_elements[] = {
 	{ "" },
 	{ "vlan" },
 	{ "vlan/tag", .many = true, .reader = XML_VLAN_TAG },
-	{ "virtualport" },
+	{ "virtualport", .reader = XML_VIRTUALPORT },
 	{ "virtualport/parameters" },
 	{ "port" },
 	{ "bandwidth" },

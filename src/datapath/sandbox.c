@@ -17,9 +17,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/if_tun.h>
-#include <linux/landlock.h>
 #include <linux/vhost.h>
 #include <malloc.h>
 #include <sched.h>
@@ -28,22 +26,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <linux/capability.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "datapath/datapath.h"
-
-#define NOBODY 65534u
-
-static int no_new_privs(struct error *err)
-{
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return error_set(err, -errno, "sandbox: no_new_privs: %s", strerror(errno));
-	return 0;
-}
 
 /* An empty, read-only root: /proc, /sys and every socket with a path are out of reach. */
 static int empty_root(void)
@@ -78,53 +66,22 @@ static void empty_namespaces(void)
 			    strerror(-rc));
 }
 
-static int drop_capabilities(struct error *err)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { 0 };
-
-	for (int cap = 0; cap < 64; cap++)
-		prctl(PR_CAPBSET_DROP, cap, 0, 0,
-		      0); /* fails for those that do not exist, or that we never had */
-	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-			       setresuid(NOBODY, NOBODY, NOBODY) < 0))
-		log_warning("sandbox: stays root, without capabilities: %s", strerror(errno));
-	if (syscall(SYS_capset, &header, none) < 0)
-		return error_set(err, -errno, "sandbox: capabilities cannot be dropped: %s",
-				 strerror(errno));
-	return 0;
-}
-
-static void no_files(void)
-{
-	struct landlock_ruleset_attr all = { .handled_access_fs =
-						     (1ull << 13) - 1 }; /* all rights of ABI 1 */
-	int fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
-
-	if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
-		log_info("sandbox: no Landlock in this kernel: %s (seccomp forbids files all the "
-			 "same)",
-			 strerror(errno));
-	fd_close(&fd);
-}
-
 int sandbox_before_threads(struct error *err)
 {
 	empty_namespaces();
-	int rc = no_new_privs(err);
-	if (rc == 0)
-		rc = drop_capabilities(err);
-	if (rc < 0)
+	int rc = confine_rights(err); /* when control is killed, so are we */
+	if (rc < 0) {
+		error_prefix(err, "sandbox");
 		return rc;
-	no_files();
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return error_set(err, -errno, "sandbox: %s", strerror(errno));
+	}
+	if (!confine_files())
+		log_info("sandbox: no Landlock in this kernel: %s (seccomp forbids files all the "
+			 "same)",
+			 strerror(errno));
 #if !defined(__SANITIZE_ADDRESS__) /* which has a malloc of its own */
 	if (!mallopt(M_ARENA_MAX, 1))
 		return error_set(err, -ENOMEM, "sandbox: malloc cannot be told to use one heap");
 #endif
-	/* a change of ids forgets it; when control is killed, so are we */
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	return 0;
 }
 
@@ -231,10 +188,8 @@ const char *__asan_default_options(void)
 
 static int add_lists(scmp_filter_ctx ctx)
 {
-	int rc = 0;
+	int rc = confine_allow(ctx, allowed, ARRAY_SIZE(allowed));
 
-	for (unsigned i = 0; i < ARRAY_SIZE(allowed) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed_ioctls) && rc == 0; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				      SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i]));
@@ -251,18 +206,11 @@ static int add_lists(scmp_filter_ctx ctx)
 
 static int add_memory_rules(scmp_filter_ctx ctx)
 {
-	int rc = 0;
-
 #if defined(__SANITIZE_ADDRESS__)
-	for (unsigned i = 0; i < ARRAY_SIZE(sanitizer_allowed) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, sanitizer_allowed[i], 0);
+	int rc = confine_allow(ctx, sanitizer_allowed, ARRAY_SIZE(sanitizer_allowed));
 #else
 	/* guest memory, the heap: never executable */
-	rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-			      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	int rc = confine_allow_memory(ctx);
 	/* glibc's fstat; with any other flag it would take a path */
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,

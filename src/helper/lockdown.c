@@ -42,18 +42,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "host/netlink.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#endif
 
 #define KEPT ((1u << CAP_NET_ADMIN) | (1u << CAP_MKNOD))
 
@@ -65,7 +57,7 @@ static const struct {
 } limits[] = {
 	{ RLIMIT_CORE, 0 },	   { RLIMIT_NOFILE, 64 },
 	{ RLIMIT_FSIZE, 1 << 20 }, { RLIMIT_MEMLOCK, 0 },
-#if !SANITIZED /* whose shadow needs more */
+#if !CONFINE_SANITIZED /* whose shadow needs more */
 	{ RLIMIT_DATA, 32 << 20 },
 #endif
 };
@@ -188,7 +180,7 @@ static const int common[] = {
 	SCMP_SYS(rseq),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
-#if SANITIZED
+#if CONFINE_SANITIZED
 	/* the named, wider filter of sanitizer builds: their runtime reports through maps, threads and signals */
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(sched_yield),
@@ -227,15 +219,6 @@ static const struct {
 	{ AF_UNIX, SOCK_DGRAM, -1 },  /* syslog */
 };
 #define TYPE_MASK 0xfu
-
-static int add_calls(scmp_filter_ctx ctx, const int *calls, size_t count)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
-	return rc;
-}
 
 /* Of the macvtap driver, by its number in the kernel that runs. 0 = there is none. */
 static unsigned macvtap_major(void)
@@ -286,11 +269,7 @@ static int add_argument_rules(scmp_filter_ctx ctx)
 					    sockets[i].protocol < 0 ? 2 : 3, cmp);
 	}
 	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		rc = confine_allow_memory(ctx);
 	return rc < 0 ? rc : add_node_rules(ctx);
 }
 
@@ -298,10 +277,10 @@ static int add_argument_rules(scmp_filter_ctx ctx)
 static int filter(bool listens, struct error *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int rc = ctx ? add_calls(ctx, common, ARRAY_SIZE(common)) : -ENOMEM;
+	int rc = ctx ? confine_allow(ctx, common, ARRAY_SIZE(common)) : -ENOMEM;
 
 	if (rc == 0 && listens)
-		rc = add_calls(ctx, listening, ARRAY_SIZE(listening));
+		rc = confine_allow(ctx, listening, ARRAY_SIZE(listening));
 	if (rc == 0)
 		rc = add_argument_rules(ctx);
 	/* these are no accident */

@@ -15,56 +15,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/fd.h"
 
-#define NOBODY	    65534u
 #define RESOLV_CONF "/etc/resolv.conf"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#endif
-
-static int drop_rights(struct error *err)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { 0 };
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return error_set(err, -errno, "no_new_privs: %s", strerror(errno));
-	for (int cap = 0; cap < 64; cap++)
-		prctl(PR_CAPBSET_DROP, cap, 0, 0,
-		      0); /* fails for those that do not exist, or that we never had */
-	/* In a user namespace without that id we stay its root: without capabilities, over files of our own user. */
-	if (geteuid() == 0 && setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
-	    setresuid(NOBODY, NOBODY, NOBODY) < 0)
-		return error_set(err, -errno, "root cannot become nobody: %s", strerror(errno));
-	if (syscall(SYS_capset, &header, none) < 0)
-		return error_set(err, -errno, "capabilities cannot be dropped: %s",
-				 strerror(errno));
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return error_set(err, -errno, "not dumpable: %s", strerror(errno));
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a change of ids forgets it */
-	return 0;
-}
 
 static void allow_reading(int ruleset, const char *folder)
 {
@@ -152,7 +115,7 @@ static const int allowed[] = {
 	SCMP_SYS(getpid),
 	SCMP_SYS(gettid),
 	SCMP_SYS(getrandom),
-#if SANITIZED
+#if CONFINE_SANITIZED
 	/* the named, wider filter of sanitizer builds: their runtime reports through maps, threads and signals */
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(readlink),
@@ -169,10 +132,8 @@ static const int allowed_families[] = { AF_INET, AF_INET6 };
 static int add_rules(scmp_filter_ctx ctx)
 {
 	const unsigned writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
-	int rc = 0;
+	int rc = confine_allow(ctx, allowed, ARRAY_SIZE(allowed));
 
-	for (unsigned i = 0; i < ARRAY_SIZE(allowed) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(allowed_ioctls) && rc == 0; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				      SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i]));
@@ -188,18 +149,12 @@ static int add_rules(scmp_filter_ctx ctx)
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
 				      SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
-	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	return rc;
+	return rc == 0 ? confine_allow_memory(ctx) : rc;
 }
 
 int user_lock_down(const char *readable, struct error *err)
 {
-	int rc = drop_rights(err);
+	int rc = confine_rights(err);
 
 	if (rc < 0)
 		return rc;

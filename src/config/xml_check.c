@@ -1,0 +1,271 @@
+/* What only the whole element shows: attributes that a type cannot be without, and those that exclude each other. libvirt's own rules, in
+ * its order where that matters; T1 to T8 are its checks of <teaming>. What depends on the actual type of a network's port, on the guest's
+ * machine, or on other interfaces is checked in interface_port.c. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/xml_reading.h"
+
+#define TAPS                                                                                       \
+	(BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE) | BIT(INTERFACE_DIRECT) |                  \
+	 BIT(INTERFACE_ETHERNET))
+#define TYPE BIT(r->type)
+
+static int check_needed(struct xml_reading *r, const xmlNode *node)
+{
+	const char *type = interface_type_names[r->type];
+
+	for (unsigned i = 0; i < r->table->attribute_count; i++) {
+		const struct xml_attribute *row = &r->table->attributes[i];
+
+		if ((row->needed & TYPE) && r->on == XML_ON_INTERFACE &&
+		    !xml_attribute_is_set(row, r->item))
+			return xml_fail(r, node, -EINVAL,
+					"<interface type='%s'> needs <%s %s='...'/>", type,
+					row->element, row->name);
+	}
+	return 0;
+}
+
+static const xmlNode *child(const xmlNode *node, const char *name)
+{
+	for (const xmlNode *c = node->children; c; c = c->next)
+		if (c->type == XML_ELEMENT_NODE && strcmp((const char *)c->name, name) == 0)
+			return c;
+	return node; /* its line is near enough */
+}
+
+static bool is_virtio(const char *model)
+{
+	return strncmp(model, "virtio", 6) == 0;
+}
+
+static int check_source_mode(struct xml_reading *r, const xmlNode *node,
+			     const struct interface_spec *s)
+{
+	const char *mode = s->port.backend.mode;
+	bool ends = strcmp(mode, "client") == 0 || strcmp(mode, "server") == 0;
+	char type[16];
+
+	if (!mode[0])
+		return 0;
+	if (ends != (r->type == INTERFACE_VHOSTUSER))
+		return xml_fail(r, child(node, "source"), -EINVAL,
+				"<source mode='%s'> does not belong to type='%s'; it is %s", mode,
+				interface_type_names[r->type],
+				ends ? "'vepa', 'bridge', 'private' or 'passthrough'"
+				     : "'client' or 'server'");
+	if (!ends)
+		return 0;
+	if (xml_value(child(node, "source"), "type", type, sizeof(type)) &&
+	    strcmp(type, "unix") != 0)
+		return xml_fail(r, child(node, "source"), -EINVAL,
+				"<source type='%s'>: a vhost-user socket has type='unix'", type);
+	if (mode[0] == 's' && s->port.backend.reconnect_s)
+		return xml_fail(r, child(node, "source"), -EINVAL,
+				"<reconnect> belongs to mode='client': a server does not connect");
+	return 0;
+}
+
+/* Only virtio has the rings that these two serve. */
+static int check_virtio_types(struct xml_reading *r, const xmlNode *node,
+			      const struct interface_spec *s)
+{
+	if ((r->type == INTERFACE_VDPA || r->type == INTERFACE_VHOSTUSER) && !s->anynic.given &&
+	    !is_virtio(s->model))
+		return xml_fail(r, child(node, "model"), -EINVAL,
+				"<interface type='%s'> needs <model type='virtio'/>%s%s%s: only "
+				"virtio cards have its rings",
+				interface_type_names[r->type], s->model[0] ? ", not '" : "",
+				s->model, s->model[0] ? "'" : "");
+	return 0;
+}
+
+static int check_backend(struct xml_reading *r, const xmlNode *node, const struct interface_spec *s)
+{
+	const struct backend_spec *b = &s->port.backend;
+	bool passt = strcmp(b->type, "passt") == 0;
+
+	if (passt && r->type != INTERFACE_USER && r->type != INTERFACE_VHOSTUSER)
+		return xml_fail(r, child(node, "backend"), -EINVAL,
+				"<backend type='passt'> belongs to type='user'");
+	if (passt && r->type == INTERFACE_VHOSTUSER)
+		return xml_fail(r, child(node, "backend"), -ENOTSUP,
+				"<backend type='passt'> of a vhost-user interface is not carried "
+				"out; next: type='user'");
+	if (passt && b->dev[0])
+		return xml_fail(r, child(node, "source"), -ENOTSUP,
+				"<source dev='%s'> of passt is not carried out: passt takes the "
+				"host's default route; remove it",
+				b->dev);
+	if (b->hostfwds && !passt)
+		return xml_fail(r, child(node, "portForward"), -EINVAL,
+				"<portForward> needs <backend type='passt'/>");
+	if (s->host.tap_node[0] && !(TYPE & TAPS & ~BIT(INTERFACE_DIRECT)))
+		return xml_fail(
+			r, child(node, "backend"), -EINVAL,
+			"<backend tap=...> belongs to types 'network', 'bridge', 'ethernet'");
+	if (s->host.tap_node[0] && strcmp(s->host.tap_node, "/dev/net/tun") != 0)
+		return xml_fail(
+			r, child(node, "backend"), -ENOTSUP,
+			"<backend tap='%s'> is not carried out: taps come from /dev/net/tun",
+			s->host.tap_node);
+	if (s->host.vhost_node[0] && strcmp(s->host.vhost_node, "/dev/vhost-net") != 0)
+		return xml_fail(
+			r, child(node, "backend"), -ENOTSUP,
+			"<backend vhost='%s'> is not carried out: anynic opens /dev/vhost-net",
+			s->host.vhost_node);
+	if (r->type == INTERFACE_USER && s->port.nic[0].mtu && !passt && !s->anynic.given)
+		return xml_fail(r, child(node, "mtu"), -EINVAL,
+				"<mtu> of type='user' needs <backend type='passt'/>");
+	return 0;
+}
+
+static int check_host(struct xml_reading *r, const xmlNode *node, const struct interface_spec *s)
+{
+	const struct interface_host *h = &s->host;
+
+	if (h->target_managed_off && r->type != INTERFACE_ETHERNET)
+		return xml_fail(r, child(node, "target"), -EINVAL,
+				"<target managed='no'> belongs to type='ethernet'");
+	if (h->target_managed_off && !s->port.backend.ifname[0])
+		return xml_fail(r, child(node, "target"), -EINVAL,
+				"<target managed='no'> needs dev=, the tap that is there");
+	if (h->isolated && h->virtualport.kind)
+		return xml_fail(r, child(node, "port"), -EINVAL,
+				"<port isolated=...> and <virtualport> exclude each other");
+	if ((h->inbound.floor || h->inbound.average || h->outbound.average) &&
+	    r->type == INTERFACE_HOSTDEV)
+		return xml_fail(r, child(node, "bandwidth"), -EINVAL,
+				"<bandwidth> cannot be set for type='hostdev'");
+	return 0;
+}
+
+static int check_vlan(struct xml_reading *r, const xmlNode *node)
+{
+	struct vlan_tags *vlan = (struct vlan_tags *)((char *)r->item + r->table->vlan_at);
+	const xmlNode *at = child(node, "vlan");
+	char trunk[8];
+
+	if (at == node)
+		return 0;
+	if (vlan->count == 0)
+		return xml_fail(r, at, -EINVAL, "<vlan> needs a <tag id='...'/>");
+	bool said = xml_value(at, "trunk", trunk, sizeof(trunk));
+	if (said && trunk[0] == 'n' && (vlan->count > 1 || vlan->native >= 0))
+		return xml_fail(r, at, -EINVAL,
+				"<vlan trunk='no'>: several tags, or a native one, are a trunk");
+	vlan->trunk = vlan->trunk || vlan->count > 1;
+	return 0;
+}
+
+/* T1: the type is legal (by its row) and there. */
+static int check_teaming(struct xml_reading *r, const xmlNode *node, const struct interface_spec *s)
+{
+	const xmlNode *at = child(node, "teaming");
+	const char *pair = s->persistent;
+
+	if (at == node)
+		return 0;
+	if (s->teaming == TEAMING_NONE)
+		return xml_fail(r, at, -EINVAL,
+				"<teaming> needs type='persistent' or type='transient'");
+	if (r->on == XML_ON_HOSTDEV && s->teaming != TEAMING_TRANSIENT) /* T7 */
+		return xml_fail(
+			r, at, -EINVAL,
+			"<teaming type='%s'>: a <hostdev> can only be the transient one of a team",
+			teaming_names[s->teaming]);
+	if (s->teaming == TEAMING_TRANSIENT && !pair[0]) /* T2, T8 */
+		return xml_fail(r, at, -EINVAL,
+				"<teaming type='transient'> needs persistent='ALIAS', the <alias "
+				"name=...> of its partner");
+	if (s->teaming == TEAMING_PERSISTENT && pair[0]) /* T3 */
+		return xml_fail(r, at, -EINVAL,
+				"<teaming type='persistent' persistent='%s'>: only the transient "
+				"one names its partner",
+				pair);
+	if (s->teaming == TEAMING_PERSISTENT && s->model[0] && !is_virtio(s->model)) /* T4 */
+		return xml_fail(
+			r, at, -EINVAL,
+			"<teaming type='persistent'>: the persistent card must be virtio, not '%s'",
+			s->model);
+	if (s->teaming == TEAMING_TRANSIENT && r->type != INTERFACE_HOSTDEV &&
+	    r->type != INTERFACE_NETWORK) /* T5 */
+		return xml_fail(r, at, -EINVAL,
+				"<teaming type='transient'> belongs to type='hostdev', or to a "
+				"network of such devices, not to type='%s'",
+				interface_type_names[r->type]);
+	return 0;
+}
+
+static int check_hostdev(struct xml_reading *r, const xmlNode *node, const struct interface_spec *s)
+{
+	if (r->type == INTERFACE_HOSTDEV && !s->hostdev.pci[0])
+		return xml_fail(r, node, -EINVAL,
+				"<%s> needs <source><address type='pci' domain='0x0000' bus='0x03' "
+				"slot='0x10' function='0x0'/></source>",
+				r->on == XML_ON_HOSTDEV ? "hostdev" : "interface type='hostdev'");
+	return 0;
+}
+
+static bool has_ours(const xmlNode *node)
+{
+	char name[XML_ELEMENT_PATH];
+
+	for (const xmlNode *c = node->children; c; c = c->next)
+		if (c->type == XML_ELEMENT_NODE &&
+		    strncmp(xml_element_name(c, name), "anynic:", 7) == 0 &&
+		    strcmp(name, "anynic:actual") != 0)
+			return true;
+	return false;
+}
+
+static int check_ours(struct xml_reading *r, const xmlNode *node, const struct interface_spec *s)
+{
+	static const uint32_t never = BIT(INTERFACE_VHOSTUSER) | BIT(INTERFACE_VDPA) |
+				      BIT(INTERFACE_HOSTDEV) | BIT(INTERFACE_SERVER) |
+				      BIT(INTERFACE_CLIENT) | BIT(INTERFACE_MCAST) |
+				      BIT(INTERFACE_UDP) | BIT(INTERFACE_INTERNAL);
+	bool needs = s->port.policy != POLICY_SINGLE || s->port.nic[0].place == PLACE_HOSTED;
+
+	if (needs && (never & TYPE))
+		return xml_fail(r, node, -ENOTSUP,
+				"<interface type='%s'> is served by QEMU alone: anynic has no such "
+				"backend; next: remove the <anynic:...> element, or another type",
+				interface_type_names[r->type]);
+	if (s->port.policy != POLICY_SINGLE && s->teaming)
+		return xml_fail(r, child(node, "teaming"), -EINVAL,
+				"<teaming> and <anynic:%s> exclude each other",
+				s->port.policy == POLICY_TEAM ? "team" : "auto");
+	return 0;
+}
+
+int xml_check_interface(struct xml_reading *r, const xmlNode *node)
+{
+	static int (*const checks[])(struct xml_reading *, const xmlNode *,
+				     const struct interface_spec *) = {
+		check_hostdev, check_source_mode, check_virtio_types, check_backend,
+		check_host,    check_teaming,	  check_ours,
+	};
+	struct interface_spec *s = r->item;
+
+	s->anynic.given = has_ours(node);
+	int rc = check_needed(r, node);
+	for (unsigned i = 0; rc == 0 && i < ARRAY_SIZE(checks); i++)
+		rc = checks[i](r, node, s);
+	return rc == 0 ? check_vlan(r, node) : rc;
+}
+
+int xml_check_network(struct xml_reading *r, const xmlNode *node)
+{
+	const struct network_spec *n = r->item;
+
+	if (!n->name[0])
+		return xml_fail(r, node, -EINVAL, "<network> needs <name>");
+	for (unsigned i = 0; i < r->networks->count; i++)
+		if (strcmp(r->networks->item[i].name, n->name) == 0)
+			return xml_fail(r, node, -EINVAL, "<network>: '%s' is described twice",
+					n->name);
+	return check_vlan(r, node);
+}

@@ -1,0 +1,481 @@
+/* From a tree of libxml2 to structs, by the rows. Runs in the process of xml_process.c, which holds no privilege. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/xml_reading.h"
+
+#define DEPTH_MAX 16 /* of what we look into: the deepest row has three */
+
+static unsigned line_of(const xmlNode *node)
+{
+	long line = xmlGetLineNo(node);
+
+	return line > 0 ? (unsigned)line : 0;
+}
+
+int xml_fail(struct xml_reading *r, const xmlNode *node, int code, const char *fmt, ...)
+{
+	const char *slash = strrchr(r->file, '/');
+	char text[sizeof(r->err->text)];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	error_set(r->err, code, "%s", text);
+	if (r->err)
+		(void)snprintf(r->err->where, sizeof(r->err->where), "%.50s:%u",
+			       strlen(r->file) > 50 && slash ? slash + 1 : r->file, line_of(node));
+	return code;
+}
+
+int xml_warn(struct xml_reading *r, const xmlNode *node, const char *fmt, ...)
+{
+	char text[sizeof(r->list->note[0].text)];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (r->strict)
+		return xml_fail(r, node, -EINVAL, "%s; with anynic:strict='yes' this is an error",
+				text);
+	if (r->list)
+		interface_warn(r->list, line_of(node), "%s", text);
+	return 0;
+}
+
+static bool is_ours(const xmlNs *ns)
+{
+	return ns && ns->href && strcmp((const char *)ns->href, ANYNIC_XML_NAMESPACE) == 0;
+}
+
+const char *xml_element_name(const xmlNode *node, char to[XML_ELEMENT_PATH])
+{
+	const char *prefix = is_ours(node->ns) ? "anynic:" : "";
+
+	(void)snprintf(to, XML_ELEMENT_PATH, "%s%.40s", prefix, (const char *)node->name);
+	return to;
+}
+
+static void attribute_name(const xmlAttr *attr, char to[XML_ELEMENT_PATH])
+{
+	(void)snprintf(to, XML_ELEMENT_PATH, "%s%.40s", is_ours(attr->ns) ? "anynic:" : "",
+		       (const char *)attr->name);
+}
+
+/* Of another namespace, which is somebody else's business (xmlns:qemu of <domain>, metadata). */
+static bool is_foreign(const xmlNs *ns)
+{
+	return ns && !is_ours(ns);
+}
+
+static void take_text(xmlChar *text, char *to, size_t size)
+{
+	if (!text || !str_copy(to, size, (const char *)text))
+		to[0] = '\0';
+	xmlFree(text);
+}
+
+bool xml_value(const xmlNode *node, const char *name, char *to, size_t size)
+{
+	to[0] = '\0';
+	if (name && !xmlHasProp(node, (const xmlChar *)name))
+		return false;
+	take_text(name ? xmlGetNoNsProp(node, (const xmlChar *)name) : xmlNodeGetContent(node), to,
+		  size);
+	return true;
+}
+
+void xml_type_words(uint32_t types, char *to, size_t size)
+{
+	size_t at = 0;
+
+	to[0] = '\0';
+	for (unsigned i = 0; i < INTERFACE_TYPE_COUNT && at < size; i++)
+		if (types & BIT(i))
+			at += (size_t)snprintf(to + at, size - at, "%s'%s'", at ? ", " : "",
+					       interface_type_names[i]);
+}
+
+/* --- attributes ---------------------------------------------------------------------------------------------------- */
+
+static int fail_value(struct xml_reading *r, const xmlNode *node, const char *element,
+		      const char *name, const char *value, const char *legal)
+{
+	if (name)
+		return xml_fail(r, node, -EINVAL,
+				"<%s %s='%.60s'>: the value is not legal; it is %s",
+				element[0] ? element : r->table->root, name, value, legal);
+	return xml_fail(r, node, -EINVAL, "<%s>%.60s</%s>: the text is not legal; it is %s",
+			element, value, element, legal);
+}
+
+static int read_card_option(struct xml_reading *r, const xmlNode *node,
+			    const struct card_option *row, const char *value)
+{
+	struct interface_spec *spec = r->item;
+	struct error err = { 0 };
+
+	if (card_option_read(row, &spec->port.nic[0].options, value, &err) == 0)
+		return 0;
+	return xml_fail(r, node, -EINVAL, "<%s>: %s", row->element, err.text);
+}
+
+static int read_row(struct xml_reading *r, const xmlNode *node, const struct xml_attribute *row,
+		    const char *value)
+{
+	char legal[XML_VALUE];
+
+	if (row->kind == XML_BY_HAND)
+		return 0;
+	if (row->types && !(row->types & BIT(r->type)))
+		return r->strict ? xml_warn(r, node, "<%s %s=...> has no meaning for type='%s'",
+					    row->element, row->name, interface_type_names[r->type])
+				 : 0;
+	if (row->kind == XML_IGNORED)
+		return row->legal ? xml_warn(r, node, "<%s %s=...> %s; it is ignored", row->element,
+					     row->name, row->legal)
+				  : 0;
+	if (xml_attribute_read(row, r->item, value, legal) < 0)
+		return fail_value(r, node, row->element, row->name, value, legal);
+	return 0;
+}
+
+static int read_attribute(struct xml_reading *r, const xmlNode *node, const char *path,
+			  const xmlAttr *attr)
+{
+	char name[XML_ELEMENT_PATH], value[XML_VALUE];
+
+	if (is_foreign(attr->ns))
+		return 0;
+	attribute_name(attr, name);
+	const struct xml_attribute *row = xml_attribute_find(r->table, path, name);
+	const struct card_option *option =
+		!row && r->table->card_options ? card_option_find(path, name) : NULL;
+	take_text(xmlNodeListGetString(node->doc, attr->children, 1), value, sizeof(value));
+	if (row)
+		return read_row(r, node, row, value);
+	if (option)
+		return read_card_option(r, node, option, value);
+	return xml_warn(r, node,
+			"<%s %s=...>: there is no such attribute; it is ignored, as libvirt does",
+			path[0] ? path : r->table->root, name);
+}
+
+static int read_text(struct xml_reading *r, const xmlNode *node, const char *path)
+{
+	const struct xml_attribute *row = xml_attribute_find(r->table, path, NULL);
+	char value[XML_VALUE];
+
+	if (!row)
+		return 0;
+	xml_value(node, NULL, value, sizeof(value));
+	return read_row(r, node, row, value);
+}
+
+static int read_attributes(struct xml_reading *r, const xmlNode *node, const char *path)
+{
+	int rc = 0;
+
+	for (const xmlAttr *a = node->properties; a && rc == 0; a = a->next)
+		rc = read_attribute(r, node, path, a);
+	return rc == 0 ? read_text(r, node, path) : rc;
+}
+
+/* --- elements ------------------------------------------------------------------------------------------------------ */
+
+static int check_seen(struct xml_reading *r, const xmlNode *node, const struct xml_element *row)
+{
+	unsigned n = (unsigned)(row - r->table->elements);
+	uint64_t bit = 1ull << (n % 64);
+
+	if (row->many)
+		return 0;
+	if (r->seen[n / 64] & bit)
+		return xml_fail(r, node, -EINVAL, "<%s> is there twice; leave one", row->path);
+	r->seen[n / 64] |= bit;
+	return 0;
+}
+
+static int read_children(struct xml_reading *r, const xmlNode *node, const char *path,
+			 unsigned depth);
+
+/* 1: the element is not read. */
+static int check_element(struct xml_reading *r, const xmlNode *node, const struct xml_element *row)
+{
+	const char *type = interface_type_names[r->type];
+	char words[160];
+
+	if (row->deed == XML_PASSED_OVER)
+		return 1;
+	if (row->types && r->on && !(row->types & BIT(r->type))) {
+		xml_type_words(row->types, words, sizeof(words));
+		if (!row->lenient)
+			return xml_fail(
+				r, node, -EINVAL,
+				"<%s> does not belong to type='%s'; remove it, or use type %s",
+				row->path, type, words);
+		int rc = xml_warn(
+			r, node,
+			"<%s> has no meaning for type='%s'; it is ignored, as libvirt does",
+			row->path, type);
+		return rc < 0 ? rc : 1;
+	}
+	if (row->deed == XML_REFUSED)
+		return xml_fail(r, node, -ENOTSUP, "<%s> is not carried out: %s", row->path,
+				row->why);
+	if (row->deed == XML_NO_MEANING) {
+		int rc = xml_warn(r, node, "<%s> %s; it is ignored", row->path, row->why);
+
+		return rc < 0 ? rc : 1;
+	}
+	return check_seen(r, node, row);
+}
+
+static int read_element(struct xml_reading *r, const xmlNode *node, const char *parent,
+			unsigned depth)
+{
+	char name[XML_ELEMENT_PATH], path[2 * XML_ELEMENT_PATH];
+
+	if (is_foreign(node->ns))
+		return 0;
+	(void)snprintf(path, sizeof(path), "%s%s%s", parent, parent[0] ? "/" : "",
+		       xml_element_name(node, name));
+	const struct xml_element *row = xml_element_find(r->table, path);
+	if (!row || (r->on && !(row->on & r->on)))
+		return xml_warn(
+			r, node,
+			"<%s>: there is no such element in <%s>; it is ignored, as libvirt does",
+			path, r->on == XML_ON_HOSTDEV ? "hostdev" : r->table->root);
+	int rc = check_element(r, node, row);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = row->reader == XML_PORTGROUP ? 0 : read_attributes(r, node, path);
+	if (rc == 0)
+		rc = xml_read_by_hand(r, row, node);
+	return rc == 0 && row->reader != XML_PORTGROUP ? read_children(r, node, path, depth + 1)
+						       : rc;
+}
+
+static int read_children(struct xml_reading *r, const xmlNode *node, const char *path,
+			 unsigned depth)
+{
+	int rc = 0;
+
+	if (depth > DEPTH_MAX)
+		return xml_fail(r, node, -EINVAL, "elements are nested deeper than %d", DEPTH_MAX);
+	for (const xmlNode *c = node->children; c && rc == 0; c = c->next)
+		if (c->type == XML_ELEMENT_NODE)
+			rc = read_element(r, c, path, depth);
+	return rc;
+}
+
+int xml_read_item(struct xml_reading *r, const xmlNode *node)
+{
+	int rc = read_attributes(r, node, "");
+
+	return rc == 0 ? read_children(r, node, "", 0) : rc;
+}
+
+/* --- documents ----------------------------------------------------------------------------------------------------- */
+
+static bool is_named(const xmlNode *node, const char *name)
+{
+	return node->type == XML_ELEMENT_NODE && !node->ns &&
+	       strcmp((const char *)node->name, name) == 0;
+}
+
+static bool is_item(const xmlNode *node)
+{
+	char type[16];
+
+	if (is_named(node, "interface"))
+		return true;
+	if (!is_named(node, "hostdev"))
+		return false;
+	/* USB, SCSI and mediated devices are no network functions */
+	return xml_value(node, "type", type, sizeof(type)) && strcmp(type, "pci") == 0;
+}
+
+static void empty_interface(struct interface_spec *spec)
+{
+	struct nic_spec *nic = spec->port.nic;
+
+	*spec = (struct interface_spec){ .port = { .policy = POLICY_SINGLE,
+						   .link = LINK_AUTO,
+						   .legacy_delay_ms = 500,
+						   .hold_count = 6,
+						   .hold_seconds = 60,
+						   .nics = 1 } };
+	for (unsigned i = 0; i < QUEUES_MAX; i++)
+		spec->port.backend.fds[i] = -1;
+	for (unsigned i = 0; i < PORT_NICS; i++)
+		nic[i].rev = nic[i].bootindex = nic[i].vlan = nic[i].qos = -1;
+	spec->host.vlan.native = -1;
+}
+
+static int read_interface(struct xml_reading *r, const xmlNode *node)
+{
+	struct interface_list *list = r->list;
+
+	if (list->count == INTERFACES_MAX)
+		return xml_fail(r, node, -ERANGE,
+				"more than %d interfaces; a guest has at most that many",
+				INTERFACES_MAX);
+	struct interface_spec *spec = &list->item[list->count];
+	empty_interface(spec);
+	spec->line = line_of(node);
+	spec->hostdev_element = is_named(node, "hostdev");
+	r->table = &xml_interface_table;
+	r->item = spec;
+	r->on = spec->hostdev_element ? XML_ON_HOSTDEV : XML_ON_INTERFACE;
+	r->strict = false;
+	memset(r->seen, 0, sizeof(r->seen));
+	int rc = xml_read_root(r, node);
+	if (rc == 0)
+		rc = xml_read_item(r, node);
+	if (rc == 0)
+		rc = xml_check_interface(r, node);
+	list->count += rc == 0;
+	return rc;
+}
+
+static int read_network(struct xml_reading *r, const xmlNode *node)
+{
+	struct network_list *list = r->networks;
+
+	if (list->count == NETWORKS_MAX)
+		return xml_fail(r, node, -ERANGE, "more than %d networks", NETWORKS_MAX);
+	struct network_spec *spec = &list->item[list->count];
+	*spec = (struct network_spec){ .line = line_of(node), .port.vlan.native = -1 };
+	r->table = &xml_network_table;
+	r->item = spec;
+	r->on = 0;
+	memset(r->seen, 0, sizeof(r->seen));
+	int rc = xml_read_item(r, node);
+	if (rc == 0)
+		rc = xml_check_network(r, node);
+	list->count += rc == 0;
+	return rc;
+}
+
+static const xmlNode *child_named(const xmlNode *node, const char *name)
+{
+	for (const xmlNode *c = node->children; c; c = c->next)
+		if (is_named(c, name))
+			return c;
+	return NULL;
+}
+
+/* A <domain>'s own words. */
+static int read_domain(struct xml_reading *r, const xmlNode *node)
+{
+	char type[16], name[XML_VALUE];
+	const xmlNode *given = child_named(node, "name");
+
+	xml_value(node, "type", type, sizeof(type));
+	if (strcmp(type, "kvm") != 0 && strcmp(type, "qemu") != 0)
+		return xml_fail(r, node, -EINVAL,
+				"<domain type='%s'>: anynic runs QEMU; the type is 'kvm' or 'qemu'",
+				type);
+	r->list->kvm = type[0] == 'k';
+	if (given) {
+		xml_value(given, NULL, name, sizeof(name));
+		(void)str_copy(r->list->name, sizeof(r->list->name), name);
+	}
+	return 0;
+}
+
+static bool boots_by_os(const xmlNode *domain)
+{
+	const xmlNode *os = child_named(domain, "os");
+
+	return os && child_named(os, "boot");
+}
+
+static const xmlNode *holder_of(const xmlNode *root)
+{
+	return is_named(root, "domain") ? child_named(root, "devices") : root;
+}
+
+static bool is_holder(const xmlNode *root)
+{
+	return is_named(root, "domain") || is_named(root, "devices") ||
+	       is_named(root, "interfaces") || is_named(root, "networks");
+}
+
+static int read_interfaces(struct xml_reading *r, const xmlNode *root)
+{
+	const xmlNode *holder = holder_of(root);
+	int rc = is_named(root, "domain") ? read_domain(r, root) : 0;
+
+	if (rc < 0)
+		return rc;
+	if (is_item(root))
+		return read_interface(r, root);
+	if (!is_holder(root))
+		return xml_fail(
+			r, root, -EINVAL,
+			"<%.40s> is none of <interface>, <hostdev type='pci'>, <devices>, <domain>",
+			root->name);
+	for (const xmlNode *c = holder ? holder->children : NULL; c && rc == 0; c = c->next) {
+		if (!is_item(c))
+			continue;
+		rc = read_interface(r, c);
+		if (rc == 0 && is_named(root, "domain") && boots_by_os(root) &&
+		    r->list->item[r->list->count - 1].port.nic[0].bootindex >= 0)
+			rc = xml_fail(r, c, -EINVAL,
+				      "<boot order=...> of a device and <boot dev=...> of <os> "
+				      "exclude each other; leave one");
+	}
+	if (rc == 0 && r->list->count == 0)
+		rc = xml_fail(r, root, -EINVAL, "there is no <interface> in it");
+	return rc;
+}
+
+static int read_networks(struct xml_reading *r, const xmlNode *root)
+{
+	int rc = 0;
+
+	if (is_named(root, "network"))
+		return read_network(r, root);
+	if (!is_holder(root))
+		return xml_fail(r, root, -EINVAL, "<%.40s> is none of <network>, <networks>",
+				root->name);
+	for (const xmlNode *c = root->children; c && rc == 0; c = c->next)
+		if (is_named(c, "network"))
+			rc = read_network(r, c);
+	if (rc == 0 && r->networks->count == 0)
+		rc = xml_fail(r, root, -EINVAL, "there is no <network> in it");
+	return rc;
+}
+
+int xml_read_document(struct xml_reading *r, xmlDoc *doc)
+{
+	const xmlNode *root = xmlDocGetRootElement(doc);
+
+	if (!root)
+		return error_set(r->err, -EINVAL, "%.80s: no element in it", r->file);
+	if (r->networks)
+		return read_networks(r, root);
+	r->list->kvm = true;
+	return read_interfaces(r, root);
+}
+
+xmlNode *xml_item_node(xmlDoc *doc, unsigned n)
+{
+	xmlNode *root = xmlDocGetRootElement(doc);
+
+	if (!root)
+		return NULL;
+	if (is_item(root))
+		return n == 0 ? root : NULL;
+	const xmlNode *holder = holder_of(root);
+	for (xmlNode *c = holder ? holder->children : NULL; c; c = c->next)
+		if (is_item(c) && n-- == 0)
+			return c;
+	return NULL;
+}
