@@ -1,0 +1,516 @@
+#include "config/interface_port.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct making {
+	struct interface_list *list;
+	const struct interface_rules *rules;
+	struct error *err;
+};
+
+static int fail(struct making *m, const struct interface_spec *s, int code, const char *fmt, ...)
+	PRINTF(4, 5);
+
+static int fail(struct making *m, const struct interface_spec *s, int code, const char *fmt, ...)
+{
+	const char *file = m->rules->file, *slash = strrchr(file, '/');
+	char text[sizeof(m->err->text)];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	error_set(m->err, code, "%s", text);
+	if (m->err)
+		(void)snprintf(m->err->where, sizeof(m->err->where), "%.50s:%u",
+			       strlen(file) > 50 && slash ? slash + 1 : file, s->line);
+	return code;
+}
+
+/* What libvirt passes over in silence: a warning, or an error where the interface is strict. */
+static int lenient(struct making *m, const struct interface_spec *s, unsigned line,
+		   const char *text)
+{
+	if (s->anynic.strict)
+		return fail(m, s, -EINVAL, "%s; with anynic:strict='yes' this is an error", text);
+	interface_warn(m->list, line ? line : s->line, "%s", text);
+	return 0;
+}
+
+/* --- names ---------------------------------------------------------------------------------------------------------- */
+
+void interfaces_name(struct interface_list *list)
+{
+	unsigned nets = 0, hostdevs = 0;
+
+	/* hostdev elements come after the interfaces, whatever their order in the file is */
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (unsigned i = 0; i < list->count; i++) {
+			struct interface_spec *s = &list->item[i];
+
+			if (s->hostdev_element != (pass == 1) || strncmp(s->alias, "ua-", 3) == 0)
+				continue;
+			if (s->actual == INTERFACE_HOSTDEV)
+				(void)snprintf(s->alias, ID_MAX, "hostdev%u", hostdevs++);
+			else
+				(void)snprintf(s->alias, ID_MAX, "net%u", nets++);
+		}
+}
+
+/* --- the card ------------------------------------------------------------------------------------------------------- */
+
+/* libvirt's word for a model, where it is not also QEMU's name of the device. */
+static const struct {
+	const char *word, *model, *device;
+} models[] = {
+	{ "virtio", "virtio-net", "" },
+	{ "virtio-transitional", "virtio-net", "virtio-net-pci-transitional" },
+	{ "virtio-non-transitional", "virtio-net", "virtio-net-pci-non-transitional" },
+};
+
+/* libvirt's choice when nothing is said: rtl8139 where PCs are, virtio elsewhere. */
+static const char *default_model(const struct making *m)
+{
+	const char *target = m->rules->target;
+	bool pc = target[0] == '\0' || strcmp(target, "x86_64") == 0 || strcmp(target, "i386") == 0;
+
+	return pc ? "rtl8139" : "virtio";
+}
+
+static bool is_virtio(const struct nic_spec *nic)
+{
+	return strcmp(nic->model, "virtio-net") == 0;
+}
+
+static int set_model(struct making *m, struct interface_spec *s)
+{
+	struct nic_spec *nic = &s->port.nic[0];
+	const char *word = s->model[0] ? s->model : default_model(m);
+
+	if (strcmp(word, "usb-net") == 0)
+		return fail(m, s, -ENOTSUP,
+			    "<model type='usb-net'>: cards on USB are not carried out; next: a PCI "
+			    "model");
+	for (unsigned i = 0; i < ARRAY_SIZE(models); i++)
+		if (strcmp(models[i].word, word) == 0) {
+			str_copy(nic->model, MODEL_MAX, models[i].model);
+			str_copy(nic->options.device, sizeof(nic->options.device),
+				 models[i].device);
+			return 0;
+		}
+	(void)str_copy(nic->model, MODEL_MAX, word); /* a longer name is the device's */
+	if (!known_model_find(m->rules->known, word))
+		str_copy(nic->options.device, sizeof(nic->options.device), word);
+	return 0;
+}
+
+/* iommu, ats, packed and page_per_vq of a card that has no rings are an error of libvirt's; all else of its <driver> is not even read. */
+static int check_driver(struct making *m, struct interface_spec *s)
+{
+	struct nic_spec *nic = &s->port.nic[0];
+	struct card_options *o = &nic->options;
+	unsigned line = s->driver_line;
+	char text[160];
+
+	if (!line || is_virtio(nic))
+		return 0;
+	if (o->iommu || o->ats || o->packed || o->page_per_vq)
+		return fail(m, s, -EINVAL,
+			    "<driver iommu= ats= packed= page_per_vq=> belong to virtio models, "
+			    "not to '%s'",
+			    nic->model);
+	(void)snprintf(text, sizeof(text),
+		       "<driver%s%s%s> belongs to virtio models, not to '%s'; it is ignored, as "
+		       "libvirt does",
+		       s->port.backend.driver ? " name='" : "",
+		       s->port.backend.driver ? backend_driver_names[s->port.backend.driver] : "",
+		       s->port.backend.driver ? "'" : "", nic->model);
+	s->port.backend.driver = DRIVER_DEFAULT;
+	nic->queues = 0;
+	o->ioeventfd = o->event_idx = o->rss = o->rss_hash_report = TRISTATE_DEFAULT;
+	o->csum = o->gso = o->host_tso4 = o->host_tso6 = o->host_ecn = o->host_ufo = o->mrg_rxbuf =
+		TRISTATE_DEFAULT;
+	o->guest_csum = o->guest_tso4 = o->guest_tso6 = o->guest_ecn = o->guest_ufo =
+		TRISTATE_DEFAULT;
+	o->txmode = TXMODE_DEFAULT;
+	o->rx_queue_size = o->tx_queue_size = 0;
+	return lenient(m, s, line, text);
+}
+
+static bool is_tap(enum interface_type type)
+{
+	return type == INTERFACE_BRIDGE || type == INTERFACE_DIRECT || type == INTERFACE_ETHERNET;
+}
+
+static int check_queues(struct making *m, struct interface_spec *s)
+{
+	uint16_t *queues = &s->port.nic[0].queues;
+
+	if (*queues <= 1) { /* one is none, for libvirt */
+		*queues = 0;
+		return 0;
+	}
+	if (is_tap(s->actual) || s->actual == INTERFACE_VHOSTUSER || s->actual == INTERFACE_VDPA ||
+	    s->anynic.given)
+		return 0;
+	return fail(m, s, -EINVAL,
+		    "<driver queues='%u'> does not belong to type='%s'; only taps, vhostuser and "
+		    "vdpa have several",
+		    *queues, interface_type_names[s->actual]);
+}
+
+/* V1: on a guest without KVM libvirt takes no vhost-net, whatever was asked for. */
+static int check_vhost(struct making *m, struct interface_spec *s)
+{
+	struct backend_spec *b = &s->port.backend;
+	bool wanted = b->driver == DRIVER_VHOST;
+
+	if (m->rules->kvm || s->anynic.given || !is_tap(s->actual) || !is_virtio(&s->port.nic[0]))
+		return 0;
+	b->driver = DRIVER_QEMU;
+	return wanted ? lenient(m, s, s->driver_line,
+				"<driver name='vhost'>: the guest does not run on KVM, so the card "
+				"is served in user space, as libvirt does")
+		      : 0;
+}
+
+/* --- the backend ---------------------------------------------------------------------------------------------------- */
+
+static const char *const backend_types[INTERFACE_TYPE_COUNT] = {
+	[INTERFACE_BRIDGE] = "bridge",
+	[INTERFACE_DIRECT] = "direct",
+	[INTERFACE_ETHERNET] = "tap",
+	[INTERFACE_USER] = "user",
+	[INTERFACE_VHOSTUSER] = "vhostuser",
+	[INTERFACE_VDPA] = "vdpa",
+	[INTERFACE_HOSTDEV] = "hostdev",
+	[INTERFACE_SERVER] = "server",
+	[INTERFACE_CLIENT] = "client",
+	[INTERFACE_MCAST] = "mcast",
+	[INTERFACE_UDP] = "udp",
+	[INTERFACE_INTERNAL] = "internal",
+};
+
+/* Names that libvirt gives itself, and drops when it reads them. */
+static bool is_made_up(const char *ifname)
+{
+	static const char *const prefixes[] = { "vnet", "macvtap", "macvlan" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		size_t len = strlen(prefixes[i]);
+
+		if (strncmp(ifname, prefixes[i], len) == 0 && ifname[len] >= '0' &&
+		    ifname[len] <= '9')
+			return true;
+	}
+	return false;
+}
+
+static int set_backend(struct making *m, struct interface_spec *s)
+{
+	struct backend_spec *b = &s->port.backend;
+
+	if (s->actual == INTERFACE_NETWORK)
+		return fail(m, s, -ENOTSUP,
+			    "<source network='%s'>: what the network is, was not said; next: "
+			    "--networks FILE",
+			    s->network);
+	if (s->actual == INTERFACE_USER && strcmp(b->type, "passt") == 0)
+		; /* <backend type='passt'> */
+	else
+		str_copy(b->type, sizeof(b->type), backend_types[s->actual]);
+	if (is_made_up(b->ifname) || !is_tap(s->actual))
+		b->ifname[0] = '\0';
+	if (s->actual == INTERFACE_DIRECT && !b->mode[0])
+		str_copy(b->mode, sizeof(b->mode), "vepa");
+	if (s->actual == INTERFACE_VHOSTUSER)
+		b->server = strcmp(b->mode, "server") == 0;
+	return 0;
+}
+
+/* What is done around a port on this host, as far as it is done. */
+static int check_host(struct making *m, const struct interface_spec *s)
+{
+	const struct interface_host *h = &s->host;
+
+	if (h->inbound.average || h->outbound.average || h->inbound.floor)
+		return fail(m, s, -ENOTSUP,
+			    "<bandwidth> is not carried out: anynic sets no limits on a tap; "
+			    "remove it, or use tc on the tap");
+	if (h->sndbuf)
+		return fail(m, s, -ENOTSUP, "<tune><sndbuf> is not carried out; remove it");
+	if (h->isolated == TRISTATE_ON)
+		return fail(m, s, -ENOTSUP,
+			    "<port isolated='yes'> is not carried out; next: bridge link set dev "
+			    "TAP isolated on");
+	if (h->vlan.count && s->actual != INTERFACE_HOSTDEV)
+		return fail(m, s, -ENOTSUP,
+			    "<vlan> of type='%s' is not carried out; next: a bridge of that VLAN",
+			    interface_type_names[s->actual]);
+	if (h->virtualport.kind != VIRTUALPORT_NONE &&
+	    h->virtualport.kind != VIRTUALPORT_OPENVSWITCH)
+		return fail(m, s, -ENOTSUP,
+			    "<virtualport type='%s'> is not carried out; type='openvswitch' is",
+			    virtualport_names[h->virtualport.kind]);
+	return 0;
+}
+
+/* --- a port --------------------------------------------------------------------------------------------------------- */
+
+/* QEMU's card and QEMU's frames: nothing of ours in between. */
+static bool is_qemus_alone(enum interface_type type)
+{
+	return !is_tap(type) && type != INTERFACE_USER && type != INTERFACE_HOSTDEV;
+}
+
+static void set_place(struct making *m, struct interface_spec *s)
+{
+	struct nic_spec *nic = &s->port.nic[0];
+	bool alone = is_qemus_alone(s->actual);
+
+	if (nic->place == PLACE_AUTO)
+		nic->place = m->rules->place;
+	if (nic->place == PLACE_HOSTED && (alone || s->actual == INTERFACE_HOSTDEV)) {
+		interface_warn(
+			m->list, s->line,
+			"type='%s' is served by QEMU alone, --place hosted does not change it",
+			interface_type_names[s->actual]);
+		nic->place = PLACE_QEMU;
+	}
+	if (nic->place == PLACE_HOSTED)
+		s->anynic.given = true;
+	if (s->anynic.given)
+		return;
+	nic->place = PLACE_QEMU;
+	if (s->actual == INTERFACE_HOSTDEV)
+		nic->netdev = NETDEV_HOSTDEV;
+	else if (alone || s->actual == INTERFACE_USER)
+		nic->netdev = NETDEV_QEMU;
+}
+
+static void set_hostdev(struct interface_spec *s)
+{
+	struct nic_spec *nic = &s->port.nic[0];
+
+	str_copy(nic->model, MODEL_MAX, "hostdev");
+	str_copy(nic->host_pci, sizeof(nic->host_pci), s->hostdev.pci);
+	str_copy(s->port.backend.dev, sizeof(s->port.backend.dev), s->hostdev.pci);
+	if (s->host.vlan.count)
+		nic->vlan = s->host.vlan.tag[0];
+}
+
+/* The second card of <anynic:auto> and <anynic:team>: the same in all but its model. */
+static int set_second_card(struct making *m, struct interface_spec *s)
+{
+	struct port_spec *p = &s->port;
+	char first[MODEL_MAX], second[MODEL_MAX];
+	bool team = p->policy == POLICY_TEAM;
+
+	str_copy(first, sizeof(first), p->nic[0].model);
+	str_copy(second, sizeof(second), p->nic[1].model);
+	p->nic[0].options.device[0] = '\0';
+	/* <model type='e1000'/> is the legacy card, <model type='virtio'/> the performant one */
+	if (!first[0])
+		str_copy(first, sizeof(first),
+			 team || strcmp(s->model, "virtio") == 0 || !s->model[0] ? "" : s->model);
+	if (!first[0])
+		str_copy(first, sizeof(first), team ? "virtio-net" : "rtl8139");
+	if (!second[0])
+		str_copy(second, sizeof(second), team ? "igbvf" : "virtio-net");
+	p->nics = 2;
+	p->nic[1] = p->nic[0];
+	p->nic[team ? 1 : 0].queues = 0;
+	str_copy(p->nic[0].model, MODEL_MAX, first);
+	str_copy(p->nic[1].model, MODEL_MAX, second);
+	p->nic[0].role = team ? ROLE_PERSISTENT : ROLE_LEGACY;
+	p->nic[1].role = team ? ROLE_TRANSIENT : ROLE_PERFORMANT;
+	/* one of them boots, and addresses on the guest's bus are one card's */
+	p->nic[1].bootindex = -1;
+	p->nic[1].options.bus[0] = p->nic[1].options.addr[0] = '\0';
+	p->nic[0].mtu = team ? p->nic[0].mtu : 0;
+	p->nic[0].standby = team;
+	(void)m;
+	return 0;
+}
+
+static int make_port(struct making *m, struct interface_spec *s)
+{
+	struct nic_spec *nic = &s->port.nic[0];
+	int rc = set_backend(m, s);
+
+	if (rc == 0)
+		rc = check_host(m, s);
+	if (rc < 0)
+		return rc;
+	set_place(m, s);
+	str_copy(s->port.id, ID_MAX, s->alias);
+	nic->role = ROLE_SINGLE;
+	if (s->actual == INTERFACE_HOSTDEV) {
+		set_hostdev(s);
+		return 0;
+	}
+	if (s->port.policy != POLICY_SINGLE)
+		return set_second_card(m, s);
+	rc = set_model(m, s);
+	if (rc == 0)
+		rc = check_driver(m, s);
+	if (rc == 0)
+		rc = check_queues(m, s);
+	if (rc == 0)
+		rc = check_vhost(m, s);
+	if (rc == 0 && nic->options.device[0] && !is_virtio(nic) && s->anynic.given)
+		return fail(
+			m, s, -ENOTSUP,
+			"<model type='%s'> is QEMU's: anynic has no such card; see `anynic models`",
+			s->model);
+	nic->packed = nic->options.packed == TRISTATE_ON;
+	nic->standby = s->teaming == TEAMING_PERSISTENT;
+	return rc;
+}
+
+/* --- teams ---------------------------------------------------------------------------------------------------------- */
+
+static struct interface_spec *find_alias(struct interface_list *list, const char *alias)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		if (strcmp(list->item[i].alias, alias) == 0)
+			return &list->item[i];
+	return NULL;
+}
+
+/* T4 and T6, with what the ports of networks turned out to be; and what libvirt leaves unchecked. */
+static int check_pair(struct making *m, struct interface_spec *t, struct interface_spec *p)
+{
+	char a[MAC_TEXT], b[MAC_TEXT];
+
+	if (t->actual != INTERFACE_HOSTDEV) /* T6 */
+		return fail(m, t, -EINVAL,
+			    "<teaming type='transient'>: network '%s' gives a port of type='%s', "
+			    "and the transient one must be a "
+			    "device of the host; next: a network with <forward mode='hostdev'>",
+			    t->network, interface_type_names[t->actual]);
+	if (!p)
+		return fail(m, t, -EINVAL,
+			    "<teaming persistent='%s'>: there is no such alias; next: <alias "
+			    "name='ua-NAME'/> in the persistent "
+			    "<interface>, and that name here",
+			    t->persistent);
+	if (p == t || p->teaming != TEAMING_PERSISTENT)
+		return fail(m, t, -EINVAL,
+			    "<teaming persistent='%s'>: that interface (line %u) is not <teaming "
+			    "type='persistent'/>",
+			    t->persistent, p->line);
+	if (!is_virtio(&p->port.nic[0]))
+		return fail(
+			m, p, -EINVAL,
+			"<teaming type='persistent'>: the persistent card must be virtio, not '%s'",
+			p->port.nic[0].model);
+	if (p->port.nics == 2)
+		return fail(m, t, -EINVAL,
+			    "<teaming persistent='%s'>: it has a transient partner already; a team "
+			    "has one",
+			    t->persistent);
+	if (t->port.mac_given && p->port.mac_given &&
+	    memcmp(t->port.mac, p->port.mac, MAC_LEN) != 0)
+		return fail(m, t, -EINVAL,
+			    "<mac address='%s'>: the persistent card (line %u) has %s; the cards "
+			    "of a team have one address, or "
+			    "the guest does not pair them",
+			    mac_format(t->port.mac, a), p->line, mac_format(p->port.mac, b));
+	if (t->port.mac_given && !p->port.mac_given)
+		return fail(m, t, -EINVAL,
+			    "<mac address='%s'>: the persistent card (line %u) has none; next: "
+			    "give both the same",
+			    mac_format(t->port.mac, a), p->line);
+	if (t->port.nic[0].options.multifunction == TRISTATE_ON ||
+	    strchr(t->port.nic[0].options.addr, '.'))
+		return fail(m, t, -EINVAL,
+			    "<address multifunction=...>: QEMU drops a transient card that shares "
+			    "its slot; next: an address of its own");
+	return 0;
+}
+
+static int join_teams(struct making *m)
+{
+	for (unsigned i = 0; i < m->list->count; i++) {
+		struct interface_spec *t = &m->list->item[i];
+
+		if (t->teaming != TEAMING_TRANSIENT)
+			continue;
+		struct interface_spec *p = find_alias(m->list, t->persistent);
+		int rc = check_pair(m, t, p);
+
+		if (rc < 0)
+			return rc;
+		struct port_spec *port = &p->port;
+		port->policy = POLICY_TEAM;
+		port->nics = 2;
+		port->nic[1] = t->port.nic[0];
+		port->nic[0].role = ROLE_PERSISTENT;
+		port->nic[1].role = ROLE_TRANSIENT;
+		str_copy(port->nic[0].id, ID_MAX, p->alias);
+		str_copy(port->nic[1].id, ID_MAX, t->alias);
+		str_copy(port->nic[1].pair, ID_MAX, p->alias);
+	}
+	return 0;
+}
+
+static int check_aliases(struct making *m)
+{
+	for (unsigned i = 0; i < m->list->count; i++)
+		for (unsigned j = 0; j < i; j++)
+			if (strcmp(m->list->item[i].alias, m->list->item[j].alias) == 0)
+				return fail(m, &m->list->item[i], -EINVAL,
+					    "<alias name='%s'> is there twice (line %u); each "
+					    "needs its own",
+					    m->list->item[i].alias, m->list->item[j].line);
+	return 0;
+}
+
+static void set_origin(struct interface_list *list, struct interface_origin *origin)
+{
+	for (unsigned i = 0; i < list->count; i++) {
+		struct interface_spec *s = &list->item[i];
+
+		if (s->teaming == TEAMING_TRANSIENT)
+			origin[i] = (struct interface_origin){
+				origin[find_alias(list, s->persistent) - list->item].port, 1
+			};
+	}
+}
+
+int interfaces_to_ports(struct interface_list *list, const struct interface_rules *rules,
+			struct port_spec *ports, unsigned *count, struct interface_origin *origin,
+			struct error *err)
+{
+	struct making m = { .list = list, .rules = rules, .err = err };
+	int rc = 0;
+
+	interfaces_name(list);
+	rc = check_aliases(&m);
+	for (unsigned i = 0; i < list->count && rc == 0; i++)
+		rc = make_port(&m, &list->item[i]);
+	if (rc == 0)
+		rc = join_teams(&m);
+	/* functions of the host come last, as with libvirt */
+	for (unsigned pass = 0; pass < 2 && rc == 0; pass++)
+		for (unsigned i = 0; i < list->count; i++) {
+			struct interface_spec *s = &list->item[i];
+
+			if (s->teaming == TEAMING_TRANSIENT ||
+			    (s->actual == INTERFACE_HOSTDEV) != (pass == 1))
+				continue;
+			if (*count == PORTS_MAX)
+				return fail(&m, s, -ERANGE,
+					    "more than %d ports; a guest has at most that many",
+					    PORTS_MAX);
+			origin[i] = (struct interface_origin){ *count, 0 };
+			ports[(*count)++] = s->port;
+		}
+	if (rc == 0)
+		set_origin(list, origin);
+	return rc;
+}
