@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "cli/known.h"
 #include "config/nic_option.h"
 #include "config/validate.h"
+#include "config/xml.h"
 #include "host/probe.h"
 #include "qemu/arguments.h"
 #include "qemu/place.h"
@@ -26,12 +28,14 @@ static int set_name(struct guest *g, const char *asked, struct error *err)
 		str_copy(g->name, sizeof(g->name), asked);
 		return 0;
 	}
-	if (!g->has_line || g->line.name[0] == '\0') {
+	const char *given = g->has_line && g->line.name[0] ? g->line.name : g->xml.name;
+
+	if (given[0] == '\0') {
 		snprintf(g->name, sizeof(g->name), "guest-%d", (int)getpid());
 		return 0;
 	}
 	/* QEMU takes any text here: what a file name cannot hold becomes _ */
-	str_copy(g->name, sizeof(g->name), g->line.name);
+	str_copy(g->name, sizeof(g->name), given);
 	for (char *p = g->name; *p; p++) {
 		char one[3] = { 'x', *p, '\0' };
 
@@ -74,17 +78,78 @@ static void read_machine_id(char *to, size_t size)
 	}
 }
 
-static int read_ports(struct guest *g, const struct guest_request *request, struct error *err)
+/* --nic, behind the ports of XML; without either one port `auto`. */
+static int read_nics(struct guest *g, const struct guest_request *request, struct error *err)
 {
 	static const char *const default_nic[] = { "auto" };
 	const char *const *texts = request->nics ? request->nic : default_nic;
-	unsigned count = request->nics ? request->nics : 1;
+	unsigned count = request->nics ? request->nics : g->ports == 0;
 	int rc = 0;
 
-	g->ports = count;
+	if (g->ports + count > PORTS_MAX)
+		return error_set(err, -ERANGE, "more than %d ports; a guest has at most that many",
+				 PORTS_MAX);
 	for (unsigned i = 0; i < count && rc == 0; i++)
-		rc = nic_option_parse(&g->port[i], texts[i], cli_known(), err);
+		rc = nic_option_parse(&g->port[g->ports++], texts[i], cli_known(), err);
 	return rc;
+}
+
+static int read_xml(struct guest *g, const struct guest_request *request, struct error *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < request->networks; i++)
+		rc = xml_read_networks(request->network[i], &g->networks, err);
+	if (rc == 0 && request->interfaces)
+		rc = xml_read_interfaces(request->interfaces, &g->xml, err);
+	return rc;
+}
+
+static void tell_notes(const struct guest *g, const char *file)
+{
+	for (unsigned i = 0; i < g->xml.notes; i++)
+		log_warning("%s:%u: %s", file, g->xml.note[i].line, g->xml.note[i].text);
+}
+
+/* libvirt's pci.N is a controller of its <domain>. One that the user's line has is used; else the card gets a root port, as without
+ * <address>. Its pci.0 is pcie.0 where there is PCI Express. */
+static void fit_bus(struct guest *g, struct interface_spec *s)
+{
+	struct card_options *o = &s->port.nic[0].options;
+	const char *target = g->has_line ? g->line.target : "";
+	bool express =
+		qemu_machine_bus(target, g->has_line ? g->line.machine : "") == QEMU_BUS_PCIE;
+
+	if (!o->bus[0] || (g->has_line && qemu_line_has_id(&g->line, "device", o->bus)))
+		return;
+	if (strcmp(o->bus, "pci.0") == 0) {
+		str_copy(o->bus, sizeof(o->bus), express ? "pcie.0" : "pci.0");
+		return;
+	}
+	interface_warn(&g->xml, s->line,
+		       "<address bus=...>: QEMU's line has no controller %s; the card is put where "
+		       "there is room",
+		       o->bus);
+	o->bus[0] = o->addr[0] = '\0';
+}
+
+static int read_ports(struct guest *g, const struct guest_request *request, struct error *err)
+{
+	int place = request->place ? name_find(place_names, NIC_PLACE_COUNT, request->place) : 0;
+	struct interface_rules rules = { .file = request->interfaces,
+					 .target = g->has_line ? g->line.target : "",
+					 .kvm = g->xml.kvm || request->assume_kvm,
+					 .place = place > 0 ? (enum nic_place)place : PLACE_AUTO,
+					 .known = cli_known() };
+	int rc = 0;
+
+	for (unsigned i = 0; i < g->xml.count; i++)
+		fit_bus(g, &g->xml.item[i]);
+	if (request->interfaces) {
+		rc = interfaces_to_ports(&g->xml, &rules, g->port, &g->ports, g->origin, err);
+		tell_notes(g, request->interfaces);
+	}
+	return rc == 0 ? read_nics(g, request, err) : rc;
 }
 
 /* --place speaks for ports that do not say it themselves. */
@@ -197,14 +262,16 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 	char machine_id[64];
 	int rc;
 
-	*guest = (struct guest){ 0 };
-	rc = read_ports(guest, request, err);
+	memset(guest, 0, sizeof(*guest));
+	rc = read_xml(guest, request, err);
 	if (rc == 0 && request->qemu_argc > 0) {
 		rc = qemu_line_parse(&guest->line, request->qemu, request->qemu_argc, err);
 		guest->has_line = rc == 0;
 	}
 	if (rc == 0 && request->incoming)
 		rc = set_incoming(guest, request->incoming, err);
+	if (rc == 0)
+		rc = read_ports(guest, request, err);
 	if (rc == 0)
 		rc = set_name(guest, request->name, err);
 	if (rc == 0)

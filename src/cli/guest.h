@@ -5,6 +5,8 @@
 #define ANYNIC_CLI_GUEST_H
 
 #include "base/error.h"
+#include "config/interface_port.h"
+#include "config/network.h"
 #include "config/spec.h"
 #include "qemu/detect.h"
 #include "qemu/line.h"
@@ -13,10 +15,14 @@
 #define GUEST_NAME 64
 
 struct guest_request {
-	const char *name;	    /* --name, or NULL */
-	const char *nic[PORTS_MAX]; /* --nic */
-	unsigned nics;		    /* 0: one port `auto` */
-	char *const *qemu;	    /* words after "--"; qemu_argc 0: a plan without a line */
+	const char *name;		   /* --name, or NULL */
+	const char *nic[PORTS_MAX];	   /* --nic */
+	unsigned nics;			   /* 0, and no XML: one port `auto` */
+	const char *interfaces;		   /* --interfaces, or NULL */
+	const char *network[NETWORKS_MAX]; /* --networks */
+	unsigned networks;
+	bool assume_kvm;   /* plan --assume kvm */
+	char *const *qemu; /* words after "--"; qemu_argc 0: a plan without a line */
 	int qemu_argc;
 	const char *incoming;	  /* run --incoming, or NULL */
 	const char *qemu_program; /* plan --qemu, or NULL: qemu[0] */
@@ -32,10 +38,14 @@ struct guest {
 	struct qemu_line line; /* borrows request->qemu */
 	bool has_program;
 	struct qemu_program program;
-	char place_why[PORTS_MAX][PLACE_WHY]; /* why a port that left it open lives in QEMU; or empty */
+	struct interface_list xml;			/* of --interfaces */
+	struct interface_origin origin[INTERFACES_MAX]; /* what became of each of them */
+	struct network_list networks;
+	char place_why[PORTS_MAX]
+		      [PLACE_WHY]; /* why a port that left it open lives in QEMU; or empty */
 };
 
-/* Fills and checks everything. The error's code maps to the exit code with exit_code_of(). */
+/* Fills and checks everything; prints what is doubtful of the XML. The error's code maps to the exit code with exit_code_of(). */
 int guest_prepare(struct guest *guest, const struct guest_request *request, struct error *err);
 
 #endif

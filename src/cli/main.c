@@ -16,10 +16,14 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "run", verb_run, "start a guest with ports",
-	  "[--name NAME] [--nic SPEC]... [--incoming URI] [--qmp PATH] [--json] [--verbose] -- "
-	  "QEMU [ARGS...]",
-	  "  --name NAME     of the guest; else QEMU's -name, else guest-PID\n"
-	  "  --nic SPEC      a port; without any: auto\n"
+	  "[--name NAME] [--nic SPEC]... [--interfaces FILE] [--networks FILE]... [--incoming URI] "
+	  "[--qmp PATH] [--json] "
+	  "[--verbose] -- QEMU [ARGS...]",
+	  "  --name NAME     of the guest; else QEMU's -name, else that of a <domain>, else "
+	  "guest-PID\n"
+	  "  --nic SPEC      a port; without any, and without --interfaces: auto\n"
+	  "  --interfaces F  libvirt's XML: <interface>, several in <devices>, or a <domain>\n"
+	  "  --networks F    libvirt's <network>, or several in <networks>\n"
 	  "  --incoming URI  wait for a guest that `anynic migrate` sends; the same ports as "
 	  "there\n"
 	  "  --qmp PATH      the control socket is there\n"
@@ -27,10 +31,13 @@ static const struct verb verbs[] = {
 	  "  -v, --verbose   tell more\n"
 	  "The exit status is QEMU's.\n" },
 	{ "plan", verb_plan, "what run would do; opens nothing",
-	  "[--name NAME] [--nic SPEC]... [--qemu BINARY | --qemu-version X.Y] [--place "
+	  "[--name NAME] [--nic SPEC]... [--interfaces FILE] [--networks FILE]... [--qemu BINARY | "
+	  "--qemu-version X.Y] [--place "
 	  "hosted|qemu] [--assume kvm,vhost,vfio] [-j] "
 	  "[-- QEMU [ARGS...]]",
-	  "  --nic SPEC        a port, as for run; without any: auto\n"
+	  "  --nic SPEC        a port, as for run; without any, and without --interfaces: auto\n"
+	  "  --interfaces F    libvirt's XML, as for run\n"
+	  "  --networks F      libvirt's XML of networks, as for run\n"
 	  "  --qemu BINARY     plan for this QEMU\n"
 	  "  --qemu-version V  plan for a QEMU that is not here\n"
 	  "  --place WHERE     for ports that do not say it\n"
@@ -79,6 +86,15 @@ static const struct verb verbs[] = {
 	  "it.\n"
 	  "  --guest NAME    one guest, or a family: windows-7, windows\n" },
 	{ "backends", verb_backends, "where a port's frames can go", "[-j]", NULL },
+	{ "xml", verb_xml, "the same XML with what was chosen",
+	  "FILE [--networks FILE]... [--name NAME] [--place hosted|qemu] [--qemu-version X.Y] "
+	  "[--validate] [-- QEMU [ARGS...]]",
+	  "FILE holds an <interface>, several in <devices>, or a <domain>, whose other elements "
+	  "stay as they are.\n"
+	  "  --networks F      libvirt's XML of networks\n"
+	  "  --place WHERE     for interfaces that do not say it\n"
+	  "  --qemu-version V  for a QEMU that is not here\n"
+	  "  --validate        say whether FILE is what the schema allows, and nothing else\n" },
 	{ "stop", verb_stop, "end a guest", "[NAME] [--timeout SECONDS]",
 	  "Ends QEMU as its own `quit` does; what does not end is killed. The guest's system is "
 	  "not asked.\nA guest of `attach` is left, as with `detach`.\n" },

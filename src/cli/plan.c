@@ -318,10 +318,16 @@ static int read_options(int argc, char **argv, struct guest_request *r, unsigned
 			r->nic[r->nics++] = optarg;
 			break;
 		case OPT_INTERFACES:
+			if (r->interfaces)
+				return fail_usage("plan", "--interfaces is given twice; one file "
+							  "may hold several in <devices>");
+			r->interfaces = optarg;
+			break;
 		case OPT_NETWORKS:
-			fprintf(stderr, "anynic plan: XML is not in this version; describe the "
-					"ports with --nic\n");
-			return EXIT_MISSING;
+			if (r->networks == NETWORKS_MAX)
+				return fail_usage("plan", "at most %d --networks", NETWORKS_MAX);
+			r->network[r->networks++] = optarg;
+			break;
 		case OPT_QEMU:
 			r->qemu_program = optarg;
 			break;
@@ -413,7 +419,7 @@ int verb_plan(int argc, char **argv)
 	struct guest_request request = { 0 };
 	struct qemu_arguments arguments;
 	struct error err = { 0 };
-	struct guest guest;
+	static struct guest guest;
 	char sockets[PLACE_PATH];
 	unsigned assume = 0;
 	bool json = false;
@@ -421,6 +427,7 @@ int verb_plan(int argc, char **argv)
 	int code = read_options(argc, argv, &request, &assume, &json);
 	if (code)
 		return code;
+	request.assume_kvm = assume & BIT(ASSUME_KVM);
 	int rc = guest_prepare(&guest, &request, &err);
 	if (rc == 0 && !guest.has_line) {
 		/* no line: the shortest that there is */

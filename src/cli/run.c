@@ -26,6 +26,7 @@ static int parse(int argc, char **argv, struct options *o)
 					       { "nic", required_argument, NULL, 'N' },
 					       { "interfaces", required_argument, NULL, 'i' },
 					       { "incoming", required_argument, NULL, 'I' },
+					       { "networks", required_argument, NULL, 'w' },
 					       { "qmp", required_argument, NULL, 'q' },
 					       { "json", no_argument, NULL, 'j' },
 					       { "verbose", no_argument, NULL, 'v' },
@@ -44,9 +45,16 @@ static int parse(int argc, char **argv, struct options *o)
 			o->request.nic[o->request.nics++] = optarg;
 			break;
 		case 'i':
-			fprintf(stderr,
-				"anynic run: this version does not read XML yet: use --nic\n");
-			return EXIT_MISSING;
+			if (o->request.interfaces)
+				return fail_usage("run", "--interfaces is given twice; one file "
+							 "may hold several in <devices>");
+			o->request.interfaces = optarg;
+			break;
+		case 'w':
+			if (o->request.networks == NETWORKS_MAX)
+				return fail_usage("run", "at most %d --networks", NETWORKS_MAX);
+			o->request.network[o->request.networks++] = optarg;
+			break;
 		case 'I':
 			o->request.incoming = optarg;
 			break;

@@ -16,6 +16,7 @@ int verb_serve(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_stop(int argc, char **argv);
 int verb_why(int argc, char **argv);
+int verb_xml(int argc, char **argv);
 
 /* Prints how `verb` is used, on stderr. */
 void usage_hint(const char *verb);

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct making {
-	struct interface_list *list;
+	struct interface_list *list; /* what was written stays as it is */
+	struct interface_spec *item; /* a copy of its interfaces, which become ports */
 	const struct interface_rules *rules;
 	struct error *err;
 };
@@ -168,13 +170,16 @@ static int check_vhost(struct making *m, struct interface_spec *s)
 	struct backend_spec *b = &s->port.backend;
 	bool wanted = b->driver == DRIVER_VHOST;
 
-	if (m->rules->kvm || s->anynic.given || !is_tap(s->actual) || !is_virtio(&s->port.nic[0]))
+	if (m->rules->kvm || s->anynic.given)
 		return 0;
-	b->driver = DRIVER_QEMU;
-	return wanted ? lenient(m, s, s->driver_line,
-				"<driver name='vhost'>: the guest does not run on KVM, so the card "
-				"is served in user space, as libvirt does")
-		      : 0;
+	s->port.tcg = true;
+	if (!wanted || !is_tap(s->actual) || !is_virtio(&s->port.nic[0]))
+		return 0;
+	b->driver = DRIVER_DEFAULT;
+	return lenient(
+		m, s, s->driver_line,
+		"<driver name='vhost'>: the guest does not run on KVM, so the card is served in "
+		"user space, as libvirt does");
 }
 
 /* --- the backend ---------------------------------------------------------------------------------------------------- */
@@ -226,6 +231,7 @@ static int set_backend(struct making *m, struct interface_spec *s)
 		b->ifname[0] = '\0';
 	if (s->actual == INTERFACE_DIRECT && !b->mode[0])
 		str_copy(b->mode, sizeof(b->mode), "vepa");
+	b->sndbuf = s->host.sndbuf;
 	if (s->actual == INTERFACE_VHOSTUSER)
 		b->server = strcmp(b->mode, "server") == 0;
 	return 0;
@@ -240,8 +246,10 @@ static int check_host(struct making *m, const struct interface_spec *s)
 		return fail(m, s, -ENOTSUP,
 			    "<bandwidth> is not carried out: anynic sets no limits on a tap; "
 			    "remove it, or use tc on the tap");
-	if (h->sndbuf)
-		return fail(m, s, -ENOTSUP, "<tune><sndbuf> is not carried out; remove it");
+	if (h->sndbuf && s->anynic.given)
+		return fail(m, s, -ENOTSUP,
+			    "<tune><sndbuf> is not carried out for cards that anynic serves; "
+			    "remove it");
 	if (h->isolated == TRISTATE_ON)
 		return fail(m, s, -ENOTSUP,
 			    "<port isolated='yes'> is not carried out; next: bridge link set dev "
@@ -284,11 +292,7 @@ static void set_place(struct making *m, struct interface_spec *s)
 		s->anynic.given = true;
 	if (s->anynic.given)
 		return;
-	nic->place = PLACE_QEMU;
-	if (s->actual == INTERFACE_HOSTDEV)
-		nic->netdev = NETDEV_HOSTDEV;
-	else if (alone || s->actual == INTERFACE_USER)
-		nic->netdev = NETDEV_QEMU;
+	s->port.plain = true;
 }
 
 static void set_hostdev(struct interface_spec *s)
@@ -366,6 +370,10 @@ static int make_port(struct making *m, struct interface_spec *s)
 			m, s, -ENOTSUP,
 			"<model type='%s'> is QEMU's: anynic has no such card; see `anynic models`",
 			s->model);
+	if (!is_virtio(nic)) { /* the tap's alone: only virtio tells the guest */
+		s->port.backend.mtu = nic->mtu;
+		nic->mtu = 0;
+	}
 	nic->packed = nic->options.packed == TRISTATE_ON;
 	nic->standby = s->teaming == TEAMING_PERSISTENT;
 	return rc;
@@ -373,11 +381,11 @@ static int make_port(struct making *m, struct interface_spec *s)
 
 /* --- teams ---------------------------------------------------------------------------------------------------------- */
 
-static struct interface_spec *find_alias(struct interface_list *list, const char *alias)
+static struct interface_spec *find_alias(struct making *m, const char *alias)
 {
-	for (unsigned i = 0; i < list->count; i++)
-		if (strcmp(list->item[i].alias, alias) == 0)
-			return &list->item[i];
+	for (unsigned i = 0; i < m->list->count; i++)
+		if (strcmp(m->item[i].alias, alias) == 0)
+			return &m->item[i];
 	return NULL;
 }
 
@@ -436,11 +444,11 @@ static int check_pair(struct making *m, struct interface_spec *t, struct interfa
 static int join_teams(struct making *m)
 {
 	for (unsigned i = 0; i < m->list->count; i++) {
-		struct interface_spec *t = &m->list->item[i];
+		struct interface_spec *t = &m->item[i];
 
 		if (t->teaming != TEAMING_TRANSIENT)
 			continue;
-		struct interface_spec *p = find_alias(m->list, t->persistent);
+		struct interface_spec *p = find_alias(m, t->persistent);
 		int rc = check_pair(m, t, p);
 
 		if (rc < 0)
@@ -470,16 +478,41 @@ static int check_aliases(struct making *m)
 	return 0;
 }
 
-static void set_origin(struct interface_list *list, struct interface_origin *origin)
+static int append(struct making *m, const struct interface_spec *s, struct port_spec *ports,
+		  unsigned *count, struct interface_origin *origin)
 {
-	for (unsigned i = 0; i < list->count; i++) {
-		struct interface_spec *s = &list->item[i];
+	if (*count == PORTS_MAX)
+		return fail(m, s, -ERANGE, "more than %d ports; a guest has at most that many",
+			    PORTS_MAX);
+	*origin = (struct interface_origin){ *count, 0 };
+	ports[(*count)++] = s->port;
+	return 0;
+}
+
+/* Functions of the host come last, as with libvirt. */
+static int append_all(struct making *m, struct port_spec *ports, unsigned *count,
+		      struct interface_origin *origin)
+{
+	unsigned n = m->list->count;
+	int rc = 0;
+
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (unsigned i = 0; i < n && rc == 0; i++) {
+			const struct interface_spec *s = &m->item[i];
+
+			if (s->teaming != TEAMING_TRANSIENT &&
+			    (s->actual == INTERFACE_HOSTDEV) == (pass == 1))
+				rc = append(m, s, ports, count, &origin[i]);
+		}
+	for (unsigned i = 0; i < n && rc == 0; i++) {
+		const struct interface_spec *s = &m->item[i];
 
 		if (s->teaming == TEAMING_TRANSIENT)
 			origin[i] = (struct interface_origin){
-				origin[find_alias(list, s->persistent) - list->item].port, 1
+				origin[find_alias(m, s->persistent) - m->item].port, 1
 			};
 	}
+	return rc;
 }
 
 int interfaces_to_ports(struct interface_list *list, const struct interface_rules *rules,
@@ -490,27 +523,17 @@ int interfaces_to_ports(struct interface_list *list, const struct interface_rule
 	int rc = 0;
 
 	interfaces_name(list);
+	m.item = malloc(sizeof(list->item));
+	if (!m.item)
+		return error_set(err, -ENOMEM, "out of memory");
+	memcpy(m.item, list->item, sizeof(list->item));
 	rc = check_aliases(&m);
 	for (unsigned i = 0; i < list->count && rc == 0; i++)
-		rc = make_port(&m, &list->item[i]);
+		rc = make_port(&m, &m.item[i]);
 	if (rc == 0)
 		rc = join_teams(&m);
-	/* functions of the host come last, as with libvirt */
-	for (unsigned pass = 0; pass < 2 && rc == 0; pass++)
-		for (unsigned i = 0; i < list->count; i++) {
-			struct interface_spec *s = &list->item[i];
-
-			if (s->teaming == TEAMING_TRANSIENT ||
-			    (s->actual == INTERFACE_HOSTDEV) != (pass == 1))
-				continue;
-			if (*count == PORTS_MAX)
-				return fail(&m, s, -ERANGE,
-					    "more than %d ports; a guest has at most that many",
-					    PORTS_MAX);
-			origin[i] = (struct interface_origin){ *count, 0 };
-			ports[(*count)++] = s->port;
-		}
 	if (rc == 0)
-		set_origin(list, origin);
+		rc = append_all(&m, ports, count, origin);
+	free(m.item);
 	return rc;
 }

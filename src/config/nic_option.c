@@ -637,7 +637,9 @@ static void complete_nics(struct port_spec *port)
 		struct nic_spec *nic = &port->nic[i];
 
 		memcpy(nic->mac, port->mac, MAC_LEN);
-		if (nic->role == ROLE_SINGLE)
+		if (nic->id[0]) /* an alias of XML */
+			;
+		else if (nic->role == ROLE_SINGLE)
 			str_copy(nic->id, ID_MAX, port->id);
 		else
 			snprintf(nic->id, ID_MAX, "%s-%s", port->id, role_names[nic->role]);

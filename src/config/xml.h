@@ -25,6 +25,7 @@ struct interface_result {
 	char alias[ID_MAX];
 	char mac[MAC_TEXT];
 	char model[40]; /* in words: "rtl8139 + virtio-net" */
+	char chosen_model[40]; /* <model type=>, where none was given */
 	char place[16];
 	char driver[16], reason[160]; /* of vhost; empty = nothing to say */
 	char type[16], bridge[16], dev[64], mode[16], pci[16]; /* of the actual backend */

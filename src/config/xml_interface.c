@@ -107,7 +107,7 @@ static const struct xml_element elements[] = {
 	{ "coalesce", HERE, XML_REFUSED, .types = BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE),
 	  .why = "anynic does not set how a tap gathers frames; remove it, or use ethtool -C on "
 		 "the tap" },
-	{ "bandwidth", HERE, .types = TAPS, .lenient = true },
+	{ "bandwidth", HERE, .types = TAPS | BIT(INTERFACE_HOSTDEV), .lenient = true },
 	{ "bandwidth/inbound", HERE },
 	{ "bandwidth/outbound", HERE },
 	{ "vlan", HERE,
@@ -169,7 +169,7 @@ static const struct xml_attribute attributes[] = {
 	{ "source", "network", XML_TEXT, SPEC(network), .types = BIT(INTERFACE_NETWORK),
 	  .needed = BIT(INTERFACE_NETWORK) },
 	{ "source", "portgroup", XML_TEXT, SPEC(portgroup), .types = BIT(INTERFACE_NETWORK) },
-	{ "source", "portid", XML_IGNORED, .legal = "is libvirt's own note of a port" },
+	{ "source", "portid", XML_IGNORED },
 	{ "source", "bridge", XML_IFNAME, BACK(br), .types = BIT(INTERFACE_BRIDGE),
 	  .needed = BIT(INTERFACE_BRIDGE) },
 	{ "source", "dev", XML_TEXT, BACK(dev),

@@ -41,6 +41,32 @@
 
 /* --- libxml2 ------------------------------------------------------------------------------------------------------- */
 
+/* Of a parser: what it said first, which is the cause of all else, and whether there is a DTD. */
+struct complaint {
+	char text[200];
+	int line;
+	bool dtd;
+};
+
+static void keep_first(struct complaint *c, const xmlError *e)
+{
+	if (c->text[0])
+		return;
+	(void)str_copy(c->text, sizeof(c->text), e->message ? e->message : "?");
+	c->text[strcspn(c->text, "\r\n")] = '\0';
+	c->line = MAX(e->line, 0);
+}
+
+static void hear_parser(void *context, xmlError *e)
+{
+	keep_first(((xmlParserCtxt *)context)->_private, e);
+}
+
+static void hear_schema(void *context, xmlError *e)
+{
+	keep_first(context, e);
+}
+
 static void refuse_dtd(void *context, const xmlChar *name, const xmlChar *external,
 		       const xmlChar *system)
 {
@@ -49,7 +75,7 @@ static void refuse_dtd(void *context, const xmlChar *name, const xmlChar *extern
 	(void)name;
 	(void)external;
 	(void)system;
-	*(bool *)parser->_private = true;
+	((struct complaint *)parser->_private)->dtd = true;
 	xmlStopParser(parser);
 }
 
@@ -74,28 +100,24 @@ static void prepare_library(void)
 	xmlSetGenericErrorFunc(NULL, say_nothing);
 }
 
-static int parse_failed(const char *file, xmlParserCtxt *parser, bool dtd, struct error *err)
+static void parse_failed(const char *file, const struct complaint *c, struct error *err)
 {
-	const xmlError *e = xmlCtxtGetLastError(parser);
-	char why[200];
-
-	if (dtd)
-		return error_set(err, -EINVAL,
-				 "%.80s: it has a <!DOCTYPE>, which is not read; remove it", file);
-	(void)str_copy(why, sizeof(why), e && e->message ? e->message : "it is no XML");
-	why[strcspn(why, "\r\n")] = '\0';
-	error_set(err, -EINVAL, "this is no well-formed XML: %s", why);
+	if (c->dtd) {
+		error_set(err, -EINVAL, "%.80s: it has a <!DOCTYPE>, which is not read; remove it",
+			  file);
+		return;
+	}
+	error_set(err, -EINVAL, "this is no well-formed XML: %s",
+		  c->text[0] ? c->text : "the parser does not say why");
 	if (err)
-		(void)snprintf(err->where, sizeof(err->where), "%.50s:%d", file,
-			       e ? MAX(e->line, 0) : 0);
-	return -EINVAL;
+		(void)snprintf(err->where, sizeof(err->where), "%.50s:%d", file, c->line);
 }
 
 xmlDoc *xml_parse(const char *text, size_t size, const char *file, struct error *err)
 {
 	const int options =
 		XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_BIG_LINES;
-	bool dtd = false;
+	struct complaint c = { .text = "" };
 
 	if (size == 0 || size > XML_FILE_MAX) {
 		error_set(err, -EINVAL,
@@ -110,15 +132,16 @@ xmlDoc *xml_parse(const char *text, size_t size, const char *file, struct error 
 		error_set(err, -ENOMEM, "%.80s: out of memory", file);
 		return NULL;
 	}
-	parser->_private = &dtd;
+	parser->_private = &c;
+	parser->sax->serror = hear_parser;
 	parser->sax->internalSubset = refuse_dtd;
 	xmlDoc *doc = xmlCtxtReadMemory(parser, text, (int)size, NULL, NULL, options);
-	if (doc && (dtd || !parser->wellFormed)) {
+	if (doc && (c.dtd || !parser->wellFormed)) {
 		xmlFreeDoc(doc);
 		doc = NULL;
 	}
 	if (!doc)
-		parse_failed(file, parser, dtd, err);
+		parse_failed(file, &c, err);
 	xmlFreeParserCtxt(parser);
 	return doc;
 }
@@ -201,22 +224,6 @@ static int write_document(struct job *job, const char *text, size_t size, struct
 	return rc;
 }
 
-struct complaint {
-	char text[200];
-	int line;
-};
-
-static void keep_first(void *context, xmlError *e)
-{
-	struct complaint *c = context;
-
-	if (c->text[0])
-		return;
-	(void)str_copy(c->text, sizeof(c->text), e->message ? e->message : "?");
-	c->text[strcspn(c->text, "\r\n")] = '\0';
-	c->line = e->line;
-}
-
 static int validate(struct job *job, const char *text, size_t size, struct error *err)
 {
 	struct complaint c = { .text = "" };
@@ -227,7 +234,7 @@ static int validate(struct job *job, const char *text, size_t size, struct error
 	xmlDoc *doc = xml_parse(text, size, job->file, err);
 	if (!doc)
 		return -EINVAL;
-	xmlSetStructuredErrorFunc(&c, keep_first);
+	xmlSetStructuredErrorFunc(&c, hear_schema);
 	xmlRelaxNGParserCtxt *parser =
 		schema ? xmlRelaxNGNewMemParserCtxt(schema, (int)length) : NULL;
 	xmlRelaxNG *rules = parser ? xmlRelaxNGParse(parser) : NULL;

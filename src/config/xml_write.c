@@ -159,6 +159,8 @@ int xml_write_document(xmlDoc *doc, const struct interface_list *list,
 		write_rows(node, spec);
 		if (!spec->hostdev_element && result[i].mac[0])
 			set(node, "mac", "address", result[i].mac);
+		if (!spec->model[0] && result[i].chosen_model[0])
+			set(node, "model", "type", result[i].chosen_model);
 		if (result[i].alias[0])
 			set(node, "alias", "name", result[i].alias);
 		write_actual(node, &result[i]);

@@ -1,0 +1,153 @@
+/* anynic xml: the same XML with what was chosen. Opens nothing of the guest's, as plan. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/exit.h"
+#include "cli/guest.h"
+#include "cli/talk.h"
+#include "cli/verbs.h"
+#include "config/xml.h"
+#include "host/vhost.h"
+
+struct options {
+	struct guest_request request;
+	const char *schema;
+	bool validate;
+};
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = { { "networks", required_argument, NULL, 'w' },
+					       { "name", required_argument, NULL, 'n' },
+					       { "place", required_argument, NULL, 'p' },
+					       { "qemu-version", required_argument, NULL, 'q' },
+					       { "validate", no_argument, NULL, 'V' },
+					       { 0 } };
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+", longs, NULL)) != -1) {
+		switch (c) {
+		case 'w':
+			if (o->request.networks == NETWORKS_MAX)
+				return fail_usage("xml", "at most %d --networks", NETWORKS_MAX);
+			o->request.network[o->request.networks++] = optarg;
+			break;
+		case 'n':
+			o->request.name = optarg;
+			break;
+		case 'p':
+			o->request.place = optarg;
+			break;
+		case 'q':
+			o->request.qemu_version = optarg;
+			break;
+		case 'V':
+			o->validate = true;
+			break;
+		default:
+			usage_hint("xml");
+			return EXIT_USAGE;
+		}
+	}
+	if (optind >= argc)
+		return fail_usage("xml", "tell the file: anynic xml FILE");
+	o->request.interfaces = argv[optind++];
+	if (optind < argc && strcmp(argv[optind], "--") == 0)
+		optind++;
+	else if (optind < argc)
+		return fail_usage("xml",
+				  "'%s': one file is read; the QEMU line is written after --",
+				  argv[optind]);
+	o->request.qemu = argv + optind;
+	o->request.qemu_argc = argc - optind;
+	return EXIT_OK;
+}
+
+/* Where schemas are installed; a build that is not installed has them where it was made of. */
+static int validate(const char *file, struct error *err)
+{
+	const char *folder = getenv("ANYNIC_SCHEMA");
+	char path[PATH_ROOM];
+
+	(void)snprintf(path, sizeof(path), "%s/anynic.rng", folder ? folder : ANYNIC_SCHEMA_DIR);
+	return xml_validate(file, path, err);
+}
+
+static void describe(const struct guest *g, unsigned i, struct interface_result *r,
+		     const struct vhost_choice *driver)
+{
+	const struct interface_spec *s = &g->xml.item[i];
+	const struct port_spec *port = &g->port[g->origin[i].port];
+	const struct nic_spec *nic = &port->nic[g->origin[i].nic];
+	bool both = port->policy == POLICY_SWITCH;
+
+	str_copy(r->alias, sizeof(r->alias), s->alias);
+	mac_format(port->mac, r->mac);
+	(void)snprintf(r->model, sizeof(r->model), "%s%s%s",
+		       nic->options.device[0] ? nic->options.device : nic->model, both ? " + " : "",
+		       both ? port->nic[1].model : "");
+	str_copy(r->place, sizeof(r->place), place_names[nic->place]);
+	str_copy(r->type, sizeof(r->type), interface_type_names[s->actual]);
+	if (s->actual == INTERFACE_HOSTDEV) {
+		str_copy(r->pci, sizeof(r->pci), nic->host_pci);
+		return;
+	}
+	if (port->policy == POLICY_SINGLE)
+		str_copy(r->chosen_model, sizeof(r->chosen_model),
+			 strcmp(r->model, "virtio-net") == 0 ? "virtio" : r->model);
+	str_copy(r->bridge, sizeof(r->bridge), port->backend.br);
+	str_copy(r->dev, sizeof(r->dev), port->backend.dev);
+	str_copy(r->mode, sizeof(r->mode), port->backend.mode);
+	str_copy(r->driver, sizeof(r->driver), backend_driver_names[driver->driver]);
+	str_copy(r->reason, sizeof(r->reason), driver->why);
+}
+
+static int describe_all(const struct guest *g, struct interface_result *result, struct error *err)
+{
+	for (unsigned i = 0; i < g->xml.count; i++) {
+		const struct port_spec *port = &g->port[g->origin[i].port];
+		struct vhost_choice driver = { .driver = DRIVER_QEMU };
+		int rc = 0;
+
+		if (port->nic[0].netdev < NETDEV_QEMU)
+			rc = host_vhost_plan(port, false, &driver, err);
+		if (rc < 0) {
+			error_prefix(err, "port %s", port->id);
+			return rc;
+		}
+		describe(g, i, &result[i], &driver);
+	}
+	return 0;
+}
+
+int verb_xml(int argc, char **argv)
+{
+	static struct guest guest;
+	static struct interface_result result[INTERFACES_MAX];
+	struct options o = { 0 };
+	struct error err = { 0 };
+	char *text = NULL;
+	int code = parse(argc, argv, &o), rc;
+
+	if (code != EXIT_OK)
+		return code;
+	if (o.validate) {
+		rc = validate(o.request.interfaces, &err);
+		if (rc == 0)
+			puts("valid");
+		return rc < 0 ? fail(&err) : EXIT_OK;
+	}
+	rc = guest_prepare(&guest, &o.request, &err);
+	if (rc == 0)
+		rc = describe_all(&guest, result, &err);
+	if (rc == 0)
+		rc = xml_write_interfaces(o.request.interfaces, &guest.xml, result, &text, &err);
+	if (rc < 0)
+		return fail(&err);
+	fputs(text, stdout);
+	free(text);
+	return EXIT_OK;
+}
