@@ -91,7 +91,9 @@ void control_team_start(struct control_port *p)
 {
 	struct port_step quiet = { .quiet = true, .reason = REASON_MANUAL };
 
-	team_init(&p->team, false);
+	int transient = nic_of(p, TEAM_TRANSIENT);
+
+	team_init(&p->team, false, transient >= 0 && p->spec.nic[transient].netdev != NETDEV_NONE);
 	if (p->spec.link != LINK_AUTO)
 		p->team.wish[TEAM_PERSISTENT] = p->spec.link;
 	if (p->spec.link == LINK_DOWN)

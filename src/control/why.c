@@ -219,7 +219,14 @@ static enum why_verdict team_transient(const struct control_port *p, int nic, st
 /* The guest reads a card whose link is down: a person who looks at counters wonders. */
 static void team_reads(const struct control_port *p, struct why *why)
 {
-	if (p->team.receive != p->team.active && p->team.receive == TEAM_TRANSIENT)
+	if (p->team.receive == p->team.active || p->team.receive != TEAM_TRANSIENT)
+		return;
+	if (p->team.deaf)
+		say(why,
+		    "; the guest goes on reading %s, which hears nothing without a link: unload "
+		    "its driver or unplug it",
+		    card_of(p, ROLE_TRANSIENT));
+	else
 		say(why,
 		    "; what comes in still goes to %s, which the guest reads as long as it "
 		    "has a driver for it",

@@ -107,9 +107,9 @@ static bool differs(const struct team_state *a, const struct team_state *b)
 	       memcmp(a->link, b->link, sizeof(a->link)) != 0;
 }
 
-void team_init(struct team_state *s, bool plugged)
+void team_init(struct team_state *s, bool plugged, bool deaf)
 {
-	*s = (struct team_state){ .plugged = plugged };
+	*s = (struct team_state){ .plugged = plugged, .deaf = deaf };
 	decide(s);
 }
 
@@ -125,7 +125,8 @@ struct team_step team_next(struct team_state now, enum team_event event)
 	learn(&s->held, facts[event].held);
 	learn(&s->out, facts[event].out);
 	/* a card that was taken out comes back when it is put back, not when a timer ends */
-	if (facts[event].holds && now.active == TEAM_TRANSIENT && !s->out && !team_is_manual(s)) {
+	if (facts[event].holds && !s->deaf && now.active == TEAM_TRANSIENT && !s->out &&
+	    !team_is_manual(s)) {
 		step.hold = true;
 		s->held = true;
 	}

@@ -40,8 +40,9 @@ struct team_state {
 	bool transient_ready;
 	bool paired;
 	bool plugged;
-	bool held;			     /* the hold-down runs */
-	bool out;			     /* taken out */
+	bool held; /* the hold-down runs */
+	bool out;  /* taken out */
+	bool deaf; /* the transient card hears nothing without a link (QEMU\'s own, the host\'s): it is not held by its link */
 	enum link_wish wish[TEAM_NIC_COUNT]; /* of an administrator */
 
 	bool link[TEAM_NIC_COUNT];
@@ -59,7 +60,7 @@ struct team_step {
 };
 
 /* A team whose persistent card has its link, in a guest of which nothing is known. */
-void team_init(struct team_state *s, bool plugged);
+void team_init(struct team_state *s, bool plugged, bool deaf);
 
 struct team_step team_next(struct team_state now, enum team_event event);
 

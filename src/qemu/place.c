@@ -165,6 +165,18 @@ static int place_persistent(struct port_spec *port, bool hosted, const struct qe
 	return nic->options.device[0] ? 0 : check_card(nic, program, err);
 }
 
+/* QEMU takes no card for a transient one whose header says that it has several functions, as its igb's does for the sake of VFs; ours
+ * has one. It prints a warning when the guest asks for the card, and removes it. */
+static int check_qemus_transient(const struct nic_spec *nic, const struct qemu_program *program,
+				 struct error *err)
+{
+	if (strcmp(nic->model, "igb") == 0)
+		return error_set(err, -ENOTSUP,
+				 "transient=igb: QEMU refuses its own igb here, which may have "
+				 "several functions; use transient=e1000e, or place=hosted");
+	return check_card(nic, program, err);
+}
+
 static int place_transient(struct port_spec *port, bool hosted, const struct qemu_program *program,
 			   struct error *err)
 {
@@ -177,7 +189,7 @@ static int place_transient(struct port_spec *port, bool hosted, const struct qem
 	}
 	nic->place = hosted ? PLACE_HOSTED : PLACE_QEMU;
 	nic->netdev = hosted ? NETDEV_NONE : NETDEV_STREAM;
-	return hosted ? 0 : check_card(nic, program, err);
+	return hosted ? 0 : check_qemus_transient(nic, program, err);
 }
 
 static int place_team(struct port_spec *port, const struct qemu_program *program,

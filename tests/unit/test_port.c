@@ -688,6 +688,89 @@ static void a_lying_header_drops_one_frame_and_no_more(void **state)
 	assert_int_equal(legacy->nic.counters.drop[DROP_RUNT], 1);
 }
 
+/* --- a team: the first card is the persistent one here, the second the transient one --- */
+
+static int setup_team(void **state)
+{
+	int rc = setup(state);
+
+	port.spec.policy = POLICY_TEAM;
+	legacy->nic.spec.role = ROLE_PERSISTENT;
+	performant->nic.spec.role = ROLE_TRANSIENT;
+	legacy->room = performant->room = 1000;
+	performant->nic.status.now.state = DRIVER_READY;
+	return rc;
+}
+
+static void team_links(bool transient, int active, int receive)
+{
+	const bool up[PORT_NICS] = { true, transient };
+
+	port_set_links(&port, up, active, receive);
+}
+
+static void the_guest_chooses_the_card_of_a_team_that_it_sends_on(void **state)
+{
+	(void)state;
+	team_links(false, 0, 1);
+	legacy->posted = 10;
+	performant->posted = 5;
+	nic_kick(&legacy->nic, 0);
+	nic_kick(&performant->nic, 0);
+	while (port_transmit(&port))
+		;
+	assert_int_equal(fb.got, 15);
+	assert_int_equal(port.counters.drop[DROP_LINK_DOWN], 0);
+	assert_int_equal(port.counters.drop[DROP_INACTIVE], 0);
+}
+
+static void what_comes_in_goes_to_the_card_of_a_team_that_the_guest_reads(void **state)
+{
+	(void)state;
+	team_links(true, 1, 1);
+	fb.waiting = 3;
+	receive_all();
+	assert_int_equal(performant->got, 3);
+	team_links(false, 0, 1); /* its link went, its driver is there */
+	fb.waiting = 4;
+	receive_all();
+	assert_int_equal(performant->got, 7);
+	team_links(false, 0, 0);
+	fb.waiting = 5;
+	receive_all();
+	assert_int_equal(legacy->got, 5);
+	assert_int_equal(performant->got, 7);
+}
+
+static void frames_of_a_team_wait_while_the_transient_driver_starts(void **state)
+{
+	(void)state;
+	team_links(true, 1, 1);
+	performant->nic.status.now.state = DRIVER_INITIALIZING;
+	fb.waiting = 200;
+	receive_all();
+	assert_true(port_rx_waits(&port));
+	assert_int_equal(legacy->got + performant->got, 0);
+	assert_int_equal(fb.waiting, 200 - PORT_RX_BATCH); /* the rest stays in the backend */
+	/* its driver does not come back: all of it goes to the other card, in order */
+	team_links(false, 0, 0);
+	receive_all();
+	assert_int_equal(legacy->got, 200);
+	for (uint32_t i = 0; i < 200; i++)
+		assert_int_equal(legacy->seen[i], i);
+}
+
+static void a_transient_card_of_qemus_own_is_not_waited_for(void **state)
+{
+	(void)state;
+	performant->nic.spec.netdev = NETDEV_STREAM;
+	performant->nic.status.now.state = DRIVER_NONE; /* nothing is known of it here */
+	team_links(true, 1, 1);
+	fb.waiting = 8;
+	receive_all();
+	assert_int_equal(performant->got, 8);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -714,6 +797,11 @@ int main(void)
 		T(a_backend_that_the_kernel_has_is_not_read_and_gives_what_the_driver_takes),
 		T(a_stopped_guest_has_its_rings_left_alone),
 		T(a_lying_header_drops_one_frame_and_no_more),
+#define TEAM(f) cmocka_unit_test_setup_teardown(f, setup_team, teardown)
+		TEAM(the_guest_chooses_the_card_of_a_team_that_it_sends_on),
+		TEAM(what_comes_in_goes_to_the_card_of_a_team_that_the_guest_reads),
+		TEAM(frames_of_a_team_wait_while_the_transient_driver_starts),
+		TEAM(a_transient_card_of_qemus_own_is_not_waited_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,6 +103,8 @@ static const struct {
 	{ "team,transient=hostdev", &qemu_7_2, 0, NETDEV_STREAM, NETDEV_HOSTDEV, true, "" },
 	{ "team,transient=hostdev,place=hosted", &qemu_11, -ENOTSUP, 0, 0, false,
 	  "exclude each other" },
+	{ "team,place=qemu,transient=igb", &qemu_11, -ENOTSUP, 0, 0, false,
+	  "QEMU refuses its own igb" },
 	{ "team,place=hosted", &qemu_7_2, -ENOTSUP, 0, 0, false, "has no vfio-user-pci" },
 	{ "team,transient=igbvf", &qemu_7_2, -ENOTSUP, 0, 0, false, "no QEMU has this card" },
 	{ "team,transient=e1000e", &qemu_7_1, -ENOTSUP, 0, 0, false, "needs QEMU 7.2" },

@@ -86,7 +86,7 @@ static void play(bool plugged, const struct line *lines, unsigned n)
 {
 	struct team_state s;
 
-	team_init(&s, plugged);
+	team_init(&s, plugged, false);
 	assert_int_equal(s.active, TEAM_PERSISTENT);
 	assert_true(s.link[TEAM_PERSISTENT]);
 	assert_false(s.link[TEAM_TRANSIENT]);
@@ -154,6 +154,23 @@ static void a_lost_card_comes_back_after_the_hold_down_only(void **state)
 	PLAY(true, lines);
 }
 
+/* Held by its link, a card that hears nothing without one would leave the guest deaf. */
+static void a_card_that_is_deaf_without_a_link_is_not_held(void **state)
+{
+	struct team_state s;
+
+	(void)state;
+	team_init(&s, true, true);
+	s = team_next(s, TEAM_PAIRED).next;
+	s = team_next(s, TEAM_TRANSIENT_READY).next;
+	struct team_step step = team_next(s, TEAM_TRANSIENT_LOST);
+	assert_false(step.hold);
+	assert_int_equal(step.next.active, TEAM_PERSISTENT);
+	step = team_next(step.next, TEAM_TRANSIENT_READY);
+	assert_int_equal(step.next.active, TEAM_TRANSIENT);
+	assert_true(step.next.link[TEAM_TRANSIENT]);
+}
+
 static void a_card_that_is_taken_out_comes_back_without_a_hold_down(void **state)
 {
 	(void)state;
@@ -195,7 +212,7 @@ static void an_administrator_takes_a_link_and_gives_it_back(void **state)
 	struct team_state s;
 
 	(void)state;
-	team_init(&s, true);
+	team_init(&s, true, false);
 	s = team_next(s, TEAM_PAIRED).next;
 	s = team_next(s, TEAM_TRANSIENT_READY).next;
 	assert_int_equal(s.active, TEAM_TRANSIENT);
@@ -228,6 +245,7 @@ int main(void)
 			a_guest_that_pairs_gets_the_transient_card_when_its_driver_is_ready),
 		cmocka_unit_test(a_guest_that_does_not_pair_stays_on_virtio),
 		cmocka_unit_test(a_lost_card_comes_back_after_the_hold_down_only),
+		cmocka_unit_test(a_card_that_is_deaf_without_a_link_is_not_held),
 		cmocka_unit_test(a_card_that_is_taken_out_comes_back_without_a_hold_down),
 		cmocka_unit_test(a_reset_of_the_guest_forgets_the_pair_and_a_hold_down),
 		cmocka_unit_test(an_administrator_takes_a_link_and_gives_it_back),
