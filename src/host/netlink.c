@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #define REQUEST_ROOM 1024
-#define ANSWER_ROOM  32768 /* what the kernel fills at most at once */
+#define ANSWER_ROOM  131072 /* a card with 256 virtual functions says much at once */
 #define NEWS_AT_ONCE 64u
 #define NEWS_BUFFER  (1 << 20)
 
@@ -178,7 +178,107 @@ struct answer {
 	const void *context;
 	struct link *out;
 	unsigned max, count;
+	unsigned vf; /* with `settings`: the virtual function that they are of */
+	struct vf_settings *settings;
+	bool has_vf;
 };
+
+/* --- virtual functions --- */
+
+const char *const vf_setting_names[] = { [VF_MAC] = "mac",
+					 [VF_VLAN] = "vlan",
+					 [VF_SPOOFCHK] = "spoofchk",
+					 [VF_TRUST] = "trust",
+					 [VF_LINK_STATE] = "link state" };
+NAMES_MATCH(vf_setting_names, VF_SETTING_COUNT);
+
+struct vf_reading {
+	struct vf_settings settings;
+	uint32_t vf;
+	bool known; /* which one it is */
+};
+
+/* Each of the kernel's structs begins with the function's number. False: too short to be one. */
+static bool vf_payload(const struct nlattr *a, void *to, size_t size, struct vf_reading *r)
+{
+	if (mnl_attr_get_payload_len(a) < size)
+		return false;
+	memcpy(to, mnl_attr_get_payload(a), size);
+	memcpy(&r->vf, to, sizeof(r->vf));
+	r->known = true;
+	return true;
+}
+
+/* What a driver does not know it says as all ones. */
+static int on_or_off(uint32_t setting)
+{
+	return setting > 1 ? -1 : (int)setting;
+}
+
+static int read_vf_attribute(const struct nlattr *a, void *context)
+{
+	struct vf_reading *r = context;
+	struct ifla_vf_link_state link_state;
+	struct ifla_vf_spoofchk spoofchk;
+	struct ifla_vf_trust trust;
+	struct ifla_vf_vlan vlan;
+	struct ifla_vf_mac mac;
+
+	switch (mnl_attr_get_type(a)) {
+	case IFLA_VF_MAC:
+		if (vf_payload(a, &mac, sizeof(mac), r))
+			memcpy(r->settings.mac, mac.mac, MAC_LEN);
+		break;
+	case IFLA_VF_VLAN:
+		if (vf_payload(a, &vlan, sizeof(vlan), r)) {
+			r->settings.vlan = (int)(vlan.vlan & 0xfff);
+			r->settings.qos = (int)(vlan.qos & 7);
+		}
+		break;
+	case IFLA_VF_SPOOFCHK:
+		if (vf_payload(a, &spoofchk, sizeof(spoofchk), r))
+			r->settings.spoofchk = on_or_off(spoofchk.setting);
+		break;
+	case IFLA_VF_TRUST:
+		if (vf_payload(a, &trust, sizeof(trust), r))
+			r->settings.trust = on_or_off(trust.setting);
+		break;
+	case IFLA_VF_LINK_STATE:
+		if (vf_payload(a, &link_state, sizeof(link_state), r) &&
+		    link_state.link_state <= IFLA_VF_LINK_STATE_DISABLE)
+			r->settings.link_state = (int)link_state.link_state;
+		break;
+	default:
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+static const struct vf_settings nothing_known = {
+	.vlan = -1, .qos = -1, .spoofchk = -1, .trust = -1, .link_state = -1
+};
+
+static int read_vf(const struct nlattr *a, void *context)
+{
+	struct vf_reading r = { .settings = nothing_known };
+	struct answer *answer = context;
+
+	if (mnl_attr_get_type(a) != IFLA_VF_INFO)
+		return MNL_CB_OK;
+	mnl_attr_parse_nested(a, read_vf_attribute, &r);
+	if (r.known && r.vf == answer->vf) {
+		*answer->settings = r.settings;
+		answer->has_vf = true;
+	}
+	return MNL_CB_OK;
+}
+
+static int read_vf_list(const struct nlattr *a, void *context)
+{
+	if (mnl_attr_get_type(a) == IFLA_VFINFO_LIST)
+		mnl_attr_parse_nested(a, read_vf, context);
+	return MNL_CB_OK;
+}
 
 static void take_answer(struct answer *answer, const struct nlmsghdr *h)
 {
@@ -186,6 +286,8 @@ static void take_answer(struct answer *answer, const struct nlmsghdr *h)
 
 	if (h->nlmsg_type != RTM_NEWLINK || !read_link(h, &l))
 		return;
+	if (answer->settings)
+		mnl_attr_parse(h, sizeof(struct ifinfomsg), read_vf_list, answer);
 	if (answer->wanted && !answer->wanted(&l, answer->context))
 		return;
 	if (answer->count < answer->max)
@@ -219,6 +321,24 @@ static int read_error(struct netlink *nl, const struct nlmsghdr *h)
 	return e->error;
 }
 
+/* What came in one piece. 1 = the answer is complete, 0 = more is to come, or the error that it carries. */
+static int take_piece(struct netlink *nl, const void *data, int left, struct answer *answer)
+{
+	for (const struct nlmsghdr *h = data; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+		if (h->nlmsg_seq != nl->seq)
+			continue;
+		if (h->nlmsg_type == NLMSG_ERROR) {
+			int rc = read_error(nl, h);
+			return rc < 0 ? rc : 1;
+		}
+		if (h->nlmsg_type == NLMSG_DONE)
+			return 1;
+		if (answer)
+			take_answer(answer, h);
+	}
+	return 0;
+}
+
 static int ask(struct netlink *nl, struct nlmsghdr *request, struct answer *answer)
 {
 	char room[ANSWER_ROOM];
@@ -229,23 +349,14 @@ static int ask(struct netlink *nl, struct nlmsghdr *request, struct answer *answ
 		return -errno;
 	for (;;) {
 		ssize_t got = mnl_socket_recvfrom(nl->sock, room, sizeof(room));
-		int left = (int)got;
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
 			return got < 0 ? -errno : -EPIPE;
-		for (struct nlmsghdr *h = (void *)room; mnl_nlmsg_ok(h, left);
-		     h = mnl_nlmsg_next(h, &left)) {
-			if (h->nlmsg_seq != nl->seq)
-				continue;
-			if (h->nlmsg_type == NLMSG_ERROR)
-				return read_error(nl, h);
-			if (h->nlmsg_type == NLMSG_DONE)
-				return 0;
-			if (answer)
-				take_answer(answer, h);
-		}
+		int rc = take_piece(nl, room, (int)got, answer);
+		if (rc != 0)
+			return MIN(rc, 0);
 	}
 }
 
@@ -299,7 +410,7 @@ int netlink_get(struct netlink *nl, unsigned index, struct link *out)
 int netlink_list(struct netlink *nl, link_filter *wanted, const void *context, struct link *out,
 		 unsigned max)
 {
-	struct answer answer = { wanted, context, out, max, 0 };
+	struct answer answer = { .wanted = wanted, .context = context, .out = out, .max = max };
 	char room[REQUEST_ROOM];
 
 	int rc = ask(nl, begin(room, RTM_GETLINK, NLM_F_DUMP, 0), &answer);
@@ -325,6 +436,77 @@ int netlink_make_macvtap(struct netlink *nl, const char *name, unsigned parent, 
 	mnl_attr_nest_end(h, data);
 	mnl_attr_nest_end(h, info);
 	return ask(nl, h, NULL);
+}
+
+int netlink_get_vf(struct netlink *nl, unsigned device, unsigned vf, struct vf_settings *out)
+{
+	struct answer answer = { .vf = vf, .settings = out };
+	char room[REQUEST_ROOM];
+
+	*out = nothing_known;
+	if (!device || device > INT32_MAX)
+		return -ENODEV;
+	struct nlmsghdr *h = begin(room, RTM_GETLINK, NLM_F_ACK, device);
+	mnl_attr_put_u32(h, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS);
+	int rc = ask(nl, h, &answer);
+	if (rc == 0 && !answer.count)
+		return -ENODEV;
+	return rc == 0 && !answer.has_vf ? -ENOENT : rc;
+}
+
+static void put_vf_setting(struct nlmsghdr *h, unsigned vf, enum vf_setting which,
+			   const struct vf_settings *to)
+{
+	struct ifla_vf_link_state link_state = { vf, (uint32_t)to->link_state };
+	struct ifla_vf_spoofchk spoofchk = { vf, (uint32_t)to->spoofchk };
+	struct ifla_vf_trust trust = { vf, (uint32_t)to->trust };
+	struct ifla_vf_vlan vlan = { vf, (uint32_t)to->vlan, (uint32_t)MAX(to->qos, 0) };
+	struct ifla_vf_mac mac = { .vf = vf };
+
+	memcpy(mac.mac, to->mac, MAC_LEN);
+	switch (which) {
+	case VF_MAC:
+		mnl_attr_put(h, IFLA_VF_MAC, sizeof(mac), &mac);
+		break;
+	case VF_VLAN:
+		mnl_attr_put(h, IFLA_VF_VLAN, sizeof(vlan), &vlan);
+		break;
+	case VF_SPOOFCHK:
+		mnl_attr_put(h, IFLA_VF_SPOOFCHK, sizeof(spoofchk), &spoofchk);
+		break;
+	case VF_TRUST:
+		mnl_attr_put(h, IFLA_VF_TRUST, sizeof(trust), &trust);
+		break;
+	case VF_LINK_STATE:
+		mnl_attr_put(h, IFLA_VF_LINK_STATE, sizeof(link_state), &link_state);
+		break;
+	case VF_SETTING_COUNT:
+		break;
+	}
+}
+
+int netlink_set_vf(struct netlink *nl, unsigned device, unsigned vf, enum vf_setting which,
+		   const struct vf_settings *to)
+{
+	char room[REQUEST_ROOM];
+	struct nlmsghdr *h = begin(room, RTM_SETLINK, NLM_F_ACK, device);
+
+	if (!device || device > INT32_MAX)
+		return -ENODEV;
+	struct nlattr *list = mnl_attr_nest_start(h, IFLA_VFINFO_LIST);
+	struct nlattr *info = mnl_attr_nest_start(h, IFLA_VF_INFO);
+	put_vf_setting(h, vf, which, to);
+	mnl_attr_nest_end(h, info);
+	mnl_attr_nest_end(h, list);
+	return ask(nl, h, NULL);
+}
+
+int netlink_read_answer(struct netlink *nl, const void *data, size_t size, struct link *link,
+			unsigned vf, struct vf_settings *settings)
+{
+	struct answer answer = { .out = link, .max = link ? 1 : 0, .vf = vf, .settings = settings };
+
+	return take_piece(nl, data, (int)MIN(size, (size_t)ANSWER_ROOM), &answer);
 }
 
 static void put_quiet(struct nlmsghdr *h)

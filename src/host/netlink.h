@@ -73,6 +73,38 @@ int netlink_change(struct netlink *nl, unsigned index, const struct link_change 
 
 int netlink_delete(struct netlink *nl, unsigned index);
 
+/* --- virtual functions ------------------------------------------------------------------------------------------ */
+
+/* What a physical function is told about one of its virtual ones; `ip link set DEV vf N` has the same words. -1 = not known, or stays. */
+struct vf_settings {
+	uint8_t mac[MAC_LEN];
+	int vlan, qos; /* 0 = no VLAN */
+	int spoofchk, trust;
+	int link_state; /* IFLA_VF_LINK_STATE_AUTO, _ENABLE, _DISABLE */
+};
+
+enum vf_setting {
+	VF_MAC,
+	VF_VLAN, /* with its priority */
+	VF_SPOOFCHK,
+	VF_TRUST,
+	VF_LINK_STATE,
+	VF_SETTING_COUNT
+};
+extern const char *const vf_setting_names[VF_SETTING_COUNT]; /* mac, vlan, ... */
+
+/* As the driver of the physical function `device` tells. -ENOENT: it has no such function. */
+int netlink_get_vf(struct netlink *nl, unsigned device, unsigned vf, struct vf_settings *out);
+
+/* One of them. -EOPNOTSUPP: this driver does not have it. */
+int netlink_set_vf(struct netlink *nl, unsigned device, unsigned vf, enum vf_setting which,
+		   const struct vf_settings *to);
+
+/* Reads what came as an answer about `vf`, from wherever: 1 at its end, 0 when more is to come, or a negative errno that it carries.
+ * Either may be NULL. For the fuzzer; the calls above read the kernel's answers with it. */
+int netlink_read_answer(struct netlink *nl, const void *data, size_t size, struct link *link,
+			unsigned vf, struct vf_settings *settings);
+
 /* What our links carry, so that an administrator sees whose they are, and we know them again: "anynic GUEST/PORT". */
 void host_link_alias(char *to, size_t size, const char *guest, const char *port);
 
