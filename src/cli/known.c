@@ -30,6 +30,15 @@ static void fill_model(struct known_model *to, const struct nic_ops *from)
 	memcpy(to->revs, from->revs, sizeof(to->revs));
 }
 
+/* Not one of ours: a card that this host has. */
+static const struct known_model hostdev = {
+	.name = "hostdev",
+	.summary = "a function of a network card of this host, handed on by VFIO",
+	.express = true,
+	.vf_policy = true,
+	.queues_max = 1,
+};
+
 static void fill_backend(struct known_backend *to, const struct host_backend *from)
 {
 	const struct backend_ops *ops = backend_find(from->served);
@@ -55,9 +64,10 @@ const struct known *cli_known(void)
 		abort(); /* a few hundred bytes at start */
 	for (unsigned i = 0; i < nic_model_count; i++)
 		fill_model(&models[i], nic_models[i]);
+	models[nic_model_count] = hostdev;
 	for (unsigned i = 0; i < host_backend_count; i++)
 		fill_backend(&list[i], &host_backends[i]);
-	known = (struct known){ models, nic_model_count, list, host_backend_count,
+	known = (struct known){ models, nic_model_count + 1, list, host_backend_count,
 				host_bridge_names };
 	return &known;
 }

@@ -95,6 +95,17 @@ static const struct verb verbs[] = {
 	  "  --place WHERE     for interfaces that do not say it\n"
 	  "  --qemu-version V  for a QEMU that is not here\n"
 	  "  --validate        say whether FILE is what the schema allows, and nothing else\n" },
+	{ "pool", verb_pool, "virtual functions of this host's cards, and who has them",
+	  "[list] | show POOL | take POOL --owner GUEST[/PORT] | release FUNCTION | create DEV "
+	  "--vfs N "
+	  "[-j]",
+	  "POOL is a network device with virtual functions, a network of libvirt's that hands some "
+	  "on,\nor a PCI address.\n"
+	  "  take            keeps one for a guest, until that guest takes it or it is released\n"
+	  "  release         gives back what was kept; FUNCTION is a PCI address\n"
+	  "  create          makes N virtual functions of DEV; 0 takes them away, if nobody has "
+	  "one\n"
+	  "  -j, --json      one JSON document\n" },
 	{ "stop", verb_stop, "end a guest", "[NAME] [--timeout SECONDS]",
 	  "Ends QEMU as its own `quit` does; what does not end is killed. The guest's system is "
 	  "not asked.\nA guest of `attach` is left, as with `detach`.\n" },

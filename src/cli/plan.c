@@ -11,6 +11,7 @@
 #include "cli/verbs.h"
 #include "control/place.h"
 #include "control/spec_json.h"
+#include "host/hostdev.h"
 #include "host/open.h"
 #include "host/vhost.h"
 #include "qemu/arguments.h"
@@ -258,11 +259,12 @@ static void print_text(const struct guest *g, const struct qemu_arguments *a,
 
 #define ASSUME_KVM   0
 #define ASSUME_VHOST 1
+#define ASSUME_VFIO  2
 
 static int read_assume(const char *text, unsigned *assume)
 {
 	static const char *const words[] = {
-		[ASSUME_KVM] = "kvm", [ASSUME_VHOST] = "vhost", "vfio"
+		[ASSUME_KVM] = "kvm", [ASSUME_VHOST] = "vhost", [ASSUME_VFIO] = "vfio"
 	};
 	char copy[64], *save, *word;
 
@@ -370,6 +372,9 @@ static unsigned planned_fds(const struct guest *g, const struct vhost_choice *dr
 	for (unsigned p = 0; p < g->ports; p++)
 		for (unsigned i = 0; !port_in_datapath(&g->port[p]) && i < g->port[p].nics; i++) {
 			const struct nic_spec *nic = &g->port[p].nic[i];
+
+			if (nic->netdev == NETDEV_HOSTDEV)
+				continue;
 			struct qemu_card_fds *card = &cards[count++];
 			bool vhost = driver[p].driver == DRIVER_VHOST &&
 				     strcmp(nic->model, "virtio-net") == 0;
@@ -381,6 +386,28 @@ static unsigned planned_fds(const struct guest *g, const struct vhost_choice *dr
 			memset(card->vhost, 0xff, sizeof(card->vhost));
 		}
 	return count;
+}
+
+/* Which functions of this host the cards would get; none is taken. */
+static int plan_functions(struct guest *g, unsigned assume, struct error *err)
+{
+	static struct vf_picks picks;
+
+	for (unsigned p = 0; p < g->ports; p++)
+		for (unsigned i = 0; i < g->port[p].nics; i++) {
+			struct nic_spec *nic = &g->port[p].nic[i];
+			struct backend_spec *b = &g->port[p].backend;
+
+			if (nic->netdev != NETDEV_HOSTDEV)
+				continue;
+			int rc = host_hostdev_plan(nic, g->name, nic->id, assume & BIT(ASSUME_VFIO),
+						   &picks, b->chosen, sizeof(b->chosen), err);
+			if (rc < 0) {
+				error_prefix(err, "port %s", g->port[p].id);
+				return rc;
+			}
+		}
+	return 0;
 }
 
 static int plan_driver(struct port_spec *port, unsigned assume, struct vhost_choice *driver,
@@ -438,6 +465,8 @@ int verb_plan(int argc, char **argv)
 	}
 	if (rc == 0 && !assume) /* else it is for a host that has what it takes */
 		rc = look_at_backends(&guest, &err);
+	if (rc == 0)
+		rc = plan_functions(&guest, assume, &err);
 	for (unsigned i = 0; rc == 0 && i < guest.ports; i++)
 		rc = plan_driver(&guest.port[i], assume, &driver[i], &err);
 	place_nics_path(sockets, sizeof(sockets), guest.name);

@@ -199,6 +199,8 @@ int verb_run(int argc, char **argv)
 		find_signals(&guest, &options.signals);
 		rc = service_open(&s, &options, &err);
 	}
+	if (rc == 0)
+		service_host_functions(&s, guest.port);
 	if (rc == 0 && !o.json)
 		tell_start(&s, &guest);
 	if (rc == 0)

@@ -109,6 +109,9 @@ const char *service_socket_dir(const struct service *s);
 /* What QEMU inherits for its own cards: at most PORTS_MAX * PORT_NICS of them. Returns how many. */
 unsigned service_card_fds(struct service *s, struct qemu_card_fds *cards);
 
+/* Which functions of this host the cards got: into `ports`, from which QEMU's line is made. */
+void service_host_functions(const struct service *s, struct port_spec *ports);
+
 /* QEMU has its copies of them. */
 void service_qemu_has_fds(struct service *s);
 

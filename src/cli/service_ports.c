@@ -61,9 +61,10 @@ static int nic_listen(struct service *s, const struct nic_spec *nic, struct erro
 	return fd;
 }
 
-static unsigned backends_of(const struct port_spec *p)
+/* All cards in the datapath share one backend; QEMU's own have one each, and so has a function of this host. */
+static bool has_backend(const struct port_spec *p, unsigned nic)
 {
-	return port_in_datapath(p) ? 1 : p->nics;
+	return p->nic[nic].netdev == NETDEV_HOSTDEV || nic == 0 || !port_in_datapath(p);
 }
 
 /* Whether the kernel serves the card's rings: asked for the virtio card alone, said for the port. */
@@ -97,6 +98,11 @@ void service_backend_request(struct service *s, unsigned port, unsigned nic,
 					     .port = port_in_datapath(p) ? p->id : p->nic[nic].id,
 					     .undo = &s->undo };
 	memcpy(request->mac, p->mac, MAC_LEN);
+	request->link = p->link;
+	if (p->nic[nic].netdev == NETDEV_HOSTDEV) {
+		request->nic = &p->nic[nic];
+		request->port = p->nic[nic].id;
+	}
 	for (unsigned n = 0; n < p->nics; n++)
 		if (port_in_datapath(p) || n == nic)
 			request->queues = MAX(request->queues, p->nic[n].queues);
@@ -129,6 +135,7 @@ static int open_backend(struct service *s, unsigned port, unsigned nic, struct e
 		return rc;
 	}
 	control_host_opened(&s->control.port[port], nic, b);
+	str_copy(s->control.port[port].spec.nic[nic].host_pci, sizeof(b->pci), b->pci);
 	if (p->backend.chosen[0])
 		log_info("port %s: backend=%s: %s", p->id, p->backend.type, p->backend.chosen);
 	rc = choose_driver(s, port, nic, err);
@@ -145,8 +152,9 @@ static int open_backends(struct service *s, struct error *err)
 	int rc = 0;
 
 	for (unsigned i = 0; i < s->options.count; i++)
-		for (unsigned n = 0; rc == 0 && n < backends_of(&s->options.ports[i]); n++)
-			rc = open_backend(s, i, n, err);
+		for (unsigned n = 0; rc == 0 && n < s->options.ports[i].nics; n++)
+			if (has_backend(&s->options.ports[i], n))
+				rc = open_backend(s, i, n, err);
 	return rc;
 }
 
@@ -292,9 +300,11 @@ unsigned service_card_fds(struct service *s, struct qemu_card_fds *cards)
 		const struct port_spec *p = &s->options.ports[i];
 
 		for (unsigned n = 0; !port_in_datapath(p) && n < p->nics; n++) {
-			struct qemu_card_fds *card = &cards[count++];
 			const struct opened_backend *b = &s->port[i].backend[n];
 
+			if (p->nic[n].netdev == NETDEV_HOSTDEV)
+				continue;
+			struct qemu_card_fds *card = &cards[count++];
 			*card = (struct qemu_card_fds){ .taps = b->nfds, .vhosts = b->vhosts };
 			str_copy(card->nic, sizeof(card->nic), p->nic[n].id);
 			memcpy(card->tap, b->fds, sizeof(card->tap));
@@ -302,6 +312,14 @@ unsigned service_card_fds(struct service *s, struct qemu_card_fds *cards)
 		}
 	}
 	return count;
+}
+
+void service_host_functions(const struct service *s, struct port_spec *ports)
+{
+	for (unsigned i = 0; i < s->options.count; i++)
+		for (unsigned n = 0; n < ports[i].nics; n++)
+			str_copy(ports[i].nic[n].host_pci, sizeof(ports[i].nic[n].host_pci),
+				 s->control.port[i].spec.nic[n].host_pci);
 }
 
 void service_qemu_has_fds(struct service *s)

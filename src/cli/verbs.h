@@ -10,6 +10,7 @@ int verb_migrate(int argc, char **argv);
 int verb_models(int argc, char **argv);
 int verb_monitor(int argc, char **argv);
 int verb_plan(int argc, char **argv);
+int verb_pool(int argc, char **argv);
 int verb_qmp(int argc, char **argv);
 int verb_run(int argc, char **argv);
 int verb_serve(int argc, char **argv);

@@ -4,9 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Names that interfaces.md promises and that a later version brings; a row goes when its folder comes. */
-static const char *const later_backends[] = { "hostdev" };
-
 static int check_backend_name(const char *type, bool plain, const struct known *known,
 			      struct error *err)
 {
@@ -18,9 +15,6 @@ static int check_backend_name(const char *type, bool plain, const struct known *
 	if (found && (plain || !found->xml_only))
 		return 0;
 	known_backend_names(known, list, sizeof(list));
-	if (name_find(later_backends, ARRAY_SIZE(later_backends), type) >= 0)
-		return error_set(err, -ENOTSUP, "backend=%s is not in this version; it has %s",
-				 type, list);
 	for (unsigned i = 0; i < known->backend_count && count < ARRAY_SIZE(names); i++)
 		if (!known->backends[i].xml_only)
 			names[count++] = known->backends[i].name;
@@ -221,19 +215,46 @@ static int check_driver(const struct port_spec *port, struct error *err)
 			 "driver=vhost needs a virtio-net card; use driver=qemu or default");
 }
 
+static int check_hostdev(const struct port_spec *port, const struct known *known, struct error *err)
+{
+	const struct nic_spec *nic = &port->nic[0];
+
+	(void)known;
+	if (strcmp(nic->model, "hostdev") != 0)
+		return error_set(err, -EINVAL,
+				 "backend=hostdev hands on a card of this host and is for model "
+				 "hostdev only: --nic hostdev,dev=...; %s takes another backend",
+				 nic->model);
+	if (nic->host_dev[0] == '\0' && nic->host_pci[0] == '\0')
+		return error_set(
+			err, -EINVAL,
+			"a card of model hostdev needs dev=: a device with virtual functions, "
+			"a PCI address, or a network of libvirt's");
+	if (port->backend.driver == DRIVER_VHOST || nic->romfile[0])
+		return error_set(err, -EINVAL, "%s has no meaning for a card of model hostdev",
+				 nic->romfile[0] ? "romfile=" : "driver=vhost");
+	return 0;
+}
+
 /* What is more to say of a type than that its keys are its own. */
 static const struct {
 	const char *type;
 	int (*check)(const struct port_spec *port, const struct known *known, struct error *err);
 } checks[] = {
-	{ "bridge", check_bridge }, { "direct", check_direct }, { "passt", check_passt },
-	{ "stream", check_stream }, { "tap", check_tap },
+	{ "bridge", check_bridge }, { "direct", check_direct }, { "hostdev", check_hostdev },
+	{ "passt", check_passt },   { "stream", check_stream }, { "tap", check_tap },
 };
 
 int backend_check(const struct port_spec *port, const struct known *known, struct error *err)
 {
 	const struct backend_spec *b = &port->backend;
 	int rc = check_backend_name(b->type, port->plain, known, err);
+	if (rc == 0 && port->nics == 1 && strcmp(port->nic[0].model, "hostdev") == 0 &&
+	    strcmp(b->type, "hostdev") != 0)
+		rc = error_set(
+			err, -EINVAL,
+			"a card of model hostdev brings its own network; leave backend=%s out",
+			b->type);
 
 	if (rc == 0)
 		rc = check_backend_keys(b, known, err);

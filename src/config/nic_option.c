@@ -616,6 +616,22 @@ void mac_stable(const struct guest_identity *who, const char *port, uint8_t mac[
 	mac[5] = (uint8_t)hash;
 }
 
+/* dev= of a card that is this host's names where it comes from. A backend that has a dev= too (direct, beside a team's card) shares it. */
+static void complete_hostdev(struct port_spec *port)
+{
+	struct backend_spec *b = &port->backend;
+	struct nic_spec *nic = &port->nic[port->nics - 1];
+
+	if (strcmp(nic->model, "hostdev") != 0)
+		return;
+	if (!nic->host_dev[0] && !nic->host_pci[0])
+		str_copy(nic->host_dev, sizeof(nic->host_dev), b->dev);
+	if (port->nics == 1 && strcmp(b->type, "user") == 0)
+		str_copy(b->type, sizeof(b->type), "hostdev");
+	if (port->nics > 1 && strcmp(b->type, "direct") != 0 && strcmp(b->type, "auto") != 0)
+		b->dev[0] = '\0';
+}
+
 static bool id_is_taken(const struct port_spec *ports, unsigned count, const char *id)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -667,6 +683,7 @@ void ports_complete(struct port_spec *ports, unsigned count, const struct guest_
 		if (!port->mac_given)
 			mac_stable(who, port->id, port->mac);
 		complete_nics(port);
+		complete_hostdev(port);
 		if (strcmp(port->backend.type, "direct") == 0 && !port->backend.nfds &&
 		    !port->backend.mode[0])
 			str_copy(port->backend.mode, sizeof(port->backend.mode), "vepa");

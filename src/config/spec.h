@@ -85,9 +85,13 @@ struct nic_spec {
 	bool packed;	   /* virtio: offer packed rings */
 	bool standby;	   /* virtio: offer VIRTIO_NET_F_STANDBY; QEMU's failover=on */
 	char pair[ID_MAX]; /* of a transient card: the id of the persistent one. Empty = none */
-	char host_pci
-		[16]; /* of a card that is this host's: "0000:03:10.2"; empty = a pool says which */
-	char romfile[PATH_ROOM]; /* empty = no option ROM */
+	/* of a card that is a function of this host (netdev hostdev) */
+	char host_dev
+		[64]; /* as named: a device with virtual functions, a PCI address, a network; empty: host_pci has it */
+	char host_pci[16];    /* "0000:03:10.2"; empty = the pool behind host_dev says which */
+	char host_driver[32]; /* empty = vfio-pci, else a variant of it */
+	enum tristate host_managed; /* bound to that driver, and given back after (on) */
+	char romfile[PATH_ROOM];    /* empty = no option ROM */
 	struct card_options options;
 	/* of a virtual function, as `ip link set DEV vf N` has them */
 	int vlan;		/* which the guest does not see; 0 = none, -1 = not said */

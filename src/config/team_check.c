@@ -52,10 +52,8 @@ static void list_transients(const struct known *known, char *to, size_t size)
 		size_t at = strlen(to);
 
 		if (m->express && strcmp(m->name, "virtio-net") != 0)
-			snprintf(to + at, size - at, "%s, ", m->name);
+			snprintf(to + at, size - at, "%s%s", at ? ", " : "", m->name);
 	}
-	size_t at = strlen(to);
-	snprintf(to + at, size - at, "hostdev");
 }
 
 static int check_transient(const struct port_spec *port, const struct known *known,

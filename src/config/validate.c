@@ -7,9 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Names that interfaces.md promises and that a later version brings; a row goes when its folder comes. */
-static const char *const later_models[] = { "hostdev" };
-
 static int check_model_name(const char *model, const struct known *known, struct error *err)
 {
 	const char *names[32];
@@ -19,9 +16,6 @@ static int check_model_name(const char *model, const struct known *known, struct
 	if (known_model_find(known, model))
 		return 0;
 	known_model_names(known, list, sizeof(list));
-	if (name_find(later_models, ARRAY_SIZE(later_models), model) >= 0)
-		return error_set(err, -ENOTSUP, "model %s is not in this version; it has %s", model,
-				 list);
 	for (unsigned i = 0; i < known->model_count && count < ARRAY_SIZE(names) - 2; i++)
 		names[count++] = known->models[i].name;
 	names[count++] = "auto";

@@ -6,8 +6,7 @@
 
 static bool is_watched(const struct nic_spec *nic)
 {
-	return nic->place == PLACE_QEMU && nic->netdev != NETDEV_VHOST_USER &&
-	       nic->netdev != NETDEV_HOSTDEV;
+	return nic->place == PLACE_QEMU && nic->netdev != NETDEV_VHOST_USER;
 }
 
 bool card_watch_needed(const struct port_spec *ports, unsigned count)

@@ -15,6 +15,8 @@ static void add_setting(json_object *object, const char *key, enum tristate sett
 
 void json_add_policy(json_object *object, const struct nic_spec *nic)
 {
+	if (nic->host_pci[0])
+		json_object_object_add(object, "host-pci", json_object_new_string(nic->host_pci));
 	add_number(object, "vlan", nic->vlan);
 	add_number(object, "qos", nic->qos);
 	add_setting(object, "trust", nic->trust);

@@ -136,6 +136,28 @@ static void get_word(const struct tag *t, const char *name, char *to, size_t siz
 	}
 }
 
+/* A number as libvirt writes it, 0x03; 0 when it is none. */
+static unsigned get_hex(const struct tag *t, const char *name, unsigned most)
+{
+	char word[16];
+	uint64_t number;
+
+	get_word(t, name, word, sizeof(word));
+	return parse_u64(word, 0, most, &number) == 0 ? (unsigned)number : 0;
+}
+
+static void take_address(const struct tag *t, struct libvirt_network *out)
+{
+	char type[8];
+
+	get_word(t, "type", type, sizeof(type));
+	if (strcmp(type, "pci") != 0 || out->pcis == LIBVIRT_NETWORK_FUNCTIONS)
+		return;
+	(void)snprintf(out->pci[out->pcis++], sizeof(out->pci[0]), "%04x:%02x:%02x.%x",
+		       get_hex(t, "domain", 0xffff), get_hex(t, "bus", 0xff),
+		       get_hex(t, "slot", 0x1f), get_hex(t, "function", 7));
+}
+
 /* --- the network --------------------------------------------------------------------------------------------------- */
 
 static void take_tag(const struct tag *t, unsigned depth, bool in_forward,
@@ -152,6 +174,8 @@ static void take_tag(const struct tag *t, unsigned depth, bool in_forward,
 	if (depth == 2 && in_forward && !out->dev[0] &&
 	    (strcmp(t->name, "interface") == 0 || strcmp(t->name, "pf") == 0))
 		get_word(t, "dev", out->dev, sizeof(out->dev));
+	if (depth == 2 && in_forward && strcmp(t->name, "address") == 0)
+		take_address(t, out);
 }
 
 int libvirt_network_parse(const char *text, struct libvirt_network *out)

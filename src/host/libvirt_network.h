@@ -6,11 +6,16 @@
 
 #define LIBVIRT_NETWORKS "/etc/libvirt/qemu/networks"
 
+#define LIBVIRT_NETWORK_FUNCTIONS 64
+
 struct libvirt_network {
 	char bridge[16]; /* <bridge name=>; empty = none */
 	char forward
 		[16]; /* <forward mode=>: nat, route, open, bridge, vepa, private, passthrough, hostdev; empty = isolated */
 	char dev[16]; /* the first device that it forwards to; empty = none */
+	char pci[LIBVIRT_NETWORK_FUNCTIONS]
+		[16]; /* of forward mode hostdev: "0000:03:10.2" of each <address type='pci'> */
+	unsigned pcis;
 };
 
 /* FOLDER/NAME.xml. -ENOENT when there is none, -EACCES when it may not be read, -EBADMSG when it is no network. */

@@ -13,6 +13,7 @@
 #include "host/child.h"
 #include "host/direct.h"
 #include "host/helper_client.h"
+#include "host/hostdev.h"
 #include "host/passt.h"
 #include "host/probe.h"
 #include "host/stream.h"
@@ -123,6 +124,13 @@ const struct host_backend host_backends[] = {
 	  .keys = " path mode fd ",
 	  .open = host_stream_open,
 	  .returns = true },
+	{ .name = "hostdev",
+	  .served = "",
+	  .summary = "a function of a network card of this host, handed on by VFIO (model "
+		     "hostdev): dev= a device with virtual functions, a PCI address, a network",
+	  .keys = " dev ",
+	  .open = host_hostdev_open,
+	  .missing = host_has_hostdev },
 	{ .name = "null", .served = "null", .open = open_nothing },
 	{ .name = "loop", .served = "loop", .open = open_nothing },
 	{ .name = "vhostuser",
@@ -190,8 +198,12 @@ static void close_rest(const struct backend_spec *spec, const struct opened_back
 int host_backend_start(const struct backend_request *request, struct opened_backend *out,
 		       struct error *err)
 {
+	static const struct backend_spec handed_on = { .type = "hostdev" };
 	struct backend_request r = *request;
 
+	/* beside the backend of its port, if that has another one: a team */
+	if (r.nic && r.nic->netdev == NETDEV_HOSTDEV)
+		r.spec = &handed_on;
 	*out = (struct opened_backend){ .pidfd = -1, .log = -1, .journal = request->undo };
 	r.queues = MAX(1u, MIN(r.queues, (unsigned)QUEUES_MAX));
 	int rc = open_type(&r, out, err);

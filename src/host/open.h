@@ -17,6 +17,8 @@ struct backend_request {
 	const struct backend_spec *spec; /* its fds (fd=) are taken, also on failure */
 	const char *guest;		 /* name */
 	const char *port;		 /* id */
+	const struct nic_spec *nic;	 /* of a function that is handed on: its card; else NULL */
+	enum link_wish link;		 /* of the port */
 	uint8_t mac[MAC_LEN];		 /* of the port */
 	unsigned queues;   /* queue pairs that its NICs could use; fewer may come out. 0 = 1 */
 	bool again;	   /* the guest runs, and lost it: nobody is waited for long */
@@ -47,6 +49,7 @@ struct opened_backend {
 		below; /* the Linux bridge that it is in, or the device that it sits on; 0 = none */
 	bool made;     /* the interface was made for us and goes with its descriptors */
 	int helper;    /* connection to the anynic-helper that made it; 0 = we did, or nobody */
+	char pci[16];  /* of a function that is handed on: "0000:03:10.2" */
 	char unlink_path[PATH_ROOM];	     /* stream server: its socket; empty = none */
 	struct undo *journal;		     /* the request's */
 	struct undo_step step[OPENED_STEPS]; /* what closing takes back, last first */

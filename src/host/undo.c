@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "host/netlink.h"
 #include "host/ovs.h"
+#include "host/vf_undo.h"
 
 #define LINE_LONGEST 640
 #define FILE_LONGEST (1 << 20)
@@ -22,7 +23,8 @@
 
 const char *const undo_kind_names[] = {
 	[UNDO_LINK] = "link",	      [UNDO_TAP] = "tap",	[UNDO_DEVICE] = "device",
-	[UNDO_OVS_PORT] = "ovs-port", [UNDO_SOCKET] = "socket",
+	[UNDO_OVS_PORT] = "ovs-port", [UNDO_SOCKET] = "socket", [UNDO_POOL] = "pool",
+	[UNDO_DRIVER] = "driver",     [UNDO_VF] = "vf",
 };
 NAMES_MATCH(undo_kind_names, UNDO_KIND_COUNT);
 
@@ -206,8 +208,10 @@ static int remove_socket(const char *path)
 int undo_step_run(const struct undo_step *step, struct error *err)
 {
 	struct netlink nl = { 0 };
+	struct vf_host host;
 	int rc = 0;
 
+	vf_host_init(&host);
 	if (step->kind == UNDO_LINK || step->kind == UNDO_TAP || step->kind == UNDO_DEVICE) {
 		rc = netlink_open(&nl, err);
 		if (rc < 0)
@@ -226,6 +230,15 @@ int undo_step_run(const struct undo_step *step, struct error *err)
 		break;
 	case UNDO_OVS_PORT:
 		rc = ovs_port_remove(step->name, step->text, step->port, err);
+		break;
+	case UNDO_POOL:
+		rc = vf_pool_release(&host, step->name, step->text, step->port, err);
+		break;
+	case UNDO_DRIVER:
+		rc = vf_driver_give_back(&host, step, err);
+		break;
+	case UNDO_VF:
+		rc = vf_settings_give_back(&host, step, err);
 		break;
 	default:
 		break;

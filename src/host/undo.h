@@ -23,6 +23,9 @@ enum undo_kind {
 		      * and nobody uses it but our link with the alias `text` */
 	UNDO_OVS_PORT, /* take the port `name` from its OVS bridge: `text` is the guest, `port` the port's id */
 	UNDO_SOCKET, /* remove the socket `text` if nobody listens */
+	UNDO_POOL, /* the PCI function `name` is nobody's again: it was `text`'s, a guest, for `port` */
+	UNDO_DRIVER, /* give the PCI function `name` back to its driver: see vf_undo.h for `text` */
+	UNDO_VF, /* tell the physical function of `name` what it was told before: `old_mac`, and the words of `text` */
 	UNDO_KIND_COUNT
 };
 extern const char *const undo_kind_names[UNDO_KIND_COUNT];

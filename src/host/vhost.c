@@ -33,6 +33,8 @@ static const char *obstacle(const struct port_spec *port)
 {
 	const struct nic_spec *card = virtio_card(port);
 
+	if (!card && strcmp(port->backend.type, "hostdev") == 0)
+		return "the card is one of the host's own: nobody else moves its frames";
 	if (is_libvirt_tcg(port))
 		return "libvirt takes vhost with KVM alone, and this <domain> is not of "
 		       "type='kvm'";

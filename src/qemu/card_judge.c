@@ -164,6 +164,16 @@ static void judge_virtio(const struct card_seen *s, struct driver_report *out)
 	}
 }
 
+/* --- a card that is handed on ------------------------------------------------------------------------------------ */
+
+/* Its registers are the guest's alone. Drivers of systems switch this bit on when they take the card. */
+static void judge_handed_on(const struct card_seen *s, struct driver_report *out)
+{
+	(void)s;
+	report_set(out, DRIVER_READY, PHASE_UNKNOWN,
+		   "bus master is on; what it does beyond that cannot be seen");
+}
+
 /* --- the table -------------------------------------------------------------------------------------------------- */
 
 #define RTL8139                                                                                    \
@@ -190,6 +200,7 @@ static const struct watched_card cards[] = {
 	{ .device = "virtio-net-pci", VIRTIO },
 	{ .device = "virtio-net-pci-transitional", VIRTIO },
 	{ .device = "virtio-net-pci-non-transitional", VIRTIO },
+	{ .device = "vfio-pci", .registers = "", .judge = judge_handed_on },
 };
 
 const struct watched_card *watched_card_find(const char *device)
