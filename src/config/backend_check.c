@@ -230,9 +230,9 @@ static int check_hostdev(const struct port_spec *port, const struct known *known
 			err, -EINVAL,
 			"a card of model hostdev needs dev=: a device with virtual functions, "
 			"a PCI address, or a network of libvirt's");
-	if (port->backend.driver == DRIVER_VHOST || nic->romfile[0])
-		return error_set(err, -EINVAL, "%s has no meaning for a card of model hostdev",
-				 nic->romfile[0] ? "romfile=" : "driver=vhost");
+	if (port->backend.driver == DRIVER_VHOST)
+		return error_set(err, -EINVAL,
+				 "driver=vhost has no meaning for a card of model hostdev");
 	return 0;
 }
 

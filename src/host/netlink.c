@@ -321,10 +321,16 @@ static int read_error(struct netlink *nl, const struct nlmsghdr *h)
 	return e->error;
 }
 
+/* The library compares a length as a signed number. */
+static bool is_whole(const struct nlmsghdr *h, int left)
+{
+	return mnl_nlmsg_ok(h, left) && h->nlmsg_len <= (unsigned)left;
+}
+
 /* What came in one piece. 1 = the answer is complete, 0 = more is to come, or the error that it carries. */
 static int take_piece(struct netlink *nl, const void *data, int left, struct answer *answer)
 {
-	for (const struct nlmsghdr *h = data; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+	for (const struct nlmsghdr *h = data; is_whole(h, left); h = mnl_nlmsg_next(h, &left)) {
 		if (h->nlmsg_seq != nl->seq)
 			continue;
 		if (h->nlmsg_type == NLMSG_ERROR) {
@@ -593,8 +599,7 @@ static void tell_news(char *room, int left, link_seen *seen, void *context)
 {
 	struct link l;
 
-	for (struct nlmsghdr *h = (void *)room; mnl_nlmsg_ok(h, left);
-	     h = mnl_nlmsg_next(h, &left)) {
+	for (struct nlmsghdr *h = (void *)room; is_whole(h, left); h = mnl_nlmsg_next(h, &left)) {
 		bool gone = h->nlmsg_type == RTM_DELLINK;
 		const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
 

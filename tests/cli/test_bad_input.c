@@ -235,8 +235,10 @@ static void what_a_later_version_brings_is_missing_not_wrong(void **state)
 	static const struct bad_case cases[] = {
 		{ "plan --nic team,transient=hostdev " Q, 4,
 		  "transient=hostdev is not in this version", "transient=igbvf" },
-		{ "plan --nic auto,backend=hostdev " Q, 4, "backend=hostdev is not in this version",
-		  "" },
+		{ "plan --nic hostdev,dev=lo " Q, 1, "lo is no PCI card", "anynic pool list" },
+		{ "plan --nic hostdev,dev=0000:fe:1f.7 " Q, 3, "no PCI function", "lspci" },
+		{ "plan --nic hostdev,dev=nosuch0 " Q, 3, "no network of libvirt's",
+		  "anynic pool list" },
 		{ "plan --nic igc,place=qemu " Q, 4, "igc: no QEMU has this card", "place=hosted" },
 		{ "plan --place qemu --nic rtl8139,rev=0x10 " Q, 2, "rev= cannot be had", "" },
 		{ "plan --nic auto,driver=vhost " Q, 4, "port net0: driver=vhost cannot be had",

@@ -11,6 +11,7 @@ static const struct known_model test_models[] = {
 	{ "middling", "both", .legacy = true, .performant = true, .queues_max = 2, .mtu_max = 9000,
 	  .revs = { 5 }, .rev_zero = true },
 	{ "igbvf", "virtual", .express = true, .vf_policy = true, .queues_max = 1 },
+	{ "hostdev", "the host's", .express = true, .vf_policy = true, .queues_max = 1 },
 };
 
 static const struct known_backend test_backends[] = {
@@ -21,6 +22,7 @@ static const struct known_backend test_backends[] = {
 	{ "bridge", "", " br ifname " },
 	{ "direct", "", " dev mode ifname fd " },
 	{ "passt", "", " path hostfwd " },
+	{ "hostdev", "", " dev " },
 };
 
 static inline void test_bridges(char *to, size_t size)

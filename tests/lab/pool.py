@@ -1,0 +1,226 @@
+"""pool.py functions|race|killed|guest: virtual functions of a real card (QEMU's igb, seven of them) behind a real IOMMU.
+functions  made, listed, given by hand and to guests that stand still; MAC, VLAN and driver set, and back as they were
+race       two guests and one function that is left
+killed     anynic is killed: whoever tidies up gives back MAC, VLAN and driver, and the next guest gets the function
+guest      by the name of a libvirt network to a guest under KVM, which has its network through it"""
+import json
+import pathlib
+import subprocess
+import time
+
+import host  # pylint: disable=unused-import  # goes to the lab host
+import lab as machine
+from harness import main
+
+MAC = "52:54:00:aa:bb:0c"
+NETWORKS = pathlib.Path("/etc/libvirt/qemu/networks")
+SECONDS = 60
+
+
+def pool(*words, code=0):
+    """anynic pool; the JSON document, or what it said when it must fail."""
+    done = subprocess.run([machine.anynic(), "pool", *words, "-j"], capture_output=True, text=True, timeout=SECONDS, check=False)
+    if done.returncode != code:
+        raise RuntimeError(f"pool {words}: status {done.returncode}: {done.stderr}{done.stdout}")
+    return json.loads(done.stdout) if code == 0 else done.stderr
+
+
+def settings(dev):
+    """What the card's driver tells of each function."""
+    told = subprocess.run(["ip", "-j", "-d", "link", "show", dev], capture_output=True, text=True, check=True).stdout
+    return [(vf["address"], vf.get("vlan_list", [{}])[0].get("vlan", 0), vf.get("spoofchk"))
+            for vf in json.loads(told)[0].get("vfinfo_list", [])]
+
+
+def state(dev):
+    return [(f["driver"], f["state"]) for f in pool("show", dev)]
+
+
+def until(lab, holds, text, seconds=SECONDS):
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            break
+        time.sleep(0.2)
+    lab.check(holds(), text)
+
+
+def card(lab, load=True):
+    """The card with all its functions, bound to their own driver."""
+    (found,) = pool("list")
+    dev = found["pool"]
+    lab.equal((found["vfs"], found["driver"]), (0, "igb"), f"{dev} has no functions yet, and can have {found['vfs-max']}")
+    machine.ip("link", "set", dev, "up")
+    pool("create", dev, "--vfs", "7")
+    if load:
+        subprocess.run(["modprobe", "igbvf"], check=True)
+        until(lab, lambda: all(f["dev"] for f in pool("show", dev)), "seven functions, each with a device of its own driver")
+    return dev
+
+
+class Still:
+    """anynic run with a QEMU that never runs its guest."""
+
+    def __init__(self, lab, name, nic):
+        self.log_path = pathlib.Path(lab.folder) / f"{name}.log"
+        self.name = name
+        words = [machine.anynic(), "run", "--name", name, "--nic", nic, "--", machine.qemu(), "-S", "-M", "q35", "-m", "64M",
+                 "-accel", "kvm", "-nodefaults", "-display", "none"]
+        with self.log_path.open("w") as log:
+            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+
+    def log(self):
+        return self.log_path.read_text()
+
+    def port(self):
+        """Once QEMU has its card."""
+        end = time.monotonic() + SECONDS
+        while True:
+            done = subprocess.run([machine.anynic(), "status", self.name, "-j"], capture_output=True, text=True, check=False)
+            if done.returncode == 0 and "vfio" in self.open_files():
+                return json.loads(done.stdout)
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{self.name}: {self.log()}{done.stderr}")
+            time.sleep(0.2)
+
+    def open_files(self):
+        """Of the QEMU below it."""
+        links = []
+        for pid in subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False).stdout.split():
+            for fd in pathlib.Path(f"/proc/{pid}/fd").glob("*"):
+                try:
+                    links.append(str(fd.readlink()))
+                except OSError:
+                    continue
+        return " ".join(links)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(SECONDS)
+
+
+def refusals(lab, dev):
+    lab.check("already" in pool("create", dev, "--vfs", "3", code=1), "another number of functions than there are: by way of 0")
+    lab.check("at most" in pool("create", dev, "--vfs", "99", code=2), "more than the card can have")
+    pool("show", "nosuch", code=3)
+    pool("take", "lo", "--owner", "x", code=1)
+    lab.check("cannot have" in pool("create", pool("show", dev)[0]["pci"], "--vfs", "1", code=4), "functions of a function")
+
+
+def planned(lab, dev):
+    done = subprocess.run([machine.anynic(), "plan", "-j", "--nic", f"hostdev,dev={dev}", "--nic", f"hostdev,dev={dev}", "--",
+                           machine.qemu(), "-M", "q35"], capture_output=True, text=True, check=False)
+    lab.equal(done.returncode, 0, f"plan: {done.stderr}")
+    plan = json.loads(done.stdout)
+    got = [d["host"] for d in plan["devices"] if d["driver"] == "vfio-pci"]
+    lab.equal(got, [f["pci"] for f in pool("show", dev) if f["state"] == "free"][:2], "plan names the functions that run would take")
+    lab.check(all(f["state"] != "taken" for f in pool("show", dev)), "and takes none")
+
+
+def functions(lab):
+    dev = card(lab)
+    refusals(lab, dev)
+    first = pool("show", dev)[0]
+    machine.ip("link", "set", first["dev"], "up")
+    lab.equal(pool("show", dev)[0]["state"], "busy", f"the host uses {first['dev']}: its function is not given")
+    planned(lab, dev)
+    before, drivers = settings(dev), state(dev)
+    guest = Still(lab, "still", f"hostdev,dev={dev},mac={MAC},vlan=12,spoofchk=off")
+    told = guest.port()
+    taken = pool("show", dev)[1]
+    lab.equal((taken["driver"], taken["state"], taken["guest"]), ("vfio-pci", "taken", "still"), "the second function is the guest's")
+    lab.check(taken["pci"] in json.dumps(told), "status says which")
+    lab.equal(settings(dev)[1], (MAC, 12, False), "its MAC, VLAN and spoof check were set through the card")
+    refused = pool("create", dev, "--vfs", "0", code=1)
+    lab.check("in use" in refused, f"functions do not vanish under who has them: {refused.strip()}")
+    lab.check("guest still" in pool("release", taken["pci"], code=1), "nor are they taken from a guest")
+    guest.stop()
+    lab.equal(settings(dev), before, "MACs, VLANs and spoof checks are as before")
+    lab.equal(state(dev), drivers, "and drivers")
+    by_hand(lab, dev)
+    machine.ip("link", "set", first["dev"], "down")
+    pool("create", dev, "--vfs", "0")
+    lab.equal(pool("list")[0]["vfs"], 0, "all functions are gone")
+
+
+def by_hand(lab, dev):
+    kept = pool("take", dev, "--owner", "mine")["pci"]
+    guest = Still(lab, "other", f"hostdev,dev={dev}")
+    guest.port()
+    lab.check([f["guest"] for f in pool("show", dev) if f["pci"] == kept] == ["mine"], f"{kept} is kept by hand, others get others")
+    guest.stop()
+    guest = Still(lab, "mine", f"hostdev,dev={dev}")
+    guest.port()
+    lab.check([f["pci"] for f in pool("show", dev) if f["state"] == "taken"] == [kept], "and its guest gets it")
+    guest.stop()
+    kept = pool("take", dev, "--owner", "mine")["pci"]
+    pool("release", kept)
+    lab.check(all(f["state"] != "taken" for f in pool("show", dev)), "given back by hand")
+
+
+def race(lab):
+    dev = card(lab, load=False)
+    for n in range(6):
+        pool("take", dev, "--owner", f"held{n}")
+    lab.equal([s for _, s in state(dev)].count("free"), 1, "one function is left")
+    guests = [Still(lab, f"racer{n}", f"hostdev,dev={dev}") for n in range(2)]
+    until(lab, lambda: any(g.process.poll() is not None for g in guests), "one of two guests does not start")
+    lost = next(g for g in guests if g.process.poll() is not None)
+    won = next(g for g in guests if g is not lost)
+    lab.equal(lost.process.poll(), 1, "with status 1")
+    lab.check("no function of" in lost.log() and "next:" in lost.log(), f"and says why: {lost.log().strip()}")
+    won.port()
+    lab.check(won.process.poll() is None, "the other one has it")
+    won.stop()
+    again = Still(lab, lost.name, f"hostdev,dev={dev}")
+    again.port()
+    again.stop()
+    lab.check(True, "after it ended the first one gets it")
+
+
+def killed(lab):
+    dev = card(lab)
+    before, drivers = settings(dev), state(dev)
+    for n in range(2):
+        guest = Still(lab, f"killed{n}", f"hostdev,dev={dev},mac={MAC},vlan=5,trust=on")
+        guest.port()
+        lab.equal(settings(dev)[0][:2], (MAC, 5), "set")
+        guest.process.kill()
+        guest.process.wait()
+        until(lab, lambda: state(dev) == drivers, f"{n + 1}. kill: the function is its driver's again")
+        lab.equal(settings(dev), before, "with MAC and VLAN as before")
+    lab.equal(list(pathlib.Path(lab.folder).glob("anynic/*.undo")), [], "and no line of a journal is left")
+
+
+def guest_on_network(lab):
+    dev = card(lab, load=False)
+    NETWORKS.mkdir(parents=True, exist_ok=True)
+    (NETWORKS / "fast.xml").write_text(f"<network><name>fast</name><forward mode='hostdev' managed='yes'><pf dev='{dev}'/>"
+                                       "</forward></network>\n")
+    guest = lab.guest(nics=[f"hostdev,dev=fast,mac={MAC}"], kernel="6.12")
+    port = guest.port()
+    lab.equal(port["backend"]["type"], "hostdev", f"a function by the name of a network: {port['backend']['reason']}")
+    guest.check_status("net0", "none")
+    name = guest.sh("bring_up igbvf")
+    lab.equal(guest.sh(f"cat /sys/class/net/{name}/address"), MAC, "the guest's card has the port's MAC")
+    guest.sh(f"await 20 carrier {name}")
+    lab.check("address" in guest.sh(f"dhcp {name}"), "it gets an address through the function")
+    guest.sh("answers 10.0.2.2")
+    lab.check(True, "and answers")
+    guest.check_status("net0", "ready")
+    (status,) = guest.qmp.command("query-guest-driver-status", nic="net0")
+    lab.equal(status["evidence"], "bus master is on; what it does beyond that cannot be seen", "status says what it knows")
+    guest.sh("modprobe -r igbvf")
+    guest.check_status("net0", "none")
+    guest.stop()
+    lab.equal(state(dev)[0], (None, "free"), "given back")
+
+
+PARTS = {"functions": functions, "race": race, "killed": killed, "guest": guest_on_network}
+
+
+def scenario(lab, part="functions"):
+    PARTS[part](lab)
+
+
+main(scenario, namespace=False)
