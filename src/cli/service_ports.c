@@ -75,7 +75,8 @@ static int choose_driver(struct service *s, unsigned port, unsigned nic, struct 
 	struct opened_backend *b = &s->port[port].backend[nic];
 	struct vhost_choice choice;
 
-	if (!port_in_datapath(p) && strcmp(p->nic[nic].model, "virtio-net") != 0 && p->nics > 1)
+	if (p->nics > 1 && (p->nic[nic].netdev == NETDEV_HOSTDEV ||
+			    (!port_in_datapath(p) && strcmp(p->nic[nic].model, "virtio-net") != 0)))
 		return 0;
 	int rc = host_vhost_open(p, b->nfds, b->vhost, &b->vhosts, &choice, err);
 	if (rc < 0) {

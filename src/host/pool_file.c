@@ -300,3 +300,10 @@ bool pool_file_remove(struct pool_file *p, const char *device, const char *guest
 	}
 	return false;
 }
+
+void pool_file_remove_port(struct pool_file *p, const char *guest, const char *port)
+{
+	for (unsigned i = p->uses; i-- > 0;)
+		if (strcmp(p->use[i].guest, guest) == 0 && strcmp(p->use[i].port, port) == 0)
+			(void)pool_file_remove(p, p->use[i].device, guest, port);
+}

@@ -56,6 +56,9 @@ int pool_file_add(struct pool_file *p, const struct pool_use *use, struct error 
 /* The use of `device` by guest and port; a NULL is any. True when there was one. */
 bool pool_file_remove(struct pool_file *p, const char *device, const char *guest, const char *port);
 
+/* All uses by a port of a guest. */
+void pool_file_remove_port(struct pool_file *p, const char *guest, const char *port);
+
 /* It belongs to this process. */
 bool pool_use_is_ours(const struct pool_use *use);
 

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "fake_sysfs.h"
+#include "host/network_pool.h"
 #include "host/pool_file.h"
 #include "host/vf_pool.h"
 #include "host/vf_settings.h"
@@ -414,6 +415,98 @@ static void a_pool_file_with_anything_in_it_does_no_harm(void **state)
 	}
 }
 
+/* --- networks ------------------------------------------------------------------------------------------------------ */
+
+static struct network_spec net;
+static struct interface_spec iface;
+static struct network_plug plug;
+
+static void make_network(enum forward_mode mode, const char *pf)
+{
+	net = (struct network_spec){ .forward = mode, .managed = true };
+	iface = (struct interface_spec){ .type = INTERFACE_NETWORK };
+	str_copy(net.name, sizeof(net.name), "lan");
+	str_copy(net.pf, sizeof(net.pf), pf);
+}
+
+static const char *port_of(const char *guest, const char *port, struct vf_picks *dry)
+{
+	const struct vf_owner owner = { .guest = guest, .port = port };
+
+	if (network_pool_allocate(&host, &net, &iface, &owner, dry, &plug, &err) < 0)
+		return err.text;
+	return plug.device;
+}
+
+static void a_network_of_functions_gives_each_to_one_port(void **state)
+{
+	(void)state;
+	make_network(FORWARD_HOSTDEV, "pf0");
+	assert_string_equal(port_of("a", "net0", NULL), VF(0));
+	assert_int_equal(iface.actual, INTERFACE_HOSTDEV);
+	assert_string_equal(iface.hostdev.pci, VF(0));
+	assert_true(iface.hostdev.managed);
+	assert_string_equal(port_of("a", "net1", NULL), VF(1));
+	find("pf0");
+	takes("b", "net0", VF(2)); /* by --nic: the functions are the same */
+	assert_string_equal(port_of("c", "net0", NULL), VF(3));
+	assert_non_null(strstr(port_of("d", "net0", NULL), "no function of lan is free"));
+	assert_string_equal(err.where, "network lan");
+}
+
+static void a_network_of_a_card_without_functions_says_what_to_do(void **state)
+{
+	(void)state;
+	fake_file(PF, "sriov_numvfs", "0\n");
+	for (unsigned i = 0; i < 4; i++) {
+		char link[16];
+
+		(void)snprintf(link, sizeof(link), "virtfn%u", i);
+		fake_link(PF, link, NULL);
+	}
+	make_network(FORWARD_HOSTDEV, "pf0");
+	assert_non_null(strstr(port_of("a", "net0", NULL), "anynic pool create pf0 --vfs N"));
+	make_network(FORWARD_HOSTDEV, "nosuch");
+	assert_non_null(strstr(port_of("a", "net0", NULL), "no network device nosuch"));
+}
+
+static void macvtaps_are_spread_over_the_devices_of_a_network(void **state)
+{
+	struct vf_picks picks = { 0 };
+
+	(void)state;
+	make_network(FORWARD_BRIDGE, "");
+	net.devs = 2;
+	str_copy(net.dev[0], 16, "eth8");
+	str_copy(net.dev[1], 16, "eth9");
+	assert_string_equal(port_of("a", "net0", &picks), "eth8");
+	assert_string_equal(port_of("a", "net1", &picks), "eth9");
+	assert_string_equal(port_of("a", "net0", NULL), "eth8"); /* a plan took nothing */
+	assert_string_equal(port_of("a", "net1", NULL), "eth9");
+	assert_string_equal(port_of("b", "net0", NULL), "eth8");
+	assert_string_equal(port_of("b", "net0", NULL), "eth8"); /* again: the same port */
+	assert_string_equal(port_of("b", "net1", NULL), "eth9");
+	assert_string_equal(iface.port.backend.dev, "eth9");
+	assert_string_equal(iface.port.backend.mode, "bridge");
+}
+
+static void a_passthrough_network_uses_the_devices_of_the_functions_once_each(void **state)
+{
+	(void)state;
+	make_network(FORWARD_PASSTHROUGH, "pf0");
+	assert_string_equal(port_of("a", "net0", NULL), "vf0");
+	assert_string_equal(port_of("b", "net0", NULL), "vf1");
+	assert_non_null(strstr(port_of("c", "net0", NULL), "all 2 are taken"));
+}
+
+static void a_network_that_libvirt_would_refuse_is_refused(void **state)
+{
+	(void)state;
+	make_network(FORWARD_HOSTDEV, "pf0");
+	net.mtu = 9000;
+	assert_non_null(strstr(port_of("a", "net0", NULL), "<mtu> has no meaning"));
+}
+
 /* --- groups and drivers -------------------------------------------------------------------------------------------- */
 
 static void group_of(const char *pci, int code, const char *why)
@@ -598,6 +691,11 @@ int main(void)
 		TEST(but_not_before_its_journal_is_done),
 		TEST(of_many_that_race_for_the_last_function_one_gets_it),
 		TEST(a_pool_file_with_anything_in_it_does_no_harm),
+		TEST(a_network_of_functions_gives_each_to_one_port),
+		TEST(a_network_of_a_card_without_functions_says_what_to_do),
+		TEST(macvtaps_are_spread_over_the_devices_of_a_network),
+		TEST(a_passthrough_network_uses_the_devices_of_the_functions_once_each),
+		TEST(a_network_that_libvirt_would_refuse_is_refused),
 		TEST(a_function_alone_in_its_group_can_be_handed_on),
 		TEST(what_else_is_in_the_group_is_named_with_a_way_out),
 		TEST(without_an_iommu_the_reason_says_how_to_get_one),
