@@ -284,10 +284,8 @@ static int check_unused(const struct vf_host *host, const struct pci_function *p
 
 		if (pci_function_read(host->sys, vf[i], &f, NULL) == 0 &&
 		    vf_look(host, &p, &f, why) != VF_FREE)
-			rc = error_set(
-				err, -EBUSY,
-				"function %u of %s, %s, is in use: %s; next: stop who has it", i,
-				name_of_function(pf), vf[i], why);
+			rc = error_set(err, -EBUSY, "function %u of %s, %s, is in use: %s", i,
+				       name_of_function(pf), vf[i], why);
 	}
 	pool_file_close(&p, NULL);
 	return rc;

@@ -109,12 +109,12 @@ void service_backend_request(struct service *s, unsigned port, unsigned nic,
 			request->queues = MAX(request->queues, p->nic[n].queues);
 }
 
-/* What QEMU opens by itself, or has from the host as it is, needs nothing of us. */
-static bool has_descriptors(const struct port_spec *p, unsigned nic)
+/* What QEMU opens by itself needs nothing of us. */
+static bool is_opened_here(const struct port_spec *p, unsigned nic)
 {
 	enum nic_netdev netdev = p->nic[nic].netdev;
 
-	return port_in_datapath(p) || netdev == NETDEV_TAP ||
+	return port_in_datapath(p) || netdev == NETDEV_TAP || netdev == NETDEV_HOSTDEV ||
 	       (netdev == NETDEV_QEMU && strcmp(p->backend.type, "vdpa") == 0);
 }
 
@@ -126,7 +126,7 @@ static int open_backend(struct service *s, unsigned port, unsigned nic, struct e
 	struct backend_request request;
 
 	service_backend_request(s, port, nic, &request);
-	if (!has_descriptors(p, nic)) {
+	if (!is_opened_here(p, nic)) {
 		str_copy(b->type, sizeof(b->type), p->backend.type);
 		return choose_driver(s, port, nic, err);
 	}
