@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
-#define LOCK_WAIT_NS  (10 * NS_PER_S)
+#define LOCK_WAIT_NS  (60 * NS_PER_S) /* held for milliseconds, by a host that may be slow */
 #define LOCK_RETRY_US 10000
 #define LINE_LONGEST  800
 

@@ -35,7 +35,7 @@ struct pool_file {
 /* Where pools are: /run/anynic/pools for root, whoever started him; else in the user's own run directory. */
 void pool_folder(char *to, size_t size);
 
-/* Waits for the file a few seconds, -ETIMEDOUT; drops the uses of processes that are gone. A name may be any text. */
+/* Waits for the file a minute at most, -ETIMEDOUT; drops the uses of processes that are gone. A name may be any text. */
 int pool_file_open(struct pool_file *p, const char *folder, const char *pool, struct error *err);
 
 /* Only to look: waits for nobody and makes nothing; nothing may be added. A file that is not there is an empty one. */

@@ -15,7 +15,7 @@
 
 #define GROUP_MAX    32
 #define RELEASE_NS   (15 * NS_PER_S) /* QEMU ends within a grace of 10 s */
-#define NODE_WAIT_NS (2 * NS_PER_S)  /* a busy udev */
+#define NODE_WAIT_NS (5 * NS_PER_S)  /* a busy udev */
 #define RETRY_US     20000
 #define CLASS_BRIDGE 0x06
 

@@ -29,6 +29,25 @@ static inline void fake_command(const char *fmt, ...)
 		perror(command);
 }
 
+/* A folder of the tree, with those above it. */
+static inline void fake_dir(const char *fmt, ...) PRINTF(1, 2);
+
+static inline void fake_dir(const char *fmt, ...)
+{
+	char path[300];
+	va_list args;
+
+	int at = snprintf(path, sizeof(path), "%s/", fake_sys);
+	va_start(args, fmt);
+	(void)vsnprintf(path + at, sizeof(path) - (size_t)at, fmt, args);
+	va_end(args);
+	for (char *slash = path + at; (slash = strchr(slash, '/')); *slash++ = '/') {
+		*slash = '\0';
+		(void)mkdir(path, 0755);
+	}
+	(void)mkdir(path, 0755);
+}
+
 static inline void fake_file(const char *pci, const char *file, const char *text)
 {
 	char path[200];
@@ -64,8 +83,9 @@ static inline void fake_card(const char *pci, int group, const char *driver, con
 {
 	char target[100];
 
-	fake_command("mkdir -p %s/bus/pci/devices/%s %s/bus/pci/drivers/%s %s/class/net", fake_sys,
-		     pci, fake_sys, driver, fake_sys);
+	fake_dir("bus/pci/devices/%s", pci);
+	fake_dir("bus/pci/drivers/%s", driver);
+	fake_dir("class/net");
 	fake_file(pci, "class", "0x020000\n");
 	fake_file(pci, "vendor", "0x8086\n");
 	fake_file(pci, "device", "0x10c9\n");
@@ -74,16 +94,21 @@ static inline void fake_card(const char *pci, int group, const char *driver, con
 	if (driver[0])
 		fake_driver(pci, driver);
 	if (netdev[0]) {
-		fake_command("mkdir -p %s/bus/pci/devices/%s/net/%s %s/class/net/%s", fake_sys, pci,
-			     netdev, fake_sys, netdev);
-		fake_command("ln -sfn ../../../bus/pci/devices/%s %s/class/net/%s/device", pci,
-			     fake_sys, netdev);
+		char link[200];
+
+		fake_dir("bus/pci/devices/%s/net/%s", pci, netdev);
+		fake_dir("class/net/%s", netdev);
+		(void)snprintf(target, sizeof(target), "../../../bus/pci/devices/%s", pci);
+		(void)snprintf(link, sizeof(link), "%s/class/net/%s/device", fake_sys, netdev);
+		unlink(link);
+		if (symlink(target, link) < 0)
+			perror(link);
 	}
 	if (group < 0)
 		return;
 	(void)snprintf(target, sizeof(target), "../../../../kernel/iommu_groups/%d", group);
 	fake_link(pci, "iommu_group", target);
-	fake_command("mkdir -p %s/kernel/iommu_groups/%d/devices/%s", fake_sys, group, pci);
+	fake_dir("kernel/iommu_groups/%d/devices/%s", group, pci);
 }
 
 /* The virtual function number `n` of `pf`. */

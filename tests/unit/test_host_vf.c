@@ -27,6 +27,22 @@ static struct vf_host host;
 static struct vf_source source;
 static struct error err;
 
+static void touch(const char *file)
+{
+	char path[200];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", fake_sys, file);
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static int make_links(void **state)
+{
+	(void)state;
+	fake_command(
+		"ip link add vf0 type veth peer name vf1; ip link add pf0 type veth peer name pf1");
+	return 0;
+}
+
 /* A card with four functions: bound to its driver, its device down; the same; to no driver; to vfio-pci. */
 static int start(void **state)
 {
@@ -38,16 +54,15 @@ static int start(void **state)
 	(void)snprintf(host.sys, sizeof(host.sys), "%s", fake_sys);
 	(void)snprintf(host.dev, sizeof(host.dev), "%s/dev", fake_sys);
 	(void)snprintf(host.folder, sizeof(host.folder), "%s/run/pools", fake_sys);
-	fake_command("mkdir -p %s/dev/vfio; touch %s/dev/vfio/vfio", fake_sys, fake_sys);
+	fake_dir("dev/vfio");
+	touch("dev/vfio/vfio");
 	fake_card(PF, 1, "igb", "pf0");
 	fake_file(PF, "sriov_totalvfs", "7\n");
 	fake_vf(PF, 0, VF(0), 10, "igbvf", "vf0");
 	fake_vf(PF, 1, VF(1), 11, "igbvf", "vf1");
 	fake_vf(PF, 2, VF(2), 12, "", "");
 	fake_vf(PF, 3, VF(3), 13, "vfio-pci", "");
-	fake_command("touch %s/dev/vfio/13", fake_sys);
-	fake_command(
-		"ip link add vf0 type veth peer name vf1; ip link add pf0 type veth peer name pf1");
+	touch("dev/vfio/13");
 	return 0;
 }
 
@@ -55,7 +70,6 @@ static int finish(void **state)
 {
 	(void)state;
 	vf_source_finish(&source);
-	fake_command("ip link del vf0; ip link del pf0");
 	fake_finish();
 	return 0;
 }
@@ -710,5 +724,5 @@ int main(void)
 
 	if (enter_netns() < 0)
 		return TEST_SKIPPED;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_links, NULL);
 }
