@@ -74,7 +74,8 @@ void *mem_find(struct guest_mem *m, uint64_t addr, size_t len,
 	       unsigned access); /* mem_pointer's long way */
 
 /* A pointer to [addr, addr + len) when it lies in one region with `access`, else NULL. */
-static inline void *mem_pointer(struct guest_mem *m, uint64_t addr, size_t len, unsigned access)
+__attribute__((always_inline)) static inline void *mem_pointer(struct guest_mem *m, uint64_t addr,
+							       size_t len, unsigned access)
 {
 	const struct mem_window *w = &m->last;
 	uint64_t at = addr - w->iova;

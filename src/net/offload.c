@@ -15,7 +15,7 @@ static unsigned gso_kind(const struct frame *f)
 	return f->hdr.gso_type & ~(unsigned)VIRTIO_NET_HDR_GSO_ECN;
 }
 
-uint32_t frame_needs(const struct frame *f)
+uint32_t frame_needs_some(const struct frame *f)
 {
 	uint32_t needs = f->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM ? FRAME_CSUM : 0;
 

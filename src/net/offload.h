@@ -14,8 +14,13 @@
 /* All of enum frame_offload: for backends that take every frame as it is. */
 #define FRAME_OFFLOADS_ALL (FRAME_CSUM | FRAME_TSO4 | FRAME_TSO6 | FRAME_USO | FRAME_ECN)
 
+uint32_t frame_needs_some(const struct frame *f); /* frame_needs of one that asks for any */
+
 /* Offloads that this frame asks for: a set of enum frame_offload. */
-uint32_t frame_needs(const struct frame *f);
+static inline uint32_t frame_needs(const struct frame *f)
+{
+	return f->hdr.flags | f->hdr.gso_type ? frame_needs_some(f) : 0;
+}
 
 /* Checks the header against the frame: csum_start/offset inside, gso_size > 0, hdr_len inside, type known.
  * 0 or -EINVAL. Every frame from a guest passes here before anyone acts on its header. Reads no byte of the frame itself. */

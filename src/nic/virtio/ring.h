@@ -140,8 +140,9 @@ struct ring_descriptor {
 	uint16_t high; /* split: next; packed: flags */
 };
 
-int ring_fail(struct ring *r, enum ring_fault fault); /* -1 */
-int ring_add_rare(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t length, bool write);
+__attribute__((cold)) int ring_fail(struct ring *r, enum ring_fault fault); /* -1 */
+__attribute__((noinline)) int ring_add_rare(struct ring *r, struct ring_chain *c, uint64_t addr,
+					    uint32_t length, bool write);
 
 /* Two loads that the compiler can neither repeat nor split: the guest may change them meanwhile. A packed descriptor's flags say
  * whether the rest is valid, so their half comes first. */
@@ -175,7 +176,8 @@ static inline int ring_add(struct ring *r, struct ring_chain *c, uint64_t addr, 
 }
 
 /* Walks an indirect table; `packed` ones have no `next`. 0 or -1. */
-int ring_walk_table(struct ring *r, struct ring_chain *c, uint64_t addr, uint32_t length);
+__attribute__((noinline)) int ring_walk_table(struct ring *r, struct ring_chain *c, uint64_t addr,
+					      uint32_t length);
 
 bool split_map(struct ring *r);
 int split_pop(struct ring *r, struct ring_chain *c);

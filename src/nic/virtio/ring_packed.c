@@ -87,17 +87,13 @@ void packed_prefetch(struct ring *r, unsigned n, bool write)
 	}
 }
 
-int packed_pop(struct ring *r, struct ring_chain *c)
+/* What begins with descriptor `d`, of which there may be more. */
+__attribute__((noinline)) static int pop_chain(struct ring *r, struct ring_chain *c,
+					       struct ring_descriptor d)
 {
 	uint16_t slot = r->avail;
 	bool wrap = r->avail_wrap;
-	struct ring_descriptor d = ring_descriptor_at(slot_at(r, slot));
 
-	if (!given(d.high, wrap)) {
-		r->seen = slot;
-		r->seen_wrap = wrap;
-		return 0;
-	}
 	for (c->slots = 1; c->slots <= r->size; c->slots++) {
 		if (c->slots > 1)
 			d = ring_descriptor_at(slot_at(r, slot));
@@ -119,6 +115,25 @@ int packed_pop(struct ring *r, struct ring_chain *c)
 		}
 	}
 	return ring_fail(r, RING_LOOP);
+}
+
+int packed_pop(struct ring *r, struct ring_chain *c)
+{
+	struct ring_descriptor d = ring_descriptor_at(slot_at(r, r->avail));
+
+	if (!given(d.high, r->avail_wrap)) {
+		r->seen = r->avail;
+		r->seen_wrap = r->avail_wrap;
+		return 0;
+	}
+	if (d.high & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT))
+		return pop_chain(r, c, d);
+	if (ring_add(r, c, d.addr, d.length, d.high & VRING_DESC_F_WRITE) < 0)
+		return -1;
+	c->id = d.low;
+	c->slots = 1;
+	step(r, &r->avail, &r->avail_wrap, 1);
+	return 1;
 }
 
 void packed_unpop(struct ring *r, unsigned slots)
@@ -143,7 +158,7 @@ static void store_flags(const struct ring *r, unsigned slot, uint16_t flags, boo
 
 /* The driver looks at the first slot of a used chain only. The others are marked as well, so that packed_recover can tell them
  * from such as wait. */
-static void mark_rest(const struct ring *r, unsigned slots, uint16_t used)
+__attribute__((noinline)) static void mark_rest(const struct ring *r, unsigned slots, uint16_t used)
 {
 	for (unsigned i = 1; i < slots; i++) {
 		unsigned slot = (unsigned)(r->used + i) % r->size;
