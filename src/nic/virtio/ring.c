@@ -129,12 +129,9 @@ void ring_prefetch_buffer(struct ring *r, const uint8_t *descriptor, bool write)
 	}
 }
 
-void ring_prefetch(struct ring *r, unsigned n, bool write)
+unsigned ring_prefetch(struct ring *r, unsigned n, bool write)
 {
-	if (r->packed)
-		packed_prefetch(r, n, write);
-	else
-		split_prefetch(r, n, write);
+	return r->packed ? packed_prefetch(r, n, write) : split_prefetch(r, n, write);
 }
 
 void ring_unpop(struct ring *r, unsigned chains, unsigned slots)

@@ -107,8 +107,9 @@ bool ring_usable(struct ring *r);
 int ring_pop(struct ring *r, struct ring_chain *c);
 
 /* Asks the CPU for the descriptors and the first bytes of the buffers of up to `n` chains that are next: the driver's core wrote them
- * last, and to wait for one after the other is most of what a small frame costs. Decides nothing. */
-void ring_prefetch(struct ring *r, unsigned n, bool write);
+ * last, and to wait for one after the other is most of what a small frame costs. Decides nothing; returns how many descriptors
+ * that were. */
+unsigned ring_prefetch(struct ring *r, unsigned n, bool write);
 
 /* Gives back the last popped chains, unused: `chains` of them that took `slots`. */
 void ring_unpop(struct ring *r, unsigned chains, unsigned slots);
@@ -183,7 +184,7 @@ bool split_map(struct ring *r);
 int split_pop(struct ring *r, struct ring_chain *c);
 void ring_prefetch_buffer(struct ring *r, const uint8_t *descriptor, bool write);
 void split_recover(struct ring *r);
-void split_prefetch(struct ring *r, unsigned n, bool write);
+unsigned split_prefetch(struct ring *r, unsigned n, bool write);
 void split_push(struct ring *r, uint16_t id, uint32_t written);
 void split_publish(struct ring *r);
 bool split_wants(const struct ring *r, uint16_t span);
@@ -194,7 +195,7 @@ bool split_more(struct ring *r);
 bool packed_map(struct ring *r);
 int packed_pop(struct ring *r, struct ring_chain *c);
 void packed_recover(struct ring *r);
-void packed_prefetch(struct ring *r, unsigned n, bool write);
+unsigned packed_prefetch(struct ring *r, unsigned n, bool write);
 void packed_unpop(struct ring *r, unsigned slots);
 void packed_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written);
 void packed_publish(struct ring *r);

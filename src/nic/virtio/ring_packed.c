@@ -75,16 +75,20 @@ unsigned packed_waiting(struct ring *r)
 #if defined(__x86_64__)
 __attribute__((target("prfchw")))
 #endif
-void packed_prefetch(struct ring *r, unsigned n, bool write)
+unsigned
+packed_prefetch(struct ring *r, unsigned n, bool write)
 {
 	uint16_t slot = r->avail;
 	bool wrap = r->avail_wrap;
 
-	for (; n && available(r, slot, wrap); n--) {
+	unsigned k = 0;
+
+	for (; k < n && available(r, slot, wrap); k++) {
 		__builtin_prefetch(slot_at(r, slot), 1); /* for packed_push */
 		ring_prefetch_buffer(r, slot_at(r, slot), write);
 		step(r, &slot, &wrap, 1);
 	}
+	return k;
 }
 
 /* What begins with descriptor `d`, of which there may be more. */

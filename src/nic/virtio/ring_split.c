@@ -59,10 +59,10 @@ unsigned split_waiting(struct ring *r)
 	return look(r) ? (uint16_t)(r->seen - r->avail) : 0;
 }
 
-void split_prefetch(struct ring *r, unsigned n, bool write)
+unsigned split_prefetch(struct ring *r, unsigned n, bool write)
 {
 	if (r->seen == r->avail && !look(r))
-		return;
+		return 0;
 	n = MIN(n, (uint16_t)(r->seen - r->avail));
 	for (unsigned k = 0; k < n; k++) {
 		unsigned place = (r->avail + k) & (r->size - 1u);
@@ -70,6 +70,7 @@ void split_prefetch(struct ring *r, unsigned n, bool write)
 		if (i < r->size)
 			ring_prefetch_buffer(r, r->desc_at + RING_DESCRIPTOR * i, write);
 	}
+	return n;
 }
 
 int split_pop(struct ring *r, struct ring_chain *c)

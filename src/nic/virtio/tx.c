@@ -72,8 +72,10 @@ static enum drop_reason make_frame(const struct virtio_net *v, const struct ring
 /* Pops up to a batch. False: the ring is broken (what was popped before it is fine). */
 static bool gather(struct virtio_net *v, struct ring *r, unsigned pair, struct batch *b)
 {
-	ring_prefetch(r, FRAME_BATCH, false);
-	while (b->chains < FRAME_BATCH && b->bytes < BATCH_BYTES) {
+	/* what comes meanwhile is for the next batch: each of these would be waited for */
+	unsigned most = MAX(ring_prefetch(r, FRAME_BATCH, false), 1);
+
+	while (b->chains < most && b->bytes < BATCH_BYTES) {
 		struct frame *f = &v->nic.batch[b->frames];
 		struct ring_chain c = {
 			.out = { .iov = f->iov, .max = FRAME_IOV_MAX },
