@@ -103,9 +103,9 @@ struct worker {
 	struct worker_command *commands, **commands_end;
 	struct hosted_port *ports;
 	struct port_scratch scratch;
-	struct frame *batch; /* FRAME_BATCH frames for transmit */
-	uint64_t events_due_ns; /* when a busy one looks for events again */
-	uint64_t poll_ns;    /* how long to look for work before sleeping; 0 = not at all */
+	struct frame *batch;	    /* FRAME_BATCH frames for transmit */
+	uint64_t no_event_until_ns; /* a busy one looks for events again then; 0 = at once */
+	uint64_t poll_ns;	    /* how long to look for work before sleeping; 0 = not at all */
 	uint64_t
 		poll_until_ns; /* when it will have found nothing for so long; 0 = it found something just now */
 	bool quit;

@@ -11,7 +11,7 @@
 
 #include "datapath/datapath.h"
 
-/* While rings keep a polling worker busy, it looks for events so often: that costs as much as ten small frames. */
+/* While rings keep a polling worker busy and no event comes, it looks for one so often: a look costs as much as ten small frames. */
 #define EVENTS_NS (NS_PER_MS / 100)
 
 /* --- notes that a NIC left --- */
@@ -413,14 +413,14 @@ static bool ask_to_be_told(struct worker *w)
 	return run_ports(w);
 }
 
-static bool time_for_events(struct worker *w)
+/* An event that is there already. While rings are busy and the last look found none, the next one waits a little. */
+static int look_for_event(struct worker *w, struct loop_event *event, bool busy)
 {
-	uint64_t now = monotonic_ns();
-
-	if (now < w->events_due_ns)
-		return false;
-	w->events_due_ns = now + EVENTS_NS;
-	return true;
+	if (busy && monotonic_ns() < w->no_event_until_ns)
+		return 0;
+	int n = loop_next(&w->loop, event, 0);
+	w->no_event_until_ns = n == 0 ? monotonic_ns() + EVENTS_NS : 0;
+	return n;
 }
 
 /* The next event. A worker that may poll looks at its rings and for events until nothing came for a while, and sleeps only then. */
@@ -441,7 +441,7 @@ static int wait_event(struct worker *w, struct loop_event *event, bool busy)
 		return n;
 	}
 	look_at_rings(w);
-	return busy && !time_for_events(w) ? 0 : loop_next(&w->loop, event, 0);
+	return look_for_event(w, event, busy);
 }
 
 static void *worker_main(void *arg)
