@@ -341,6 +341,16 @@ static const struct judged judged[] = {
 	  DRIVER_READY,
 	  PHASE_UNKNOWN,
 	  "ring of queue 0 set" },
+	{ "vfio-pci",
+	  { .tree = true, .present = true, .mapped = true },
+	  DRIVER_NONE,
+	  PHASE_UNKNOWN,
+	  "bus mastering is off" },
+	{ "vfio-pci",
+	  { .tree = true, .present = true, .mapped = true, .bus_master = true },
+	  DRIVER_READY,
+	  PHASE_UNKNOWN,
+	  "bus master is on" },
 };
 
 static void each_stage_of_a_driver_has_its_status_phase_and_evidence(void **state)
