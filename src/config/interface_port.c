@@ -292,6 +292,7 @@ static void set_place(struct making *m, struct interface_spec *s)
 		s->anynic.given = true;
 	if (s->anynic.given)
 		return;
+	nic->place = PLACE_QEMU;
 	s->port.plain = true;
 }
 

@@ -136,7 +136,7 @@ xmlDoc *xml_parse(const char *text, size_t size, const char *file, struct error 
 	parser->sax->serror = hear_parser;
 	parser->sax->internalSubset = refuse_dtd;
 	xmlDoc *doc = xmlCtxtReadMemory(parser, text, (int)size, NULL, NULL, options);
-	if (doc && (c.dtd || !parser->wellFormed)) {
+	if (doc && (c.dtd || !parser->wellFormed || !parser->nsWellFormed)) {
 		xmlFreeDoc(doc);
 		doc = NULL;
 	}

@@ -1,0 +1,291 @@
+/* What becomes of interfaces: names, models, teams, libvirt's leniency. XML is written here as text, and read as a file is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/interface_port.h"
+#include "config/xml_reading.h"
+#include "known_for_tests.h"
+
+#define NS     "xmlns:anynic='https://anynic.org/xml/1'"
+#define PCI    "<source><address type='pci' bus='3' slot='16' function='0'/></source>"
+#define BRIDGE "<interface type='bridge'><source bridge='br0'/>"
+
+static struct interface_list list;
+static struct interface_origin origin[INTERFACES_MAX];
+static struct port_spec ports[PORTS_MAX];
+static unsigned count;
+static struct error err;
+static struct interface_rules rules;
+
+static int convert(const char *devices)
+{
+	static char text[8192];
+
+	memset(&list, 0, sizeof(list));
+	memset(ports, 0, sizeof(ports));
+	count = 0;
+	err = (struct error){ 0 };
+	(void)snprintf(text, sizeof(text), "<devices " NS ">\n%s\n</devices>", devices);
+	int rc = xml_read_text(text, strlen(text), "f.xml", &list, NULL, &err);
+	if (rc < 0)
+		fail_msg("not read: %s: %s", err.where, err.text);
+	rules.file = "f.xml";
+	rules.known = &test_known;
+	if (!rules.target)
+		rules.target = "x86_64";
+	rules.kvm = list.kvm;
+	return interfaces_to_ports(&list, &rules, ports, &count, origin, &err);
+}
+
+static void must(const char *devices)
+{
+	if (convert(devices) < 0)
+		fail_msg("%s: %s", err.where, err.text);
+}
+
+static void must_fail(const char *devices, int code, const char *where, const char *words)
+{
+	int rc = convert(devices);
+
+	if (rc != code || strcmp(err.where, where) != 0 || !strstr(err.text, words))
+		fail_msg("%d at '%s': '%s'; wanted %d at '%s': '%s'", rc, err.where, err.text, code,
+			 where, words);
+}
+
+static int reset(void **state)
+{
+	(void)state;
+	rules = (struct interface_rules){ 0 };
+	return 0;
+}
+
+static void plain_interfaces_are_libvirts(void **state)
+{
+	(void)state;
+	must(BRIDGE "<model type='virtio'/></interface><interface type='user'/>");
+	assert_int_equal(count, 2);
+	assert_string_equal(ports[0].id, "net0");
+	assert_true(ports[0].plain);
+	assert_string_equal(ports[0].backend.type, "bridge");
+	assert_string_equal(ports[0].nic[0].model, "virtio-net");
+	assert_int_equal(ports[0].nic[0].place, PLACE_QEMU);
+	assert_string_equal(ports[1].id, "net1");
+	assert_string_equal(ports[1].backend.type, "user");
+	assert_string_equal(ports[1].nic[0].model, "rtl8139");
+}
+
+static void the_default_model_is_that_of_the_machine(void **state)
+{
+	(void)state;
+	rules.target = "aarch64";
+	must("<interface type='user'/>");
+	assert_string_equal(ports[0].nic[0].model, "virtio-net");
+}
+
+static void models_that_only_qemu_has_are_passed_on(void **state)
+{
+	(void)state;
+	must("<interface type='user'><model type='ne2k_pci'/></interface>"
+	     "<interface type='user'><model type='virtio-transitional'/></interface>");
+	assert_string_equal(ports[0].nic[0].options.device, "ne2k_pci");
+	assert_string_equal(ports[1].nic[0].model, "virtio-net");
+	assert_string_equal(ports[1].nic[0].options.device, "virtio-net-pci-transitional");
+	must_fail("<interface type='user'><model type='usb-net'/></interface>", -ENOTSUP, "f.xml:2",
+		  "USB");
+}
+
+static void aliases_count_by_kind_and_the_users_own_stay(void **state)
+{
+	(void)state;
+	must("<interface type='user'><alias name='net7'/></interface>"
+	     "<interface type='hostdev'>" PCI "</interface>"
+	     "<interface type='user'><alias name='ua-mine'/></interface>"
+	     "<interface type='user'/>");
+	assert_int_equal(count, 4);
+	assert_string_equal(ports[0].id, "net0");
+	assert_string_equal(ports[1].id, "ua-mine");
+	assert_string_equal(ports[2].id, "net1");
+	assert_string_equal(ports[3].id, "hostdev0"); /* last, as with libvirt */
+	assert_int_equal(origin[1].port, 3);
+	must_fail("<interface type='user'><alias name='ua-a'/></interface>\n<interface "
+		  "type='user'><alias name='ua-a'/></interface>",
+		  -EINVAL, "f.xml:3", "is there twice");
+}
+
+static void names_that_libvirt_makes_up_are_dropped(void **state)
+{
+	(void)state;
+	must(BRIDGE "<target dev='vnet3'/></interface>" BRIDGE "<target dev='tap3'/></interface>");
+	assert_string_equal(ports[0].backend.ifname, "");
+	assert_string_equal(ports[1].backend.ifname, "tap3");
+}
+
+static void a_driver_on_another_card_is_ignored_unless_strict(void **state)
+{
+	(void)state;
+	must(BRIDGE "<model type='rtl8139'/>\n<driver name='vhost' queues='4'/></interface>");
+	assert_int_equal(ports[0].backend.driver, DRIVER_DEFAULT);
+	assert_int_equal(ports[0].nic[0].queues, 0);
+	assert_int_equal(list.notes, 1);
+	assert_int_equal(list.note[0].line, 3);
+	assert_non_null(
+		strstr(list.note[0].text, "<driver name='vhost'> belongs to virtio models"));
+	must_fail("<interface type='bridge' anynic:strict='yes'><source bridge='br0'/><model "
+		  "type='rtl8139'/><driver name='vhost'/></interface>",
+		  -EINVAL, "f.xml:2", "with anynic:strict='yes' this is an error");
+	must_fail(BRIDGE "<model type='rtl8139'/><driver packed='on'/></interface>", -EINVAL,
+		  "f.xml:2", "belong to virtio models");
+}
+
+static void without_kvm_vhost_is_user_space(void **state)
+{
+	static const char text[] =
+		"<domain type='qemu'><devices>" BRIDGE
+		"<model type='virtio'/><driver name='vhost'/></interface></devices></domain>";
+
+	(void)state;
+	memset(&list, 0, sizeof(list));
+	assert_int_equal(xml_read_text(text, strlen(text), "f.xml", &list, NULL, &err), 0);
+	assert_false(list.kvm);
+	rules = (struct interface_rules){ .file = "f.xml", .target = "", .known = &test_known };
+	count = 0;
+	assert_int_equal(interfaces_to_ports(&list, &rules, ports, &count, origin, &err), 0);
+	assert_true(ports[0].tcg);
+	assert_int_equal(ports[0].backend.driver, DRIVER_DEFAULT);
+	assert_non_null(strstr(list.note[0].text, "does not run on KVM"));
+}
+
+static void several_queues_belong_to_some_types(void **state)
+{
+	(void)state;
+	must(BRIDGE "<model type='virtio'/><driver queues='1'/></interface>");
+	assert_int_equal(ports[0].nic[0].queues, 0);
+	must_fail("<interface type='user'><model type='virtio'/><driver queues='2'/></interface>",
+		  -EINVAL, "f.xml:2", "<driver queues='2'> does not belong to type='user'");
+}
+
+static void what_is_not_done_on_the_host_is_said(void **state)
+{
+	(void)state;
+	must_fail(BRIDGE "<bandwidth><inbound average='9'/></bandwidth></interface>", -ENOTSUP,
+		  "f.xml:2", "<bandwidth>");
+	must_fail(BRIDGE "<port isolated='yes'/></interface>", -ENOTSUP, "f.xml:2",
+		  "<port isolated='yes'>");
+	must_fail(BRIDGE "<vlan><tag id='5'/></vlan></interface>", -ENOTSUP, "f.xml:2", "<vlan>");
+	must_fail(BRIDGE "<virtualport type='midonet'/></interface>", -ENOTSUP, "f.xml:2",
+		  "<virtualport type='midonet'>");
+	must(BRIDGE "<virtualport type='openvswitch'/></interface>");
+	must_fail("<interface type='network'><source network='blue'/></interface>", -ENOTSUP,
+		  "f.xml:2", "<source network='blue'>");
+}
+
+#define PERSISTENT                                                                                 \
+	BRIDGE "<mac address='52:54:00:00:00:01'/><model type='virtio'/><teaming "                 \
+	       "type='persistent'/><alias name='ua-p'/></interface>"
+#define TRANSIENT(mac)                                                                             \
+	"<interface type='hostdev'>" mac PCI                                                       \
+	"<teaming type='transient' persistent='ua-p'/></interface>"
+
+static void a_team_is_one_port_with_the_aliases_as_ids(void **state)
+{
+	(void)state;
+	must(PERSISTENT TRANSIENT("<mac address='52:54:00:00:00:01'/>"));
+	assert_int_equal(count, 1);
+	assert_int_equal(ports[0].policy, POLICY_TEAM);
+	assert_int_equal(ports[0].nics, 2);
+	assert_true(ports[0].nic[0].standby);
+	assert_string_equal(ports[0].nic[0].id, "ua-p");
+	assert_int_equal(ports[0].nic[0].role, ROLE_PERSISTENT);
+	assert_string_equal(ports[0].nic[1].id, "hostdev0");
+	assert_string_equal(ports[0].nic[1].pair, "ua-p");
+	assert_string_equal(ports[0].nic[1].model, "hostdev");
+	assert_string_equal(ports[0].nic[1].host_pci, "0000:03:10.0");
+	assert_int_equal(origin[1].port, 0);
+	assert_int_equal(origin[1].nic, 1);
+	must(PERSISTENT "<hostdev mode='subsystem' type='pci'>" PCI
+			"<teaming type='transient' persistent='ua-p'/></hostdev>");
+	assert_int_equal(ports[0].policy, POLICY_TEAM);
+}
+
+static void what_libvirt_leaves_unchecked_of_a_team_is_checked(void **state)
+{
+	(void)state;
+	must_fail("<interface type='user'/>\n" TRANSIENT(""), -EINVAL, "f.xml:3",
+		  "there is no such alias");
+	must_fail(BRIDGE "<model type='virtio'/><alias name='ua-p'/></interface>\n" TRANSIENT(""),
+		  -EINVAL, "f.xml:3", "is not <teaming type='persistent'/>");
+	must_fail(PERSISTENT "\n" TRANSIENT("<mac address='52:54:00:00:00:02'/>"), -EINVAL,
+		  "f.xml:3", "have one address");
+	must_fail(PERSISTENT
+		  "\n" TRANSIENT("") "\n<interface type='hostdev'><source><address type='pci' "
+				     "bus='3' slot='17'/></source>"
+				     "<teaming type='transient' persistent='ua-p'/></interface>",
+		  -EINVAL, "f.xml:4", "has a transient partner already");
+	must_fail(BRIDGE
+		  "<teaming type='persistent'/><alias name='ua-p'/></interface>\n" TRANSIENT(""),
+		  -EINVAL, "f.xml:2", "the persistent card must be virtio, not 'rtl8139'");
+}
+
+static void our_own_elements_make_what_nic_would(void **state)
+{
+	(void)state;
+	must("<interface type='user'><anynic:auto legacy='middling' delay='250' "
+	     "hold='off'/></interface>"
+	     "<interface type='bridge'><source bridge='br0'/><model type='virtio'/><driver "
+	     "name='vhost'/><anynic:place>hosted</anynic:place></interface>"
+	     "<interface type='bridge'><source bridge='br0'/><anynic:team/></interface>");
+	assert_false(ports[0].plain);
+	assert_int_equal(ports[0].policy, POLICY_SWITCH);
+	assert_string_equal(ports[0].nic[0].model, "middling");
+	assert_string_equal(ports[0].nic[1].model, "virtio-net");
+	assert_int_equal(ports[0].nic[0].role, ROLE_LEGACY);
+	assert_int_equal(ports[0].legacy_delay_ms, 250);
+	assert_int_equal(ports[0].hold_count, 0);
+	assert_false(ports[1].plain);
+	assert_int_equal(ports[1].nic[0].place, PLACE_HOSTED);
+	assert_int_equal(ports[1].backend.driver, DRIVER_VHOST);
+	assert_int_equal(ports[2].policy, POLICY_TEAM);
+	assert_string_equal(ports[2].nic[0].model, "virtio-net");
+	assert_string_equal(ports[2].nic[1].model, "igbvf");
+	assert_true(ports[2].nic[0].standby);
+}
+
+static void place_hosted_moves_plain_interfaces(void **state)
+{
+	(void)state;
+	rules.place = PLACE_HOSTED;
+	must(BRIDGE "<model type='virtio'/></interface><interface type='mcast'><source "
+		    "address='230.0.0.1' port='5'/></interface>");
+	assert_false(ports[0].plain);
+	assert_int_equal(ports[0].nic[0].place, PLACE_HOSTED);
+	assert_true(ports[1].plain);
+	assert_int_equal(ports[1].nic[0].place, PLACE_QEMU);
+	assert_non_null(strstr(list.note[0].text, "served by QEMU alone"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(plain_interfaces_are_libvirts, reset),
+		cmocka_unit_test_setup(the_default_model_is_that_of_the_machine, reset),
+		cmocka_unit_test_setup(models_that_only_qemu_has_are_passed_on, reset),
+		cmocka_unit_test_setup(aliases_count_by_kind_and_the_users_own_stay, reset),
+		cmocka_unit_test_setup(names_that_libvirt_makes_up_are_dropped, reset),
+		cmocka_unit_test_setup(a_driver_on_another_card_is_ignored_unless_strict, reset),
+		cmocka_unit_test_setup(without_kvm_vhost_is_user_space, reset),
+		cmocka_unit_test_setup(several_queues_belong_to_some_types, reset),
+		cmocka_unit_test_setup(what_is_not_done_on_the_host_is_said, reset),
+		cmocka_unit_test_setup(a_team_is_one_port_with_the_aliases_as_ids, reset),
+		cmocka_unit_test_setup(what_libvirt_leaves_unchecked_of_a_team_is_checked, reset),
+		cmocka_unit_test_setup(our_own_elements_make_what_nic_would, reset),
+		cmocka_unit_test_setup(place_hosted_moves_plain_interfaces, reset),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
