@@ -230,8 +230,8 @@ int migration_begin(struct migration *m, const char *uri, unsigned seconds, stru
 	str_copy(m->uri, sizeof(m->uri), uri);
 	for (unsigned i = 0; i < c->ports; i++)
 		for (unsigned n = 0; n < c->port[i].spec.nics; n++)
-			m->had_transient[i] |= in_a_team(&c->port[i], &c->port[i].spec.nic[n]) &&
-					       c->port[i].nic[n].attached;
+			m->had_driver[i] |= in_a_team(&c->port[i], &c->port[i].spec.nic[n]) &&
+					    c->port[i].nic[n].status == DRIVER_READY;
 	advance(m, MIGRATE_BEGIN);
 	return 0;
 }
@@ -285,7 +285,7 @@ static void take_status(struct migration *m, json_object *data)
 		advance(m, event);
 }
 
-/* The cards that the guest had, as far as it has been told of them; and its CPUs. */
+/* Its CPUs run, and it uses the cards that it used: that QEMU shows them again says nothing. */
 static bool is_restored(const struct migration *m)
 {
 	const struct control *c = m->control;
@@ -294,9 +294,8 @@ static bool is_restored(const struct migration *m)
 		return false;
 	for (unsigned i = 0; i < c->ports; i++)
 		for (unsigned n = 0; n < c->port[i].spec.nics; n++)
-			if (m->had_transient[i] &&
-			    in_a_team(&c->port[i], &c->port[i].spec.nic[n]) &&
-			    !c->port[i].nic[n].attached)
+			if (m->had_driver[i] && in_a_team(&c->port[i], &c->port[i].spec.nic[n]) &&
+			    c->port[i].nic[n].status != DRIVER_READY)
 				return false;
 	return true;
 }

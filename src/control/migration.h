@@ -23,12 +23,12 @@ struct migration {
 	uint64_t moved_ns; /* when something moved last */
 	uint64_t moved;	   /* bytes that QEMU has sent */
 	uint64_t total, remaining, downtime_ms;
-	uint64_t asked;		       /* id of the command under way; 0 = none */
-	bool was_running;	       /* the guest's CPUs, before */
-	bool had_transient[PORTS_MAX]; /* the team's transient card was in the guest, before */
-	bool runs;		       /* as QEMU said last, while it is put back */
-	bool stuck;		       /* it ends because nothing moved */
-	char reason[300];	       /* why it failed */
+	uint64_t asked;		    /* id of the command under way; 0 = none */
+	bool was_running;	    /* the guest's CPUs, before */
+	bool had_driver[PORTS_MAX]; /* the team's transient card had one that was ready, before */
+	bool runs;		    /* as QEMU said last, while it is put back */
+	bool stuck;		    /* it ends because nothing moved */
+	char reason[300];	    /* why it failed */
 	uint64_t told_ns;
 };
 

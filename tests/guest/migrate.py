@@ -3,6 +3,8 @@
 CARD, auto, auto-legacy, auto-bridge, vhost-user: the guest moves, a TCP stream goes on, the source ends with status 0
 back-and-forth: twenty times (three without ANYNIC_LONG)
 refused: what cannot move, before anything does
+team CARD [qemu]: the transient card, hosted or QEMU's own, leaves the guest first and is there again at the other end
+team-deaf: a guest that does not let go of it: time limit, cancel, and the card is back
 cancelled: nobody at the other end; one that takes nothing: deadline, cancel, and the source is as before"""
 import pathlib
 import socket
@@ -22,6 +24,9 @@ KINDS = {
     "auto-vhost-user": ("auto,place=auto,transport=vhost-user", ["8139cp", "virtio_net"]),
     **{card: (f"{CARDS[card].spec.split(',')[0]},place=qemu", [CARDS[card].driver]) for card in ("e1000", "virtio_net")},
 }
+
+
+PERSISTENT, TRANSIENT = "net0-persistent", "net0-transient"
 
 
 def migrate(guest, uri, *more, status=0):
@@ -156,8 +161,76 @@ def cancelled(lab):
     flow.end(lab, target)
 
 
-def scenario(lab, case="auto"):
-    if case == "back-and-forth":
+def bring_up_team(guest, driver):
+    """Returns the interface that the guest made of both."""
+    mark = guest.qmp.mark()
+    guest.sh("modprobe net_failover; virtio; modprobe virtio_net; await 10 has_nic virtio_net")
+    master = guest.sh("for d in /sys/class/net/*; do readlink $d/master; done | head -1").split("/")[-1]
+    guest.sh(f"static {master} {moves.GUEST}/24; up {master}; await 10 carrier {master}; await 10 answers {HOST}")
+    guest.sh(f"modprobe {driver}; await 30 has_nic {driver}", timeout=200)
+    guest.qmp.wait("PORT_LINK_SWITCHED", since=mark, to=TRANSIENT)
+    guest.sh(f"await 20 carrier $(nic {driver}); sleep 1; answers {HOST}")
+    return master
+
+
+def team(lab, card, place="hosted"):
+    spec = f"team,transient={card}{',place=qemu' if place == 'qemu' else ''}"
+    moves.make_bridge()
+    source, target = moves.pair(lab, spec, incoming=f"unix:{lab.folder}/there")
+    master = bring_up_team(source, card)
+    flow = moves.Flow(source)
+    time.sleep(1)
+    wait_for(f"{lab.folder}/there")
+    mark = source.qmp.mark()
+    said = migrate(source, f"unix:{lab.folder}/there")
+    print(said)
+    lab.check("unplugging" in said, "the guest was asked to let go of the transient card")
+    lab.equal([word for word in story(source.qmp.events[mark:]) if word.startswith("net0:")],
+              [f"net0: {TRANSIENT} -> {PERSISTENT} (unplug)"], "the persistent card took over before")
+    lab.equal(source.wait_end(), 0, "the source ends with status 0")
+    target.qmp.wait("MIGRATION", status="arrived")
+    target.qmp.wait("PORT_LINK_SWITCHED", to=TRANSIENT, timeout=30)
+    lab.say("ok: the transient card of the other end carries traffic there")
+    time.sleep(1)
+    flow.end(lab, target)
+    target.sh(f"carrier {master} && await 5 answers {HOST} && has_nic {card}")
+    for nic in (PERSISTENT, TRANSIENT):
+        target.check_status(nic, "ready")
+
+
+def team_deaf(lab):
+    """With nobody at its ports the guest never hears of the unplug."""
+    moves.make_bridge()
+    guest = moves.one(lab, "team,transient=e1000e,place=qemu", 0, qemu=["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"])
+    bring_up_team(guest, "e1000e")
+    guest.sh("cd /sys/bus/pci_express/drivers/pciehp; for port in *:*; do echo $port >unbind; done")
+    monitor = guest.monitor()
+    monitor.command("stop")
+    guest.qmp.wait("STOP")
+    said = migrate(guest, f"unix:{lab.folder}/there", status=1)
+    lab.check("continue the guest first" in said, "a stopped guest is refused")
+    monitor.command("cont")
+    guest.qmp.wait("RESUME")
+    flow = moves.Flow(guest)
+    there = socket.socket(socket.AF_UNIX)
+    there.bind(f"{lab.folder}/there")
+    there.listen(1)
+    mark, begin = guest.qmp.mark(), time.monotonic()
+    said = migrate(guest, f"unix:{lab.folder}/there", "--timeout", "3", status=5)
+    print(said)
+    lab.check("did not let go of its transient card for 3 s" in said and time.monotonic() - begin < 20,
+              f"it gave up after {time.monotonic() - begin:.1f} s")
+    guest.qmp.wait("PORT_LINK_SWITCHED", since=mark, to=TRANSIENT, timeout=20)
+    lab.check(monitor.command("query-status")["running"], "the guest runs, on its transient card again")
+    flow.end(lab, guest)
+
+
+def scenario(lab, case="auto", *more):
+    if case == "team":
+        team(lab, *more)
+    elif case == "team-deaf":
+        team_deaf(lab)
+    elif case == "back-and-forth":
         back_and_forth(lab)
     elif case == "refused":
         refused(lab)

@@ -108,6 +108,7 @@ class Flow:
         lab.check(not self._error and not self._thread.is_alive(), f"the stream lived ({self._error or 'no error'})")
         guest.sh("await 20 grep -q done /tmp/flow")
         got = dict(word.split("=", 1) for word in guest.sh("cat /tmp/flow").split() if "=" in word)
+        lab.check(self.bytes > 0, "it flowed")
         lab.equal((got["bytes"], got["crc"]), (str(self.bytes), f"{self.crc:08x}"), f"{self.bytes >> 10} KiB unbroken")
         lab.check(self.gap < 3, f"the longest pause of the stream was {self.gap * 1000:.0f} ms")
 
