@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define LOOK_NS (100 * NS_PER_MS)
+#define UNPLUG_LOOK_NS                                                                             \
+	(20 * NS_PER_MS) /* the guest has no network from the unplug until it is seen */
 #define TELL_NS NS_PER_S
 
 void migration_init(struct migration *m, struct control *control)
@@ -142,7 +144,8 @@ static void tell_how(struct migration *m)
 	m->asked = qmp_client_send(m->control->monitor, "migrate-set-capabilities", arguments);
 }
 
-/* From here on the transient cards of teams carry nothing: QEMU unplugs them itself as the first thing that it does. */
+/* QEMU unplugs the transient cards of teams itself, as the first thing that it does. Until the guest has let go of one it reads it, so
+ * that nothing is changed before. */
 static void take_out(struct migration *m, bool out)
 {
 	struct control *c = m->control;
@@ -156,12 +159,9 @@ static void tell_where(struct migration *m)
 {
 	json_object *arguments = json_object_new_object();
 
-	take_out(m, true);
 	json_object_object_add(arguments, "uri", json_object_new_string(m->uri));
 	m->asked = qmp_client_send(m->control->monitor, "migrate", arguments);
 }
-
-static void advance(struct migration *m, enum migrate_event event);
 
 static void carry_out(struct migration *m, enum migrate_action action)
 {
@@ -174,6 +174,9 @@ static void carry_out(struct migration *m, enum migrate_action action)
 		break;
 	case MIGRATE_TELL_WHERE:
 		tell_where(m);
+		break;
+	case MIGRATE_TAKE_OUT:
+		take_out(m, true);
 		break;
 	case MIGRATE_TELL_CANCEL:
 		if (monitor)
@@ -196,6 +199,15 @@ static void carry_out(struct migration *m, enum migrate_action action)
 	}
 }
 
+static void look_later(struct migration *m)
+{
+	/* `moving` begins with the unplug, before QEMU says so */
+	bool soon = m->state == MIGRATE_UNPLUGGING || (m->state == MIGRATE_MOVING && !m->moved);
+
+	loop_timer_set(m->control->loop, &m->timer,
+		       monotonic_ns() + (soon ? UNPLUG_LOOK_NS : LOOK_NS));
+}
+
 static void advance(struct migration *m, enum migrate_event event)
 {
 	struct migrate_step step = migrate_next(m->state, event);
@@ -211,7 +223,7 @@ static void advance(struct migration *m, enum migrate_event event)
 	if (migrate_is_over(m->state))
 		loop_timer_cancel(m->control->loop, &m->timer);
 	else
-		loop_timer_set(m->control->loop, &m->timer, monotonic_ns() + LOOK_NS);
+		look_later(m);
 }
 
 int migration_begin(struct migration *m, const char *uri, unsigned seconds, struct error *err)
@@ -375,7 +387,7 @@ void migration_timer(struct migration *m)
 		m->asked = qmp_client_query_status(monitor);
 	if (m->state == MIGRATE_MOVING && m->moved && now - m->told_ns >= TELL_NS)
 		tell(m);
-	loop_timer_set(m->control->loop, &m->timer, now + LOOK_NS);
+	look_later(m);
 }
 
 void migration_lost(struct migration *m)

@@ -34,6 +34,7 @@ const char *const migrate_action_names[] = {
 	[MIGRATE_NOTHING] = "nothing",
 	[MIGRATE_TELL_HOW] = "tell-how",
 	[MIGRATE_TELL_WHERE] = "tell-where",
+	[MIGRATE_TAKE_OUT] = "take-out",
 	[MIGRATE_TELL_CANCEL] = "tell-cancel",
 	[MIGRATE_PUT_BACK] = "put-back",
 	[MIGRATE_CLEAN_UP] = "clean-up",
@@ -56,7 +57,7 @@ static const struct row {
 	{ STATES(STARTING),                 MIGRATE_ACCEPTED,  { MIGRATE_MOVING,     MIGRATE_NOTHING } },
 	{ STATES(STARTING),                 MIGRATE_REFUSED,   { MIGRATE_RESTORING,  MIGRATE_PUT_BACK } },
 	{ UNDER_WAY,                        MIGRATE_WAITS,     { MIGRATE_UNPLUGGING, MIGRATE_NOTHING } },
-	{ UNDER_WAY,                        MIGRATE_GOES_ON,   { MIGRATE_MOVING,     MIGRATE_NOTHING } },
+	{ STATES(UNPLUGGING),               MIGRATE_GOES_ON,   { MIGRATE_MOVING,     MIGRATE_TAKE_OUT } },
 	/* a cancel may come too late */
 	{ UNDER_WAY | STATES(CANCELLING),   MIGRATE_COMPLETED, { MIGRATE_DONE,       MIGRATE_CLEAN_UP } },
 	{ UNDER_WAY | STATES(CANCELLING),   MIGRATE_STOPPED,   { MIGRATE_RESTORING,  MIGRATE_PUT_BACK } },

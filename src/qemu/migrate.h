@@ -40,7 +40,8 @@ enum migrate_event {
 enum migrate_action {
 	MIGRATE_NOTHING,
 	MIGRATE_TELL_HOW,   /* capabilities */
-	MIGRATE_TELL_WHERE, /* the command; transient cards carry nothing from now on */
+	MIGRATE_TELL_WHERE, /* the command */
+	MIGRATE_TAKE_OUT, /* the guest has let go of transient cards: they carry nothing from now on */
 	MIGRATE_TELL_CANCEL,
 	MIGRATE_PUT_BACK, /* transient cards; then look whether all is as before */
 	MIGRATE_CLEAN_UP, /* nothing is left to do here: QEMU ends */

@@ -58,6 +58,10 @@ static void what_says_nothing_changes_nothing(void **state)
 	assert_int_equal(after(MIGRATE_CANCELLING, MIGRATE_COMPLETED), MIGRATE_DONE);
 	assert_int_equal(after(MIGRATE_CANCELLING, MIGRATE_GOES_ON), MIGRATE_CANCELLING);
 	assert_int_equal(after(MIGRATE_FAILED, MIGRATE_BEGIN), MIGRATE_PREPARING);
+	/* a guest reads its transient card until it has let go of it */
+	assert_int_equal(migrate_next(MIGRATE_UNPLUGGING, MIGRATE_GOES_ON).action,
+			 MIGRATE_TAKE_OUT);
+	assert_int_equal(migrate_next(MIGRATE_MOVING, MIGRATE_GOES_ON).action, MIGRATE_NOTHING);
 }
 
 static void the_words_of_qemu_are_known(void **state)
