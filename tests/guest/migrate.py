@@ -5,6 +5,7 @@ back-and-forth: twenty times (three without ANYNIC_LONG)
 refused: what cannot move, before anything does
 team CARD [qemu]: the transient card, hosted or QEMU's own, leaves the guest first and is there again at the other end
 team-deaf: a guest that does not let go of it: time limit, cancel, and it goes on with it
+attach: a guest that somebody else started and moves: `anynic attach` at both ends, the one at the destination goes on
 cancelled: nobody at the other end; one that takes nothing: deadline, cancel, and the source is as before"""
 import pathlib
 import socket
@@ -15,6 +16,7 @@ import lab as machine
 import moves
 from cards import CARDS, HOST
 from harness import LEGACY, LONG, PERFORMANT, Failed, main, story
+from qmp import Qmp
 
 KINDS = {
     "vhost-user": ("virtio-net,transport=vhost-user", ["virtio_net"]),
@@ -226,9 +228,58 @@ def team_deaf(lab):
     flow.end(lab, guest)
 
 
+def foreign(lab, number, **options):
+    """A QEMU of somebody else's: two cards with one MAC, a tap on the bridge for each."""
+    words = ["-qmp", f"unix:{lab.folder}/foreign{number},server=on,wait=off"]
+    for n, card in enumerate(("rtl8139", "virtio-net-pci")):
+        machine.make_tap(f"t{number}{n}", address=None)
+        machine.ip("link", "set", f"t{number}{n}", "master", "br0")
+        words += ["-device", f"pcie-root-port,id=rp{n},bus=pcie.0,chassis={n + 1}", "-device",
+                  f"{card},id=card{n},netdev=host{n},mac={moves.MAC},bus=rp{n}", "-netdev",
+                  f"tap,id=host{n},ifname=t{number}{n},script=no,downscript=no"]
+    return lab.guest(nics=None, name=f"foreign{number}", qemu=[*words, *options.pop("qemu", ())], **options)
+
+
+def attached(lab, number):
+    """Returns its process, and its events."""
+    name = f"there{number}"
+    process = subprocess.Popen([machine.anynic(), "attach", "--qmp", f"{lab.folder}/foreign{number}", "--name", name],
+                               stderr=subprocess.DEVNULL)
+    wait_for(f"{lab.folder}/anynic/{name}.qmp")
+    return process, Qmp(f"{lab.folder}/anynic/{name}.qmp")
+
+
+def attach(lab):
+    moves.make_bridge()
+    source, target = foreign(lab, 0), foreign(lab, 1, wait=False, qemu=["-incoming", "defer"])
+    ends = [attached(lab, number) for number in (0, 1)]
+    try:
+        nic = bring_up(source, ["8139cp", "virtio_net"])
+        ends[0][1].wait("PORT_LINK_SWITCHED", to="card1")
+        flow = moves.Flow(source)
+        time.sleep(1)
+        done = subprocess.run([machine.anynic(), "migrate", "there0", "unix:/x"], stderr=subprocess.PIPE, text=True)
+        lab.check(done.returncode == 1 and "virsh migrate" in done.stderr, "who started it moves it")
+        flips = source.sh(f"cat /sys/class/net/{nic}/carrier_changes")
+        moves.move(lab, source, target)
+        ends[1][1].wait("PORT_LINK_SWITCHED", to="card1")
+        time.sleep(1)
+        flow.end(lab, target)
+        (port,) = ends[1][1].command("query-ports")
+        lab.equal((port["active"], [card["link"] for card in port["nics"]]), ("card1", ["down", "up"]), "at the other end")
+        lab.equal(target.sh(f"cat /sys/class/net/{nic}/carrier_changes"), flips, "the guest's carrier did not move")
+    finally:
+        for process, qmp in ends:
+            qmp.close()
+            process.terminate()
+            process.wait(20)
+
+
 def scenario(lab, case="auto", *more):
     if case == "team":
         team(lab, *more)
+    elif case == "attach":
+        attach(lab)
     elif case == "team-deaf":
         team_deaf(lab)
     elif case == "back-and-forth":
