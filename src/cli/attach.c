@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cli/attach_follow.h"
 #include "cli/event_line.h"
 #include "cli/exit.h"
 #include "cli/known.h"
@@ -28,10 +29,7 @@ struct options {
 
 /* What attach works on. */
 struct attached {
-	struct found_guest guest;
-	struct found_port port[PORTS_MAX];
-	struct port_spec spec[PORTS_MAX];
-	unsigned ports;
+	struct follow follow;
 	char name[PLACE_NAME];
 	struct ucred peer;
 	struct qemu_signals signals;
@@ -82,34 +80,6 @@ static int parse(int argc, char **argv, struct options *o)
 	return EXIT_OK;
 }
 
-static int connect_monitor(const char *path, struct ucred *peer, struct error *err)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	socklen_t size = sizeof(*peer);
-
-	if (!str_copy(a.sun_path, sizeof(a.sun_path), path))
-		return error_set(err, -EINVAL, "--qmp %s: the path is longer than %zu bytes", path,
-				 sizeof(a.sun_path) - 1);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return error_set(err, -errno, "cannot make a socket: %s", strerror(errno));
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
-		int rc = -errno;
-
-		close(fd);
-		if (rc == -ECONNREFUSED || rc == -EPROTOTYPE || rc == -ENOTSOCK)
-			return error_set(err, rc,
-					 "--qmp %s: nobody answers there; start QEMU with -qmp "
-					 "unix:%s,server=on,wait=off",
-					 path, path);
-		return error_set(err, rc, "--qmp %s: %s; it is the socket of QEMU's -qmp option",
-				 path, strerror(-rc));
-	}
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &size) < 0)
-		peer->pid = 0;
-	return fd;
-}
-
 /* The program behind the monitor, if it may be run for a trial: a QEMU, of root's or our own, that nobody else can change. */
 static bool find_program(const struct attached *a, char path[PATH_MAX])
 {
@@ -134,7 +104,7 @@ static void find_signals(struct attached *a)
 {
 	char path[PATH_MAX];
 	struct error err;
-	const struct found_guest *g = &a->guest;
+	const struct found_guest *g = &a->follow.guest;
 
 	if (!find_program(a, path))
 		qemu_assume_signals(&a->signals, g->major, g->minor);
@@ -148,8 +118,8 @@ static void choose_name(struct attached *a, const struct options *o)
 {
 	if (o->name)
 		str_copy(a->name, sizeof(a->name), o->name);
-	else if (guest_name_is_legal(a->guest.name))
-		str_copy(a->name, sizeof(a->name), a->guest.name);
+	else if (guest_name_is_legal(a->follow.guest.name))
+		str_copy(a->name, sizeof(a->name), a->follow.guest.name);
 	else
 		snprintf(a->name, sizeof(a->name), "guest-%d",
 			 (int)(a->peer.pid > 0 ? a->peer.pid : getpid()));
@@ -157,27 +127,30 @@ static void choose_name(struct attached *a, const struct options *o)
 
 static int look_at_guest(struct attached *a, const struct options *o, struct error *err)
 {
-	int fd = connect_monitor(o->qemu, &a->peer, err);
+	int fd = follow_connect(o->qemu, &a->peer, err);
 
 	if (fd < 0)
 		return fd;
 	a->monitor = qmp_client_create(fd, err);
 	if (!a->monitor)
 		return err->code;
-	int rc = qemu_find_cards(&a->guest, a->monitor, err);
+	int rc = qemu_find_cards(&a->follow.guest, a->monitor, err);
 	if (rc < 0) {
 		error_prefix(err, "--qmp %s", o->qemu);
 		return rc;
 	}
-	rc = qemu_pair_cards(a->port, &a->ports, &a->guest, o->nic, o->nics, cli_known(), err);
+	rc = qemu_pair_cards(a->follow.port, &a->follow.ports, &a->follow.guest, o->nic, o->nics,
+			     cli_known(), err);
 	if (rc < 0)
 		return rc;
-	if (a->ports == 0)
+	if (a->follow.ports == 0)
 		return error_set(err, -ENOENT,
 				 "this QEMU has no network card that can be watched: rtl8139, "
 				 "e1000, e1000e, igb, virtio-net-pci");
-	for (unsigned i = 0; i < a->ports; i++)
-		a->spec[i] = a->port[i].spec;
+	follow_take_ports(&a->follow);
+	a->follow.path = o->qemu;
+	a->follow.all = o->nics == 0;
+	a->follow.pid = a->peer.pid;
 	choose_name(a, o);
 	find_signals(a);
 	return 0;
@@ -185,8 +158,8 @@ static int look_at_guest(struct attached *a, const struct options *o, struct err
 
 static void tell_start(const struct attached *a, const struct service *s)
 {
-	for (unsigned i = 0; i < a->ports; i++) {
-		const struct port_spec *p = &a->spec[i];
+	for (unsigned i = 0; i < a->follow.ports; i++) {
+		const struct port_spec *p = &a->follow.spec[i];
 
 		if (p->nics == 1)
 			fprintf(stderr,
@@ -198,21 +171,9 @@ static void tell_start(const struct attached *a, const struct service *s)
 				"anynic: guest %s: port %s: %s (%s) + %s (%s), backend %s: %s; "
 				"their links are moved from now on\n",
 				a->name, p->id, p->nic[0].id, p->nic[0].model, p->nic[1].id,
-				p->nic[1].model, p->backend.type, a->port[i].why);
+				p->nic[1].model, p->backend.type, a->follow.port[i].why);
 	}
 	fprintf(stderr, "anynic: guest %s: control socket %s\n", a->name, s->place.qmp);
-}
-
-static void describe_ports(struct service *s)
-{
-	for (unsigned i = 0; i < s->control.ports; i++) {
-		struct control_port *p = &s->control.port[i];
-
-		p->driver = DRIVER_QEMU;
-		str_copy(p->driver_why, sizeof(p->driver_why),
-			 "QEMU's own backend, made by who started the guest; whether vhost serves "
-			 "it is not known");
-	}
 }
 
 /* How it ended: the guest's end and a detach are as they should be. */
@@ -222,9 +183,7 @@ static int tell_end(const struct service *s, const struct attached *a, const cha
 		return EXIT_OK;
 	if (s->control.over)
 		return EXIT_OK;
-	fprintf(stderr,
-		"anynic: guest %s: QEMU closed its monitor %s: it has ended, or somebody closed "
-		"the monitor; the links stay as they are; if the guest is there, attach again\n",
+	fprintf(stderr, "anynic: guest %s: QEMU, whose monitor was %s, has ended without a word\n",
 		a->name, path);
 	return EXIT_FAILED;
 }
@@ -247,21 +206,23 @@ int verb_attach(int argc, char **argv)
 		rc = look_at_guest(&a, &o, &err);
 	if (rc == 0) {
 		struct service_options options = { .name = a.name,
-						   .ports = a.spec,
-						   .count = a.ports,
+						   .ports = a.follow.spec,
+						   .count = a.follow.ports,
 						   .cpu = -1,
-						   .running = a.guest.running,
+						   .running = a.follow.guest.running,
 						   .json = o.json,
 						   .attached = true,
 						   .signals = a.signals };
 		rc = service_open(&s, &options, &err);
 	}
 	if (rc == 0) {
-		describe_ports(&s);
+		for (unsigned i = 0; i < s.control.ports; i++)
+			follow_describe_port(&s.control.port[i]);
 		if (!o.json)
 			tell_start(&a, &s);
-		rc = service_attach(&s, a.monitor, a.port, &err);
+		s.monitor = a.monitor;
 		a.monitor = NULL;
+		rc = follow_start(&a.follow, &s, &err);
 	}
 	if (rc == 0) {
 		service_run(&s);
@@ -270,6 +231,7 @@ int verb_attach(int argc, char **argv)
 		code = fail(&err);
 	}
 	qmp_client_destroy(a.monitor);
+	follow_finish(&a.follow);
 	service_close(&s);
 	return code;
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "cli/attach_follow.h"
 #include "cli/event_line.h"
 #include "qemu/arguments.h"
 
@@ -143,21 +144,25 @@ static bool ring_is_away(const struct found_card *card)
 	return strncmp(card->type, "vhost-", 6) == 0;
 }
 
-int service_attach(struct service *s, struct qmp_client *monitor, const struct found_port *ports,
-		   struct error *err)
+void service_watch_found(struct service *s, const struct found_port *ports)
 {
-	s->monitor = monitor;
-	s->monitor_source =
-		(struct loop_source){ .fd = qmp_client_fd(monitor), .kind = KIND_QEMU_MONITOR };
-	s->control.attached = true;
-	control_set_monitor(&s->control, monitor, false);
+	control_set_monitor(&s->control, s->monitor, false);
+	loop_timer_cancel(&s->loop, &s->cards.timer);
 	card_watch_init(&s->cards, &s->control, &s->options.signals);
-	for (unsigned i = 0; i < s->options.count; i++)
+	for (unsigned i = 0; i < s->control.ports; i++)
 		for (unsigned n = 0; n < ports[i].spec.nics; n++)
 			card_watch_add(&s->cards, &ports[i].spec.nic[n], ports[i].card[n]->owner,
 				       ports[i].card[n]->device, ring_is_away(ports[i].card[n]));
 	card_watch_take_over(&s->cards);
 	card_watch_start(&s->cards);
+}
+
+int service_attach(struct service *s, const struct found_port *ports, struct error *err)
+{
+	s->monitor_source =
+		(struct loop_source){ .fd = qmp_client_fd(s->monitor), .kind = KIND_QEMU_MONITOR };
+	s->control.attached = true;
+	service_watch_found(s, ports);
 	int rc = loop_watch(&s->loop, &s->monitor_source, EPOLLIN);
 	return rc < 0 ? error_set(err, rc, "cannot watch QEMU's monitor: %s", strerror(-rc)) : 0;
 }
@@ -198,6 +203,7 @@ static void take_signal(struct service *s)
 static void read_monitor(struct service *s, uint32_t events)
 {
 	struct qmp_item item;
+	bool ours = false;
 
 	if (events & EPOLLOUT)
 		qmp_client_write(s->monitor);
@@ -206,10 +212,19 @@ static void read_monitor(struct service *s, uint32_t events)
 	while (qmp_client_next(s->monitor, &item)) {
 		switch (item.kind) {
 		case QMP_ITEM_READY:
+			if (s->follow) {
+				if (!follow_ready(s->follow))
+					return;
+				break;
+			}
 			s->status_id = qmp_client_query_status(s->monitor);
 			card_watch_start(&s->cards);
 			break;
 		case QMP_ITEM_REPLY:
+			if (s->follow && !follow_reply(s->follow, item.id, item.data, &ours))
+				return;
+			if (ours)
+				break;
 			if (item.id == s->status_id)
 				control_set_running(&s->control, qmp_status_is_running(item.data));
 			else if (!migration_reply(&s->migration, &item) &&
@@ -217,11 +232,15 @@ static void read_monitor(struct service *s, uint32_t events)
 				control_qemu_replied(&s->control, item.id, NULL);
 			break;
 		case QMP_ITEM_EVENT:
+			if (s->follow)
+				follow_event(s->follow, item.name);
 			card_watch_event(&s->cards, item.name, item.data);
 			control_qemu_event(&s->control, item.name, item.data);
 			break;
 		case QMP_ITEM_ERROR:
-			if (!migration_reply(&s->migration, &item) &&
+			if (s->follow)
+				(void)follow_reply(s->follow, item.id, NULL, &ours);
+			if (!ours && !migration_reply(&s->migration, &item) &&
 			    !card_watch_reply(&s->cards, &item) &&
 			    !control_qemu_replied(&s->control, item.id, item.text))
 				log_warning("QEMU's monitor: %s", item.text);
@@ -234,7 +253,10 @@ static void read_monitor(struct service *s, uint32_t events)
 			str_copy(s->monitor_end, sizeof(s->monitor_end), item.text);
 			qmp_client_destroy(s->monitor);
 			s->monitor = NULL;
-			s->ended |= s->options.attached;
+			if (s->follow) {
+				s->ended |= !follow_lost(s->follow, s->monitor_end);
+				return;
+			}
 			/* mostly QEMU is about to end */
 			loop_timer_set(&s->loop, &s->monitor_timer,
 				       monotonic_ns() + MONITOR_GRACE_NS);
@@ -332,6 +354,14 @@ static void handle(struct service *s, const struct loop_event *e)
 			    "resets and their drivers are not seen; next: start the guest again",
 			    s->monitor_end);
 		control_monitor_lost(&s->control);
+		break;
+	case KIND_VMM_PROCESS:
+		if (s->monitor)
+			read_monitor(s, EPOLLIN); /* its last events */
+		s->ended = true;
+		break;
+	case KIND_FOLLOW_TIMER:
+		follow_timer(e->owner);
 		break;
 	case CONTROL_KIND_COUNT:
 		break;

@@ -60,6 +60,7 @@ struct service {
 	struct service_port *port; /* options.count of them */
 	struct qemu_process qemu;
 	struct qmp_client *monitor; /* of QEMU; NULL = none */
+	struct follow *follow;	    /* attach: keeps up with QEMU; borrowed, or NULL */
 	uint64_t status_id;	    /* of the query-status under way */
 	struct loop_source datapath_source, datapath_process, qemu_source, monitor_source,
 		signal_source;
@@ -80,9 +81,11 @@ int service_open(struct service *s, const struct service_options *options, struc
 /* QEMU runs: `monitor_fd` is our end of its monitor. Takes it, also on failure. */
 int service_watch_qemu(struct service *s, int monitor_fd, struct error *err);
 
-/* The same for a guest that someone else started; `monitor` is ready. Takes it, also on failure. */
-int service_attach(struct service *s, struct qmp_client *monitor, const struct found_port *ports,
-		   struct error *err);
+/* The same for a guest that someone else started; s->monitor is ready. */
+int service_attach(struct service *s, const struct found_port *ports, struct error *err);
+
+/* The same anew: the monitor is another one, or ports have come. As many ports as the control has. */
+void service_watch_found(struct service *s, const struct found_port *ports);
 
 /* Until QEMU has ended, or (serve) somebody says quit. */
 void service_run(struct service *s);

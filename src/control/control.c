@@ -11,13 +11,22 @@ int control_init(struct control *c, const char *name, struct loop *loop, struct 
 		 const struct port_spec *ports, unsigned count, struct error *err)
 {
 	*c = (struct control){ .name = name, .loop = loop, .datapath = datapath, .running = true };
-	c->port = calloc(count ? count : 1, sizeof(*c->port));
+	c->port = calloc(MAX(count, (unsigned)PORTS_MAX), sizeof(*c->port));
 	if (!c->port)
 		return error_set(err, -ENOMEM, "out of memory");
 	c->ports = count;
 	for (unsigned i = 0; i < count; i++)
 		control_port_init(&c->port[i], c, &ports[i]);
 	return 0;
+}
+
+void control_set_port(struct control *c, unsigned i, const struct port_spec *spec)
+{
+	if (i < c->ports)
+		control_port_finish(&c->port[i]);
+	else
+		c->ports = i + 1;
+	control_port_init(&c->port[i], c, spec);
 }
 
 void control_finish(struct control *c)
@@ -412,6 +421,7 @@ static void tell_reset(struct control *c)
 void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_on)
 {
 	c->monitor = monitor;
+	c->monitor_gone &= !monitor;
 	for (unsigned i = 0; !monitor && i < c->ports; i++)
 		control_port_qemu_gone(&c->port[i]);
 	tell_reset(c);
@@ -510,7 +520,8 @@ static int refuse_when_gone(const struct control_port *p, struct error *err)
 	if (control_port_out_of_reach(p))
 		return error_set(err, -EPIPE,
 				 "QEMU closed its monitor: the links of its own cards stay as they "
-				 "are; next: start the guest again");
+				 "are; next: %s",
+				 c->attached ? "wait, it is tried again" : "start the guest again");
 	return c->datapath_gone ? error_set(err, -EPIPE, "%s", c->datapath->why) : 0;
 }
 

@@ -42,6 +42,8 @@ enum control_kind {
 	KIND_COUNTERS_TIMER,
 	KIND_END_TIMER,
 	KIND_MONITOR_TIMER,
+	KIND_VMM_PROCESS,  /* of a QEMU that someone else started */
+	KIND_FOLLOW_TIMER, /* owner = struct follow of cli/attach_follow.h */
 	CONTROL_KIND_COUNT
 };
 
@@ -154,6 +156,9 @@ int control_init(struct control *c, const char *name, struct loop *loop, struct 
 		 const struct port_spec *ports, unsigned count, struct error *err);
 void control_finish(struct control *c); /* accepts a zeroed one */
 
+/* A port that came later: a new one, i == c->ports, of which PORTS_MAX find room; or one in the place of another. */
+void control_set_port(struct control *c, unsigned i, const struct port_spec *spec);
+
 /* The datapath has the ports: sets the links that they begin with. */
 void control_start(struct control *c);
 
@@ -180,7 +185,7 @@ void control_qemu_event(struct control *c, const char *name, json_object *data);
  * stopped goes on. */
 void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_on);
 
-/* QEMU closed it and goes on: `why` says that its own cards are out of reach, and their links cannot be set. */
+/* QEMU closed it and goes on: `why` says that its own cards are out of reach, and their links cannot be set, until another is there. */
 void control_monitor_lost(struct control *c);
 bool control_port_out_of_reach(const struct control_port *p);
 

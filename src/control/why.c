@@ -301,7 +301,11 @@ static enum why_verdict judge(const struct control_port *p, struct why *why)
 	if (control_port_out_of_reach(p)) {
 		say(why, "QEMU closed its monitor: what drivers do with its own cards is not seen, "
 			 "and their links stay as they are");
-		advise(why, "start the guest again");
+		if (p->control->attached)
+			advise(why, "wait: the monitor is tried again while the guest lives; see "
+				    "that no other client has it");
+		else
+			advise(why, "start the guest again");
 		return WHY_DRIVER_FAILED;
 	}
 	if (control_port_waits_for_qemu(p)) {

@@ -11,6 +11,7 @@
 #include "qemu/qmp_call.h"
 
 #define FIND_NS	     (15 * NS_PER_S)
+#define LIST_NS	     (3 * NS_PER_S) /* its clients wait meanwhile */
 #define CHILDREN_MAX 4096u
 
 static bool span_copy(char *to, size_t size, struct text_span s)
@@ -143,23 +144,53 @@ static void add_card(struct found_guest *g, const char *folder, const char *name
 	g->card[g->cards++] = card;
 }
 
-/* "child<virtio-net-pci>" */
-static void list_cards(struct search *s, struct found_guest *g, const char *folder)
+/* The next one behind `at` that is a card: its type is "child<virtio-net-pci>". */
+static bool next_card(json_object *list, size_t *at, const char **name, char device[64])
 {
-	json_object *list = qmp_call(s->client, "qom-list", qmp_text_argument("path", folder),
-				     s->end_ns, &s->rc);
 	size_t count =
 		json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
 
-	for (size_t i = 0; i < MIN(count, CHILDREN_MAX); i++) {
-		json_object *child = json_object_array_get_idx(list, i);
-		const char *name = text_of(child, "name");
-		char device[64], end;
+	while (*at < MIN(count, CHILDREN_MAX)) {
+		json_object *child = json_object_array_get_idx(list, (*at)++);
+		char end;
 
+		*name = text_of(child, "name");
 		if (sscanf(text_of(child, "type"), "child<%63[^>]%c", device, &end) == 2 &&
-		    end == '>' && name[0] && watched_card_find(device))
-			add_card(g, folder, name, device);
+		    end == '>' && **name && watched_card_find(device))
+			return true;
 	}
+	return false;
+}
+
+/* FNV-1a of their names: whoever makes two lists that are alike in it fools but himself. */
+uint64_t found_list_mark(json_object *list)
+{
+	uint64_t mark = 0xcbf29ce484222325u;
+	const char *name;
+	char device[64];
+	size_t at = 0;
+
+	while (next_card(list, &at, &name, device))
+		for (const char *c = name;; c++) { /* with its end */
+			mark = (mark ^ (uint8_t)*c) * 0x100000001b3u;
+			if (!*c)
+				break;
+		}
+	return mark;
+}
+
+static void list_cards(struct search *s, struct found_guest *g, unsigned folder)
+{
+	json_object *list =
+		qmp_call(s->client, "qom-list", qmp_text_argument("path", found_folders[folder]),
+			 s->end_ns, &s->rc);
+	const char *name;
+	char device[64];
+	size_t at = 0;
+
+	g->mark[folder] = found_list_mark(list);
+	while (next_card(list, &at, &name, device))
+		add_card(g, found_folders[folder], name, device);
 }
 
 static void read_mac(struct search *s, struct found_card *card)
@@ -214,10 +245,36 @@ static void drop_nameless(struct found_guest *g)
 	g->cards = kept;
 }
 
+const char *const found_folders[FOUND_FOLDERS] = { "/machine/peripheral",
+						   "/machine/peripheral-anon",
+						   "/machine/unattached" };
+
+static int find_cards(struct search *s, struct found_guest *g, struct error *err)
+{
+	g->cards = 0;
+	for (unsigned i = 0; s->rc == 0 && i < FOUND_FOLDERS; i++)
+		list_cards(s, g, i);
+	for (unsigned i = 0; s->rc == 0 && i < g->cards; i++)
+		read_mac(s, &g->card[i]);
+	if (s->rc == 0)
+		found_read_network(g, qmp_call_human(s->client, "info network", s->end_ns, &s->rc));
+	if (s->rc < 0)
+		return error_set(err, s->rc, "QEMU's monitor %s while it was asked for its cards",
+				 s->rc == -ETIMEDOUT ? "fell silent" : "was closed");
+	drop_nameless(g);
+	find_bridges(g);
+	return 0;
+}
+
+int qemu_list_cards(struct found_guest *g, struct qmp_client *c, struct error *err)
+{
+	struct search s = { .client = c, .end_ns = monotonic_ns() + LIST_NS };
+
+	return find_cards(&s, g, err);
+}
+
 int qemu_find_cards(struct found_guest *g, struct qmp_client *c, struct error *err)
 {
-	static const char *const folders[] = { "/machine/peripheral", "/machine/peripheral-anon",
-					       "/machine/unattached" };
 	struct search s = { .client = c, .end_ns = monotonic_ns() + FIND_NS };
 	json_object *greeting = NULL;
 
@@ -234,16 +291,5 @@ int qemu_find_cards(struct found_guest *g, struct qmp_client *c, struct error *e
 				 "who it is; tell the path of QEMU's -qmp socket");
 	read_version(greeting, g);
 	read_machine(&s, g);
-	for (unsigned i = 0; s.rc == 0 && i < ARRAY_SIZE(folders); i++)
-		list_cards(&s, g, folders[i]);
-	for (unsigned i = 0; s.rc == 0 && i < g->cards; i++)
-		read_mac(&s, &g->card[i]);
-	if (s.rc == 0)
-		found_read_network(g, qmp_call_human(c, "info network", s.end_ns, &s.rc));
-	if (s.rc < 0)
-		return error_set(err, s.rc, "QEMU's monitor %s while it was asked for its cards",
-				 s.rc == -ETIMEDOUT ? "fell silent" : "was closed");
-	drop_nameless(g);
-	find_bridges(g);
-	return 0;
+	return find_cards(&s, g, err);
 }

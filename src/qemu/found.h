@@ -19,6 +19,10 @@ struct found_card {
 	int hub;	      /* QEMU's own; -1 = none */
 };
 
+/* Where QEMU's devices are; marks tell that the watched ones in there are others than before. */
+#define FOUND_FOLDERS 3
+extern const char *const found_folders[FOUND_FOLDERS];
+
 struct found_guest {
 	char name[64]; /* -name; "" = none */
 	char machine[48];
@@ -27,10 +31,17 @@ struct found_guest {
 	bool running;
 	struct found_card card[WATCHED_MAX];
 	unsigned cards;
+	uint64_t mark[FOUND_FOLDERS];
 };
 
 /* Asks a monitor that has just been connected; 15 s at most. -ETIMEDOUT: it does not greet, since it has another client. */
 int qemu_find_cards(struct found_guest *g, struct qmp_client *c, struct error *err);
+
+/* The cards once more, of the same guest; 3 s at most. The monitor is ready; events that come meanwhile are dropped. */
+int qemu_list_cards(struct found_guest *g, struct qmp_client *c, struct error *err);
+
+/* Of a reply to qom-list. */
+uint64_t found_list_mark(json_object *list);
 
 /* Fills type, ifname and hub of the cards from the text of `info network`. */
 void found_read_network(struct found_guest *g, const char *text);
