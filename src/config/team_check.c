@@ -75,6 +75,10 @@ static int check_transient(const struct port_spec *port, const struct known *kno
 				 "are plugged while a guest runs; "
 				 "transient= takes %s",
 				 nic->model, list);
+	if (is_hostdev(nic) && !nic->host_dev[0] && !nic->host_pci[0])
+		return error_set(err, -EINVAL,
+				 "transient=hostdev needs dev=: a device with virtual functions, a "
+				 "PCI address, or a network of libvirt's");
 	if (nic->pair[0] && strcmp(nic->pair, port->nic[0].id) != 0)
 		return error_set(err, -EINVAL,
 				 "%s names %s as its persistent card, and that of its team is %s",
@@ -120,9 +124,5 @@ int team_check(const struct port_spec *port, const struct known *known, struct e
 		rc = check_transient(port, known, err);
 	if (rc == 0)
 		rc = check_places(port, err);
-	if (rc == 0 && is_hostdev(&port->nic[1]))
-		rc = error_set(err, -ENOTSUP,
-			       "transient=hostdev is not in this version; use a card that anynic "
-			       "serves, as in transient=igbvf");
 	return rc;
 }

@@ -215,6 +215,10 @@ static void two_cards_that_make_no_team_are_refused(void **state)
 		{ "plan --nic team,transient=rtl8139 " Q " -M q35", 2, "no PCI Express card",
 		  "transient= takes e1000e, igb, igbvf, igc" },
 		{ "plan --nic team,transient=e1000 " Q " -M q35", 2, "no PCI Express card", "" },
+		{ "plan --nic team,transient=hostdev " Q " -M q35", 2,
+		  "transient=hostdev needs dev=", "a PCI address" },
+		{ "plan --nic team,transient=hostdev,dev=eth0,place=hosted " Q " -M q35", 4,
+		  "exclude each other", "leave out place=" },
 		{ "plan --nic team,transient=virtio-net " Q " -M q35", 2, "is one already",
 		  "e1000e" },
 		{ "plan --nic team,transient=igbb " Q " -M q35", 2, "unknown model 'igbb'",
@@ -233,8 +237,6 @@ static void what_a_later_version_brings_is_missing_not_wrong(void **state)
 {
 	(void)state;
 	static const struct bad_case cases[] = {
-		{ "plan --nic team,transient=hostdev " Q, 4,
-		  "transient=hostdev is not in this version", "transient=igbvf" },
 		{ "plan --nic hostdev,dev=lo " Q, 1, "lo is no PCI card", "anynic pool list" },
 		{ "plan --nic hostdev,dev=0000:fe:1f.7 " Q, 3, "no PCI function", "lspci" },
 		{ "plan --nic hostdev,dev=nosuch0 " Q, 3, "no network of libvirt's",

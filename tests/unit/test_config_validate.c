@@ -52,6 +52,8 @@ static void ports_that_fit_are_accepted(void **state)
 		{ "auto,bootindex=1", "auto,bootindex=2" },
 		{ "auto,driver=qemu,place=hosted,transport=vfio-user" },
 		{ "team,transient=igbvf" },
+		{ "team,transient=hostdev,dev=eth0,backend=bridge,br=br8" },
+		{ "team,transient=hostdev,dev=0000:01:10.0,vlan=42" },
 		{ "team,transient=igbvf,queues=4,packed=on,vlan=42,backend=tap", "auto" },
 	};
 
@@ -95,10 +97,7 @@ static void ports_that_do_not_fit_are_refused_with_the_reason(void **state)
 		  "transient= takes igbvf, hostdev" },
 		{ { "team,transient=virtio-net" }, -EINVAL, "is one already", "igbvf, hostdev" },
 		{ { "team,transient=nosuch" }, -EINVAL, "unknown model 'nosuch'", "models are" },
-		{ { "team,transient=hostdev" },
-		  -ENOTSUP,
-		  "not in this version",
-		  "transient=igbvf" },
+		{ { "team,transient=hostdev" }, -EINVAL, "needs dev=", "a PCI address" },
 		{ { "auto,legacy=virtio-net" },
 		  -EINVAL,
 		  "cannot be the legacy one",
