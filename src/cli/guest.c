@@ -145,7 +145,9 @@ static int read_ports(struct guest *g, const struct guest_request *request, stru
 
 	for (unsigned i = 0; i < g->xml.count; i++)
 		fit_bus(g, &g->xml.item[i]);
-	if (request->interfaces) {
+	if (request->interfaces)
+		rc = guest_networks(g, request, err);
+	if (rc == 0 && request->interfaces) {
 		rc = interfaces_to_ports(&g->xml, &rules, g->port, &g->ports, g->origin, err);
 		tell_notes(g, request->interfaces);
 	}
@@ -271,9 +273,9 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 	if (rc == 0 && request->incoming)
 		rc = set_incoming(guest, request->incoming, err);
 	if (rc == 0)
-		rc = read_ports(guest, request, err);
-	if (rc == 0)
 		rc = set_name(guest, request->name, err);
+	if (rc == 0)
+		rc = read_ports(guest, request, err);
 	if (rc == 0)
 		rc = set_places(guest, request->place, err);
 	if (rc < 0)

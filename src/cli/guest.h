@@ -21,7 +21,8 @@ struct guest_request {
 	const char *interfaces;		   /* --interfaces, or NULL */
 	const char *network[NETWORKS_MAX]; /* --networks */
 	unsigned networks;
-	bool assume_kvm;   /* plan --assume kvm */
+	bool assume_kvm, assume_vfio;	   /* plan --assume */
+	bool take; /* ports of networks are taken for this process, not only looked at */
 	char *const *qemu; /* words after "--"; qemu_argc 0: a plan without a line */
 	int qemu_argc;
 	const char *incoming;	  /* run --incoming, or NULL */
@@ -44,6 +45,9 @@ struct guest {
 	char place_why[PORTS_MAX]
 		      [PLACE_WHY]; /* why a port that left it open lives in QEMU; or empty */
 };
+
+/* A part of guest_prepare, after the names are known: what each interface with type='network' is. */
+int guest_networks(struct guest *guest, const struct guest_request *request, struct error *err);
 
 /* Fills and checks everything; prints what is doubtful of the XML. The error's code maps to the exit code with exit_code_of(). */
 int guest_prepare(struct guest *guest, const struct guest_request *request, struct error *err);

@@ -455,6 +455,7 @@ int verb_plan(int argc, char **argv)
 	if (code)
 		return code;
 	request.assume_kvm = assume & BIT(ASSUME_KVM);
+	request.assume_vfio = assume & BIT(ASSUME_VFIO);
 	int rc = guest_prepare(&guest, &request, &err);
 	if (rc == 0 && !guest.has_line) {
 		/* no line: the shortest that there is */

@@ -177,6 +177,7 @@ int verb_run(int argc, char **argv)
 
 	if (code != EXIT_OK)
 		return code;
+	o.request.take = true;
 	log_set_level(o.verbose ? LOG_DEBUG : LOG_WARNING);
 	if (o.json)
 		log_set_sink(event_log_json);

@@ -26,9 +26,12 @@ static int parse(int argc, char **argv, struct options *o)
 					       { "qemu-version", required_argument, NULL, 'q' },
 					       { "validate", no_argument, NULL, 'V' },
 					       { 0 } };
+	bool line = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+", longs, NULL)) != -1) {
+	for (int i = 1; i < argc; i++) /* getopt moves it in front of FILE */
+		line = line || strcmp(argv[i], "--") == 0;
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (c) {
 		case 'w':
 			if (o->request.networks == NETWORKS_MAX)
@@ -55,9 +58,7 @@ static int parse(int argc, char **argv, struct options *o)
 	if (optind >= argc)
 		return fail_usage("xml", "tell the file: anynic xml FILE");
 	o->request.interfaces = argv[optind++];
-	if (optind < argc && strcmp(argv[optind], "--") == 0)
-		optind++;
-	else if (optind < argc)
+	if (optind < argc && !line)
 		return fail_usage("xml",
 				  "'%s': one file is read; the QEMU line is written after --",
 				  argv[optind]);
@@ -127,6 +128,8 @@ int verb_xml(int argc, char **argv)
 {
 	static struct guest guest;
 	static struct interface_result result[INTERFACES_MAX];
+	static struct interface_list
+		written; /* as it stands in the file: networks changed what guest has */
 	struct options o = { 0 };
 	struct error err = { 0 };
 	char *text = NULL;
@@ -144,7 +147,11 @@ int verb_xml(int argc, char **argv)
 	if (rc == 0)
 		rc = describe_all(&guest, result, &err);
 	if (rc == 0)
-		rc = xml_write_interfaces(o.request.interfaces, &guest.xml, result, &text, &err);
+		rc = xml_read_interfaces(o.request.interfaces, &written, &err);
+	if (rc == 0 && written.count != guest.xml.count)
+		rc = error_set(&err, -EIO, "%s changed while it was read", o.request.interfaces);
+	if (rc == 0)
+		rc = xml_write_interfaces(o.request.interfaces, &written, result, &text, &err);
 	if (rc < 0)
 		return fail(&err);
 	fputs(text, stdout);

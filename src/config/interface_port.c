@@ -296,15 +296,24 @@ static void set_place(struct making *m, struct interface_spec *s)
 	s->port.plain = true;
 }
 
-static void set_hostdev(struct interface_spec *s)
+static int set_hostdev(struct making *m, struct interface_spec *s)
 {
 	struct nic_spec *nic = &s->port.nic[0];
 
 	str_copy(nic->model, MODEL_MAX, "hostdev");
 	str_copy(nic->host_pci, sizeof(nic->host_pci), s->hostdev.pci);
-	str_copy(s->port.backend.dev, sizeof(s->port.backend.dev), s->hostdev.pci);
+	nic->host_managed = s->hostdev.managed ? TRISTATE_ON : TRISTATE_OFF;
+	if (!str_copy(nic->host_driver, sizeof(nic->host_driver), s->hostdev.variant))
+		return fail(m, s, -EINVAL,
+			    "<driver model='%s'>: a driver's name has at most %zu characters",
+			    s->hostdev.variant, sizeof(nic->host_driver) - 1);
+	if (s->host.vlan.count > 1 || s->host.vlan.trunk)
+		return fail(m, s, -ENOTSUP,
+			    "<vlan> of a device of the host: a virtual function has one VLAN, not "
+			    "a trunk");
 	if (s->host.vlan.count)
 		nic->vlan = s->host.vlan.tag[0];
+	return 0;
 }
 
 /* The second card of <anynic:auto> and <anynic:team>: the same in all but its model. */
@@ -353,10 +362,8 @@ static int make_port(struct making *m, struct interface_spec *s)
 	set_place(m, s);
 	str_copy(s->port.id, ID_MAX, s->alias);
 	nic->role = ROLE_SINGLE;
-	if (s->actual == INTERFACE_HOSTDEV) {
-		set_hostdev(s);
-		return 0;
-	}
+	if (s->actual == INTERFACE_HOSTDEV)
+		return set_hostdev(m, s);
 	if (s->port.policy != POLICY_SINGLE)
 		return set_second_card(m, s);
 	rc = set_model(m, s);
@@ -372,7 +379,8 @@ static int make_port(struct making *m, struct interface_spec *s)
 			"<model type='%s'> is QEMU's: anynic has no such card; see `anynic models`",
 			s->model);
 	if (!is_virtio(nic)) { /* the tap's alone: only virtio tells the guest */
-		s->port.backend.mtu = nic->mtu;
+		if (nic->mtu)
+			s->port.backend.mtu = nic->mtu;
 		nic->mtu = 0;
 	}
 	nic->packed = nic->options.packed == TRISTATE_ON;

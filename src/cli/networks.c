@@ -1,0 +1,102 @@
+/* Ports of libvirt's networks: what each interface with type='network' really is. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/guest.h"
+#include "config/xml.h"
+#include "host/network_pool.h"
+
+#define LIBVIRTS_NETWORKS "/etc/libvirt/qemu/networks"
+
+/* Of --networks, else as libvirt has it. */
+static int find_network(struct guest *g, const char *name, const struct network_spec **out,
+			struct error *err)
+{
+	char path[PATH_ROOM];
+	struct error why = { 0 };
+
+	*out = network_find(&g->networks, name);
+	if (*out)
+		return 0;
+	(void)snprintf(path, sizeof(path), LIBVIRTS_NETWORKS "/%s.xml", name);
+	int rc = strchr(name, '/') || name[0] == '.' ? -ENOENT
+						     : xml_read_networks(path, &g->networks, &why);
+	*out = network_find(&g->networks, name);
+	if (*out)
+		return 0;
+	if (rc < 0 && rc != -ENOENT && rc != -EACCES) {
+		if (err)
+			*err = why;
+		return rc;
+	}
+	return error_set(
+		err, -ENOENT,
+		"<source network='%s'>: there is no such network; next: `virsh net-dumpxml %s "
+		">net.xml`, and --networks net.xml",
+		name, name);
+}
+
+/* For `plan --assume vfio` on a host that has no such functions. */
+static void assume_function(const struct network_spec *n, struct interface_spec *s)
+{
+	s->actual = INTERFACE_HOSTDEV;
+	s->hostdev.managed = n->managed;
+	str_copy(s->hostdev.pci, sizeof(s->hostdev.pci),
+		 n->devs_are_pci && n->devs > 0 ? n->dev[0] : "<pci>");
+}
+
+static int allocate(struct guest *g, const struct guest_request *request,
+		    const struct network_spec *n, struct interface_spec *s, struct vf_picks *picks,
+		    struct error *err)
+{
+	const struct vf_owner owner = { .guest = g->name, .port = s->alias };
+	struct network_plug plug = { 0 };
+	struct vf_host host;
+
+	vf_host_init(&host);
+	int rc = network_pool_allocate(&host, n, s, &owner, request->take ? NULL : picks, &plug,
+				       err);
+	if (rc < 0 && rc != -EINVAL && request->assume_vfio && n->forward == FORWARD_HOSTDEV) {
+		assume_function(n, s);
+		return 0;
+	}
+	if (rc == 0 && plug.warning[0])
+		interface_warn(&g->xml, s->line, "%s", plug.warning);
+	return rc;
+}
+
+int guest_networks(struct guest *g, const struct guest_request *request, struct error *err)
+{
+	static struct vf_picks picks;
+	const struct network_spec *network[INTERFACES_MAX] = { 0 };
+	unsigned i;
+	int rc = 0;
+
+	/* names depend on what each of them is */
+	for (i = 0; i < g->xml.count; i++) {
+		struct interface_spec *s = &g->xml.item[i];
+
+		if (s->type != INTERFACE_NETWORK)
+			continue;
+		rc = find_network(g, s->network, &network[i], err);
+		if (rc < 0)
+			goto fail;
+		s->actual = network[i]->forward == FORWARD_HOSTDEV ? INTERFACE_HOSTDEV
+								   : INTERFACE_BRIDGE;
+	}
+	interfaces_name(&g->xml);
+	for (i = 0; i < g->xml.count; i++) {
+		if (network[i])
+			rc = allocate(g, request, network[i], &g->xml.item[i], &picks, err);
+		if (rc < 0)
+			goto fail;
+	}
+	return 0;
+
+fail:
+	if (err && !err->where[0])
+		(void)snprintf(err->where, sizeof(err->where), "%.50s:%u", request->interfaces,
+			       g->xml.item[i].line);
+	return rc;
+}

@@ -1,0 +1,34 @@
+#!/bin/sh
+# xml.sh ANYNIC FOLDER: interfaces and networks on the real program.
+set -eu
+anynic=$1 folder=$2
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+plan() {
+	"$anynic" plan --interfaces "$folder/ports.xml" --qemu-version 11.1 "$@" >"$out" 2>&1
+}
+has() {
+	grep -qF -- "$1" "$out" || { echo "'$1' is missing in:"; cat "$out"; exit 1; }
+}
+
+plan --networks "$folder/networks.xml" --assume vhost,vfio -j
+has '"name":"from-xml"'
+has '"type":"tap"'
+has '"br":"virbr7"'
+has '"dev":"eth7"'
+has '"driver":"e1000"'
+has '"driver":"vfio-pci"'
+has '"id":"hostdev0"'
+has 'does not run on KVM'
+
+if plan --assume vhost,vfio; then echo "a network that nobody described was found"; exit 1; fi
+has "ports.xml:4: <source network='lan'>: there is no such network"
+
+# without the function that the network lists
+if plan --networks "$folder/networks.xml" --assume vhost; then echo "a function that is not there was given"; exit 1; fi
+
+"$anynic" xml "$folder/../good/bridge.xml" --qemu-version 11.1 >"$out"
+has '<anynic:actual type="bridge" bridge="br0" model="virtio-net" place="qemu"'
+has '<alias name="net0"/>'
+ANYNIC_SCHEMA=$folder/../../../schema "$anynic" xml --validate "$folder/ports.xml" >"$out"
+has valid
