@@ -90,8 +90,9 @@ struct port_host {
 	unsigned
 		below; /* the Linux bridge that it is in, or the device that it sits on; 0 = none */
 	int helper; /* connection to the anynic-helper that made it, the opened backend's; 0 = none */
-	bool made;    /* it is ours */
-	bool returns; /* another one can take its place while the guest runs */
+	bool made;     /* it is ours */
+	bool switched; /* it is a port of Open vSwitch, whose bridge has a link of its name */
+	bool returns;  /* another one can take its place while the guest runs */
 	bool down;
 	bool gone;  /* it was deleted under us */
 	bool dirty; /* something about it may have changed */

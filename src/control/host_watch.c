@@ -33,7 +33,7 @@ static bool on_bridge(const struct control_port *p, const struct port_host *h)
 }
 
 /* A lookup that fails otherwise than by -ENODEV says nothing: then the port stays as it is. */
-static int look(struct host_watch *w, const struct control_port *p, const struct port_host *h,
+static int look(struct host_watch *w, const struct control_port *p, struct port_host *h,
 		struct link_view *v)
 {
 	const struct backend_spec *b = &p->spec.backend;
@@ -46,7 +46,11 @@ static int look(struct host_watch *w, const struct control_port *p, const struct
 				 .has_device = h->below && !on_bridge(p, h),
 				 .device_name = b->dev };
 	int rc = netlink_get(&w->nl, h->ifindex, &v->own);
-	if (v->has_bridge && (rc == 0 || rc == -ENODEV))
+	if (!h->below && strcmp(b->type, "bridge") == 0 && (rc == 0 || rc == -ENODEV)) {
+		rc = netlink_find(&w->nl, b->br, &v->bridge);
+		h->switched |= rc == 0;
+		v->has_switch = h->switched;
+	} else if (v->has_bridge && (rc == 0 || rc == -ENODEV))
 		rc = netlink_find(&w->nl, b->br, &v->bridge);
 	else if (v->has_device && (rc == 0 || rc == -ENODEV))
 		rc = h->gone ? netlink_find(&w->nl, b->dev, &v->device)
@@ -88,7 +92,7 @@ static void judge(struct host_watch *w, struct control_port *p, struct port_host
 	if (link_state_rejoins(&v, h->below))
 		rejoin(w, p, h, &v);
 	h->down = !link_state_judge(&v, h->reason, sizeof(h->reason));
-	if (!v.own.index && !h->gone) {
+	if (link_state_gone(&v) && !h->gone) {
 		h->gone = true;
 		(void)look(w, p, h, &v); /* a device may be back already, as another one */
 		v.own = (struct link){ 0 };
@@ -126,7 +130,8 @@ static void seen(const struct link *l, bool gone, void *context)
 			struct port_host *h = &p->host[n];
 
 			if (l->index == h->ifindex || l->index == h->below ||
-			    (on_bridge(p, h) && strcmp(l->name, p->spec.backend.br) == 0) ||
+			    ((on_bridge(p, h) || h->switched) &&
+			     strcmp(l->name, p->spec.backend.br) == 0) ||
 			    (h->gone && strcmp(l->name, p->spec.backend.dev) == 0))
 				h->dirty = true;
 		}

@@ -90,8 +90,14 @@ static int find_bridge(struct netlink *nl, const char *name, struct link *bridge
 	*ovs = has == 1;
 	if (*ovs)
 		return 0;
-	if (has < 0 && has != -ENOTSUP && strcmp(bridge->kind, "openvswitch") == 0)
-		return has; /* it is one, but nobody answers */
+	/* it is one, or could be one, but nobody answers */
+	if (has < 0 &&
+	    (strcmp(bridge->kind, "openvswitch") == 0 || strcmp(bridge->kind, "tun") == 0))
+		return error_set(err, has,
+				 "%s is no Linux bridge, and Open vSwitch, whose it may be, does "
+				 "not answer; next: systemctl start openvswitch-switch, or another "
+				 "bridge with br=",
+				 name);
 	if (rc == -ENODEV)
 		return no_such_bridge(name, err);
 	return error_set(err, -ENODEV,

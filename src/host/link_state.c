@@ -64,6 +64,9 @@ static bool judge_gone(const struct link_view *v, char *reason, size_t size)
 	if (v->has_bridge && !is_bridge(&v->bridge))
 		return say(reason, size, "%s is gone, and bridge %s; next: make it again, then %s",
 			   v->ifname, v->bridge_name, then);
+	if (v->has_switch && !v->bridge.index)
+		return say(reason, size, "bridge %s is gone; next: ovs-vsctl add-br %s, then %s",
+			   v->bridge_name, v->bridge_name, then);
 	if (!v->made)
 		return say(reason, size,
 			   "%s is gone; next: ip tuntap add dev %s mode tap, ip link set %s up, "
@@ -74,10 +77,15 @@ static bool judge_gone(const struct link_view *v, char *reason, size_t size)
 	return say(reason, size, "%s is gone; next: wait, it is made again", v->ifname);
 }
 
+bool link_state_gone(const struct link_view *v)
+{
+	return !v->own.index || (v->has_switch && !v->bridge.index);
+}
+
 bool link_state_judge(const struct link_view *v, char *reason, size_t size)
 {
 	reason[0] = '\0';
-	if (!v->own.index)
+	if (link_state_gone(v))
 		return judge_gone(v, reason, size);
 	if (!v->own.up)
 		return say(reason, size, "%s is down; next: ip link set %s up", v->ifname,

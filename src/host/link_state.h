@@ -13,13 +13,17 @@ struct link_view {
 	bool has_bridge; /* it was made for a Linux bridge */
 	const char *bridge_name;
 	struct link bridge; /* of that name now */
-	bool has_device;    /* it sits on a device */
+	bool has_switch; /* it was made for a bridge of Open vSwitch, which had a link of its name */
+	bool has_device; /* it sits on a device */
 	const char *device_name;
 	struct link device;
 };
 
 /* True: frames can pass. Else `reason` says why not and, after "; next: ", what to do. */
 bool link_state_judge(const struct link_view *v, char *reason, size_t size);
+
+/* There is none of it any more: the link was deleted, or the Open vSwitch that knew it as a port was. */
+bool link_state_gone(const struct link_view *v);
 
 /* The tap lost its bridge, and one of that name is there (again): it may be put back. `was` is the index of the bridge it was in. A tap
  * that an administrator took out of a bridge that is still there stays out. */

@@ -550,6 +550,24 @@ def open_vswitch(lab):
         lab.equal(switch.ports("ovs0"), [], "the next start makes up for it")
         two.stop()
         fails(lab, "backend=bridge,br=ovs9", 3, "there is no bridge ovs9")
+        switch.stop_database()
+        fails(lab, "backend=bridge,br=ovs0", 4, "ovs0 is no Linux bridge, and Open vSwitch, whose it may be, does not answer",
+              "next: systemctl start openvswitch-switch")
+        switch.start_database()
+
+        one = Service(lab, "backend=bridge,br=ovs0")
+        at = one.qmp.mark()
+        machine.ip("link", "del", one.backend()["ifname"])
+        tap = returned(one, at, "its tap is deleted")
+        lab.equal(switch.ports("ovs0"), [tap], "the new one is the switch's port")
+        at = one.qmp.mark()
+        switch.vsctl("del-br", "ovs0")
+        one.expect(at, False, "bridge ovs0 is gone; next: ovs-vsctl add-br ovs0, then the port goes on", "the bridge is deleted")
+        switch.add_bridge("ovs0")
+        tap = returned(one, at, "it is made again")
+        lab.equal(switch.ports("ovs0"), [tap], "and has its port")
+        one.stop()
+        lab.equal(switch.ports("ovs0"), [], "which goes at the end")
     finally:
         switch.stop()
 

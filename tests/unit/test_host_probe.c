@@ -240,6 +240,24 @@ static void a_bridge_in_each_state_is_judged(void **state)
 	assert_down(&v, "tap9 is gone, and bridge br7; next: make it again, then the port goes on");
 }
 
+static void a_port_of_open_vswitch_is_gone_with_its_bridge(void **state)
+{
+	struct link_view v = good_view();
+	char reason[160];
+
+	(void)state;
+	v.has_bridge = false;
+	v.has_switch = v.made = true;
+	v.own.master = 0;
+	assert_true(link_state_judge(&v, reason, sizeof(reason)));
+	assert_false(link_state_gone(&v));
+	v.bridge.index = 0; /* its tap is there, but nobody's port */
+	assert_true(link_state_gone(&v));
+	assert_down(&v, "bridge br7 is gone; next: ovs-vsctl add-br br7, then start the guest");
+	v.returns = true;
+	assert_down(&v, "then the port goes on by itself");
+}
+
 static void a_device_in_each_state_is_judged(void **state)
 {
 	struct link_view v = { .ifname = "macvtap0",
@@ -279,6 +297,7 @@ int main(void)
 		cmocka_unit_test(a_file_that_is_no_network_is_refused),
 		cmocka_unit_test(odd_words_are_no_names),
 		cmocka_unit_test(a_bridge_in_each_state_is_judged),
+		cmocka_unit_test(a_port_of_open_vswitch_is_gone_with_its_bridge),
 		cmocka_unit_test(a_device_in_each_state_is_judged),
 	};
 	char command[64];
