@@ -197,6 +197,9 @@ static int send_port(struct service *s, unsigned i, uint32_t seq[PORT_MESSAGES],
 	unsigned nfds = b->nfds;
 	int rc = 0;
 
+	/* the datapath has no part in a function of the host; of a team it comes second */
+	while (add.spec.nics && add.spec.nic[add.spec.nics - 1].netdev == NETDEV_HOSTDEV)
+		add.spec.nics--;
 	memcpy(fds, b->fds, nfds * sizeof(int));
 	str_copy(add.spec.backend.type, sizeof(add.spec.backend.type), b->served);
 	add.spec.backend.nfds = b->nfds;

@@ -1,8 +1,9 @@
-"""pool.py functions|race|killed|guest: virtual functions of a real card (QEMU's igb, seven of them) behind a real IOMMU.
+"""pool.py functions|race|killed|guest|team: virtual functions of a real card (QEMU's igb, seven of them) behind a real IOMMU.
 functions  made, listed, given by hand and to guests that stand still; MAC, VLAN and driver set, and back as they were
 race       two guests and one function that is left
 killed     anynic is killed: whoever tidies up gives back MAC, VLAN and driver, and the next guest gets the function
-guest      by the name of a libvirt network to a guest under KVM, which has its network through it"""
+guest      by the name of a libvirt network to a guest under KVM, which has its network through it
+team       as the transient card of a team: it carries traffic while the guest has a driver for it"""
 import json
 import pathlib
 import subprocess
@@ -222,7 +223,32 @@ def guest_on_network(lab):
     lab.equal(state(dev)[0], (None, "free"), "given back")
 
 
-PARTS = {"functions": functions, "race": race, "killed": killed, "guest": guest_on_network}
+def team(lab):
+    """QEMU plugs the function when the guest's virtio driver asks for it; each path has a network of its own that looks the same."""
+    dev = card(lab, load=False)
+    guest = lab.guest(nics=[f"team,transient=hostdev,dev={dev},mac={MAC}"], kernel="6.12")
+    guest.sh("modprobe net_failover; virtio; modprobe virtio_net; await 10 has_nic virtio_net")
+    master = guest.sh("for d in /sys/class/net/*; do readlink $d/master; done | head -1").split("/")[-1]
+    guest.sh(f"up {master}; dhcp {master}; answers 10.0.2.2")
+    until(lab, lambda: "is plugged" in guest.qmp.command("query-why", port="net0")[0]["text"],
+          "the guest pairs, and QEMU plugs the function")
+    lab.equal(guest.port()["active"], "net0-persistent", "without its driver the guest works on virtio")
+    mark = guest.qmp.mark()
+    guest.sh("modprobe igbvf; await 30 has_nic igbvf")
+    guest.qmp.wait("PORT_LINK_SWITCHED", since=mark, to="net0-transient", reason="transient-ready")
+    vf = guest.sh("nic igbvf")
+    lab.check(guest.sh(f"basename $(readlink /sys/class/net/{vf}/master)") == master, "with it, over the function")
+    guest.sh(f"await 20 carrier {vf}; await 10 answers 10.0.2.2")
+    lab.check(int(guest.sh(f"cat /sys/class/net/{vf}/statistics/rx_packets")) > 0, "whose frames are counted")
+    guest.sh("modprobe -r igbvf")
+    guest.qmp.wait("PORT_LINK_SWITCHED", since=mark, to="net0-persistent", reason="transient-lost")
+    guest.sh("await 10 answers 10.0.2.2")
+    lab.say("ok: and on virtio again when its driver goes")
+    guest.stop()
+    lab.equal(state(dev)[0], (None, "free"), "the function is given back")
+
+
+PARTS = {"functions": functions, "race": race, "killed": killed, "guest": guest_on_network, "team": team}
 
 
 def scenario(lab, part="functions"):
