@@ -57,6 +57,9 @@ static const char *obstacle(const struct port_spec *port)
 	}
 }
 
+/* Of plain XML libvirt requires vhost only where it could be had: for a virtio card on a tap, with KVM. */
+#define IGNORED 1
+
 /* 0 with vhost, 1 without, or the error of a wish that cannot come true. */
 static int settle(const struct port_spec *port, struct vhost_choice *out, int missing,
 		  struct error *err, const char *fmt, ...) PRINTF(5, 6);
@@ -72,7 +75,7 @@ static int settle(const struct port_spec *port, struct vhost_choice *out, int mi
 	out->driver = missing ? DRIVER_QEMU : DRIVER_VHOST;
 	if (!missing)
 		return 0;
-	if (port->backend.driver != DRIVER_VHOST || is_libvirt_tcg(port))
+	if (port->backend.driver != DRIVER_VHOST || missing == IGNORED)
 		return 1;
 	return error_set(
 		err, missing,
@@ -106,7 +109,7 @@ static int settle_wish(const struct port_spec *port, struct vhost_choice *out, s
 	if (port->backend.driver == DRIVER_QEMU)
 		return settle(port, out, -ENOTSUP, err,
 			      "driver=qemu: the rings stay in user space");
-	return why ? settle(port, out, -ENOTSUP, err, "%s", why) : 0;
+	return why ? settle(port, out, port->plain ? IGNORED : -ENOTSUP, err, "%s", why) : 0;
 }
 
 int host_vhost_plan(const struct port_spec *port, bool assume, struct vhost_choice *out,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/card_options.h"
+#include "host/vhost.h"
 #include "qemu/card_json.h"
 #include "qemu/place.h"
 
@@ -384,6 +385,49 @@ static void only_plain_xml_has_the_types_of_qemu(void **state)
 	assert_int_equal(p.nic[0].netdev, NETDEV_NONE);
 }
 
+static void vhost_is_required_where_libvirt_requires_it(void **state)
+{
+	(void)state;
+	static const struct {
+		bool plain, tcg, assume;
+		const char *type, *model;
+		enum nic_netdev netdev;
+		enum backend_driver wish;
+		int rc;
+		enum backend_driver got;
+	} cases[] = {
+		{ true, false, true, "bridge", "virtio-net", NETDEV_TAP, DRIVER_DEFAULT, 0,
+		  DRIVER_VHOST },
+		{ true, false, true, "bridge", "virtio-net", NETDEV_TAP, DRIVER_VHOST, 0,
+		  DRIVER_VHOST },
+		{ true, false, true, "bridge", "virtio-net", NETDEV_TAP, DRIVER_QEMU, 0,
+		  DRIVER_QEMU },
+		{ true, true, true, "bridge", "virtio-net", NETDEV_TAP, DRIVER_VHOST, 0,
+		  DRIVER_QEMU },
+		{ true, false, true, "user", "virtio-net", NETDEV_QEMU, DRIVER_VHOST, 0,
+		  DRIVER_QEMU },
+		{ true, false, true, "bridge", "e1000", NETDEV_TAP, DRIVER_VHOST, 0, DRIVER_QEMU },
+		/* the command line is strict */
+		{ false, false, true, "user", "virtio-net", NETDEV_STREAM, DRIVER_VHOST, -ENOTSUP,
+		  0 },
+		{ false, false, true, "bridge", "e1000", NETDEV_TAP, DRIVER_VHOST, -ENOTSUP, 0 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct port_spec p = plain(cases[i].type, cases[i].model, "");
+		struct vhost_choice choice = { 0 };
+		struct error err = { 0 };
+
+		p.plain = cases[i].plain;
+		p.tcg = cases[i].tcg;
+		p.nic[0].netdev = cases[i].netdev;
+		p.backend.driver = cases[i].wish;
+		assert_int_equal(host_vhost_plan(&p, cases[i].assume, &choice, &err), cases[i].rc);
+		if (cases[i].rc == 0)
+			assert_int_equal(choice.driver, cases[i].got);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,6 +442,7 @@ int main(void)
 		cmocka_unit_test(two_cards_on_one_bus_of_xml_share_it),
 		cmocka_unit_test(a_function_of_the_host_comes_last_and_has_no_netdev),
 		cmocka_unit_test(only_plain_xml_has_the_types_of_qemu),
+		cmocka_unit_test(vhost_is_required_where_libvirt_requires_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
