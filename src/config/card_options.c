@@ -65,9 +65,9 @@ const struct card_option card_options[] = {
 	  .kind = CARD_ON_OFF,
 	  FIELD(rombar) },
 	{ .element = "rom", .attribute = "enabled", .kind = CARD_YES_NO, FIELD(rom) },
+	/* only cards on s390's channels have the property, and no card on PCI */
 	{ .element = "boot",
 	  .attribute = "loadparm",
-	  .property = "loadparm",
 	  .kind = CARD_TEXT,
 	  .min = 1,
 	  .max = 8,

@@ -44,6 +44,15 @@ static int lenient(struct making *m, const struct interface_spec *s, unsigned li
 
 /* --- names ---------------------------------------------------------------------------------------------------------- */
 
+/* What libvirt takes for an alias of the user's; others it drops without a word. */
+static bool is_user_alias(const char *alias)
+{
+	static const char legal[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+	return strncmp(alias, "ua-", 3) == 0 && alias[strspn(alias, legal)] == '\0';
+}
+
 void interfaces_name(struct interface_list *list)
 {
 	unsigned nets = 0, hostdevs = 0;
@@ -53,7 +62,7 @@ void interfaces_name(struct interface_list *list)
 		for (unsigned i = 0; i < list->count; i++) {
 			struct interface_spec *s = &list->item[i];
 
-			if (s->hostdev_element != (pass == 1) || strncmp(s->alias, "ua-", 3) == 0)
+			if (s->hostdev_element != (pass == 1) || is_user_alias(s->alias))
 				continue;
 			if (s->actual == INTERFACE_HOSTDEV)
 				(void)snprintf(s->alias, ID_MAX, "hostdev%u", hostdevs++);

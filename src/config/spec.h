@@ -63,7 +63,7 @@ struct card_options {
 	enum tristate guest_csum, guest_tso4, guest_tso6, guest_ecn, guest_ufo;
 	enum card_txmode txmode;
 	uint16_t rx_queue_size, tx_queue_size;
-	char bus[24], addr[8]; /* "pcie.0", "0x2" or "0x2.0x1" */
+	char bus[24], addr[12]; /* "pcie.0", "0x2" or "0x12.0x1" */
 	enum tristate multifunction, rombar;
 	enum tristate rom; /* off: no option ROM at all, whatever romfile is */
 	uint32_t acpi_index;
@@ -121,9 +121,10 @@ struct backend_spec {
 	/* of netdevs that only XML has: sockets (server, client, mcast, udp), and vhost-user, whose socket is somebody else's */
 	char address[64], local_address[64];
 	uint16_t port, local_port;
-	unsigned reconnect_s; /* 0 = not said */
-	uint32_t sndbuf;      /* tap: bytes that may wait in it; 0 = not said */
-	char net6[64];	      /* user: an IPv6 network */
+	enum tristate reconnect; /* vhost-user, QEMU connects: again, when it is lost */
+	unsigned reconnect_s;	 /* after so many; 0 = not said */
+	uint32_t sndbuf;	 /* tap: bytes that may wait in it; 0 = not said */
+	char net6[64];		 /* user: an IPv6 network */
 	uint16_t mtu;
 	int fds[QUEUES_MAX]; /* open descriptors; numbers of the process that holds the struct */
 	unsigned nfds;

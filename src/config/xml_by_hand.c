@@ -388,16 +388,11 @@ static int read_range(struct xml_reading *r, const xmlNode *node)
 static int read_reconnect(struct xml_reading *r, const xmlNode *node)
 {
 	struct backend_spec *b = &spec_of(r)->port.backend;
-	char enabled[8];
-	bool yes =
-		xml_value(node, "enabled", enabled, sizeof(enabled)) && strcmp(enabled, "yes") == 0;
 
-	if (!yes && strcmp(enabled, "no") != 0)
-		return xml_fail(
-			r, node, -EINVAL,
-			"<reconnect enabled='%s'>: the value is not legal; it is 'yes' or 'no'",
-			enabled);
-	if (!yes)
+	if (b->reconnect == TRISTATE_DEFAULT)
+		return xml_fail(r, node, -EINVAL,
+				"<reconnect> needs enabled=, which is 'yes' or 'no'");
+	if (b->reconnect == TRISTATE_OFF)
 		b->reconnect_s = 0;
 	else if (!b->reconnect_s)
 		return xml_fail(r, node, -EINVAL,

@@ -191,7 +191,7 @@ static const struct xml_attribute attributes[] = {
 	  .needed = BIT(INTERFACE_UDP) },
 	{ "source/local", "port", XML_NUMBER, BACK(local_port), .min = 1, .max = 65535,
 	  .types = BIT(INTERFACE_UDP), .needed = BIT(INTERFACE_UDP) },
-	BY_HAND("source/reconnect", "enabled"),
+	{ "source/reconnect", "enabled", XML_YES_NO, BACK(reconnect) },
 	{ "source/reconnect", "timeout", XML_NUMBER, BACK(reconnect_s), .min = 1, .max = 3600 },
 	BY_HAND("source/address", "type"),
 	BY_HAND("source/address", "domain"),

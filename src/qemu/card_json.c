@@ -272,14 +272,15 @@ json_object *card_netdev_json(const struct port_spec *port, const struct nic_spe
 
 /* --- chardevs: the socket of a vhost-user backend, ours or somebody's ----------------------------------------------- */
 
-/* The path that QEMU is told; `server`: QEMU listens there. `reconnect_s` 0 = it does not try again. */
+/* The path that QEMU is told; `server`: QEMU listens there. `again`: seconds after which it tries once more; 0 = never, -1 = not said. */
 static const char *chardev_path(const struct port_spec *port, const struct nic_spec *nic,
-				const struct card_way *way, bool *server, unsigned *reconnect_s)
+				const struct card_way *way, bool *server, int *again)
 {
 	bool foreign = is_foreign_vhost_user(nic, &port->backend);
+	bool said = port->backend.reconnect_s || port->backend.reconnect;
 
 	*server = foreign && strcmp(port->backend.mode, "server") == 0;
-	*reconnect_s = foreign ? port->backend.reconnect_s : 1;
+	*again = !foreign ? 1 : said ? (int)port->backend.reconnect_s : -1;
 	return foreign ? port->backend.path : way->socket ? way->socket : "";
 }
 
@@ -298,18 +299,18 @@ void card_double_commas(const char *from, char *to, size_t size)
 void card_chardev_option(const struct port_spec *port, const struct nic_spec *nic,
 			 const struct card_way *way, char *to, size_t size)
 {
-	char id[CARD_ID_ROOM], escaped[2 * PATH_ROOM], again[32] = "";
+	char id[CARD_ID_ROOM], escaped[2 * PATH_ROOM], text[32] = "";
 	bool ms = counts_milliseconds(way->program), server;
-	unsigned seconds;
-	const char *path = chardev_path(port, nic, way, &server, &seconds);
+	int again;
+	const char *path = chardev_path(port, nic, way, &server, &again);
 
 	card_chardev_id(id, nic);
 	card_double_commas(path, escaped, sizeof(escaped));
-	if (seconds)
-		snprintf(again, sizeof(again), ",reconnect%s=%u%s", ms ? "-ms" : "", seconds,
-			 ms ? "000" : "");
+	if (again >= 0)
+		snprintf(text, sizeof(text), ",reconnect%s=%d", ms ? "-ms" : "",
+			 again * (ms ? 1000 : 1));
 	(void)snprintf(to, size, "socket,id=%s,path=%s%s%s", id, escaped,
-		       server ? ",server=on" : "", again);
+		       server ? ",server=on" : "", text);
 }
 
 json_object *card_chardev_json(const struct port_spec *port, const struct nic_spec *nic,
@@ -320,19 +321,19 @@ json_object *card_chardev_json(const struct port_spec *port, const struct nic_sp
 		    *place = json_object_new_object();
 	char id[CARD_ID_ROOM];
 	bool server;
-	unsigned seconds;
+	int again;
 
-	add_text(place, "path", chardev_path(port, nic, way, &server, &seconds));
+	add_text(place, "path", chardev_path(port, nic, way, &server, &again));
 	add_text(addr, "type", "unix");
 	json_object_object_add(addr, "data", place);
 	json_object_object_add(data, "addr", addr);
 	json_object_object_add(data, "server", json_object_new_boolean(server));
 	if (server) /* the monitor cannot wait for who connects */
 		json_object_object_add(data, "wait", json_object_new_boolean(false));
-	if (seconds && counts_milliseconds(way->program))
-		add_number(data, "reconnect-ms", (int64_t)seconds * 1000);
-	else if (seconds)
-		add_number(data, "reconnect", seconds);
+	if (again > 0 && counts_milliseconds(way->program))
+		add_number(data, "reconnect-ms", (int64_t)again * 1000);
+	else if (again > 0)
+		add_number(data, "reconnect", again);
 	add_text(backend, "type", "socket");
 	json_object_object_add(backend, "data", data);
 	card_chardev_id(id, nic);

@@ -84,7 +84,7 @@ static void add_pci_bridge(struct builder *b, const char *nic, const char *id)
 
 struct card_place {
 	char bus[24];
-	char addr[8]; /* "" = QEMU's choice */
+	char addr[12]; /* "" = QEMU's choice */
 };
 
 static bool bus_exists(const struct builder *b, const char *bus)
