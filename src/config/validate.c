@@ -188,6 +188,14 @@ static int check_pair(const struct port_spec *a, const struct port_spec *b, stru
 				 names_card(a, b->id) ? a->id : b->id);
 	for (unsigned i = 0; i < a->nics; i++)
 		for (unsigned j = 0; j < b->nics; j++)
+			if (a->nic[i].host_pci[0] && a->nic[i].host_pci[0] != '<' &&
+			    strcmp(a->nic[i].host_pci, b->nic[j].host_pci) == 0)
+				return error_set(
+					err, -EINVAL,
+					"%s is given to two ports, %s and %s; one card has it",
+					b->nic[j].host_pci, a->id, b->id);
+	for (unsigned i = 0; i < a->nics; i++)
+		for (unsigned j = 0; j < b->nics; j++)
 			if (a->nic[i].bootindex >= 0 && a->nic[i].bootindex == b->nic[j].bootindex)
 				return error_set(err, -EINVAL,
 						 "bootindex=%d is used by two ports, %s and %s",

@@ -104,9 +104,13 @@ enum vf_state vf_look(const struct vf_host *host, const struct pool_file *p,
 
 /* --- taking --------------------------------------------------------------------------------------------------------- */
 
-/* What a round through the pool saw. */
-struct tally {
-	unsigned taken, busy, gone;
+/* A round through the pool: who asks, and what he saw. */
+struct round {
+	const struct vf_host *host;
+	const struct vf_owner *owner;
+	struct vf_picks *dry;
+	bool single; /* it is asked for by its address */
+	unsigned taken, busy;
 	char pci[PCI_NAME], why[VF_WHY]; /* of the first that was not free */
 };
 
@@ -132,15 +136,16 @@ static int note(struct pool_file *p, const struct pci_function *f, const struct 
 	return pool_file_add(p, &use, err);
 }
 
-static bool was_picked(const struct vf_picks *dry, const char *pci)
+/* By a plan: one that is asked for by its address is the one that a network gave before. */
+static bool was_picked(const struct round *r, const char *pci)
 {
-	for (unsigned i = 0; dry && i < dry->count; i++)
-		if (strcmp(dry->pci[i], pci) == 0)
+	for (unsigned i = 0; r->dry && !r->single && i < r->dry->count; i++)
+		if (strcmp(r->dry->pci[i], pci) == 0)
 			return true;
 	return false;
 }
 
-static void count(struct tally *t, const struct pci_function *f, enum vf_state state,
+static void count(struct round *t, const struct pci_function *f, enum vf_state state,
 		  const char *why)
 {
 	if (t->taken + t->busy == 0) {
@@ -152,39 +157,36 @@ static void count(struct tally *t, const struct pci_function *f, enum vf_state s
 }
 
 /* 1 = it is ours now (or would be), 0 = not this one. `kept`: only if it is kept for us. */
-static int try_one(const struct vf_host *host, const char *pci, const struct vf_owner *owner,
-		   bool kept, const struct vf_picks *dry, struct tally *tally, struct error *err)
+static int try_one(struct round *r, const char *pci, bool kept, struct error *err)
 {
 	struct pool_file p = { .lock = -1 };
 	struct pci_function f;
 	char why[VF_WHY];
 
-	if (pci_function_read(host->sys, pci, &f, NULL) < 0) {
-		tally->gone += kept;
+	if (pci_function_read(r->host->sys, pci, &f, NULL) < 0)
 		return 0;
-	}
-	int rc = dry ? pool_file_peek(&p, host->folder, vf_pool_of(&f), err)
-		     : pool_file_open(&p, host->folder, vf_pool_of(&f), err);
+	int rc = r->dry ? pool_file_peek(&p, r->host->folder, vf_pool_of(&f), err)
+			: pool_file_open(&p, r->host->folder, vf_pool_of(&f), err);
 	if (rc < 0)
 		return rc;
 	const struct pool_use *use = pool_file_find(&p, pci);
-	bool ours = use && is_for(use, owner);
-	enum vf_state state = vf_look(host, &p, &f, why);
-	bool take = !was_picked(dry, pci) && (kept ? ours : state == VF_FREE);
+	bool ours = use && is_for(use, r->owner), picked = was_picked(r, pci);
+	enum vf_state state = vf_look(r->host, &p, &f, why);
+	bool take = !picked && (kept ? ours : state == VF_FREE);
 	if (take && ours)
 		pool_file_remove(&p, pci, use->guest, use->port);
-	if (take && !dry)
-		rc = note(&p, &f, owner, err);
+	if (take && !r->dry)
+		rc = note(&p, &f, r->owner, err);
 	else if (!kept && !take)
-		count(tally, &f, was_picked(dry, pci) ? VF_TAKEN : state,
-		      was_picked(dry, pci) ? "another port of this guest" : why);
+		count(r, &f, picked ? VF_TAKEN : state,
+		      picked ? "another port of this guest" : why);
 	int closed = pool_file_close(&p, err); /* one that was only peeked at is not written */
 	if (rc == 0)
 		rc = closed;
 	return rc < 0 ? rc : take;
 }
 
-static int none_free(const struct vf_source *from, const struct tally *t, struct error *err)
+static int none_free(const struct vf_source *from, const struct round *t, struct error *err)
 {
 	if (from->single && from->count && t->taken + t->busy)
 		return error_set(err, -EBUSY, "%s cannot be had: %s", t->pci, t->why);
@@ -201,21 +203,21 @@ int vf_pool_take(const struct vf_host *host, const struct vf_source *from,
 		 const struct vf_owner *owner, struct vf_picks *dry, char pci[PCI_NAME],
 		 struct error *err)
 {
-	struct tally tally = { 0 };
+	struct round r = { .host = host, .owner = owner, .dry = dry, .single = from->single };
 	int rc = 0;
 
 	pci[0] = '\0';
 	for (unsigned n = 0; rc == 0 && n < 2 * from->count; n++) {
 		const char *one = from->list[n % from->count];
 
-		rc = try_one(host, one, owner, n < from->count, dry, &tally, err);
+		rc = try_one(&r, one, n < from->count, err);
 		if (rc == 1)
 			str_copy(pci, PCI_NAME, one);
 	}
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
-		return none_free(from, &tally, err);
+		return none_free(from, &r, err);
 	if (dry && dry->count < ARRAY_SIZE(dry->pci))
 		str_copy(dry->pci[dry->count++], PCI_NAME, pci);
 	return 0;

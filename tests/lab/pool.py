@@ -65,10 +65,10 @@ def card(lab, load=True):
 class Still:
     """anynic run with a QEMU that never runs its guest."""
 
-    def __init__(self, lab, name, nic):
+    def __init__(self, lab, name, *ports):
         self.log_path = pathlib.Path(lab.folder) / f"{name}.log"
         self.name = name
-        words = [machine.anynic(), "run", "--name", name, "--nic", nic, "--", machine.qemu(), "-S", "-M", "q35", "-m", "64M",
+        words = [machine.anynic(), "run", "--name", name, *ports, "--", machine.qemu(), "-S", "-M", "q35", "-m", "64M",
                  "-accel", "kvm", "-nodefaults", "-display", "none"]
         with self.log_path.open("w") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
@@ -129,7 +129,7 @@ def functions(lab):
     lab.equal(pool("show", dev)[0]["state"], "busy", f"the host uses {first['dev']}: its function is not given")
     planned(lab, dev)
     before, drivers = settings(dev), state(dev)
-    guest = Still(lab, "still", f"hostdev,dev={dev},mac={MAC},vlan=12,spoofchk=off")
+    guest = Still(lab, "still", "--nic", f"hostdev,dev={dev},mac={MAC},vlan=12,spoofchk=off")
     told = guest.port()
     taken = pool("show", dev)[1]
     lab.equal((taken["driver"], taken["state"], taken["guest"]), ("vfio-pci", "taken", "still"), "the second function is the guest's")
@@ -142,18 +142,39 @@ def functions(lab):
     lab.equal(settings(dev), before, "MACs, VLANs and spoof checks are as before")
     lab.equal(state(dev), drivers, "and drivers")
     by_hand(lab, dev)
+    by_xml(lab, dev)
     machine.ip("link", "set", first["dev"], "down")
     pool("create", dev, "--vfs", "0")
     lab.equal(pool("list")[0]["vfs"], 0, "all functions are gone")
 
 
+def by_xml(lab, dev):
+    """libvirt's own words: two interfaces on a network that hands on functions."""
+    interfaces, networks = (pathlib.Path(lab.folder) / name for name in ("interfaces.xml", "networks.xml"))
+    networks.write_text(f"<network><name>lan</name><forward mode='hostdev' managed='yes'><pf dev='{dev}'/></forward>"
+                        "<vlan><tag id='30'/></vlan></network>\n")
+    interfaces.write_text("<devices>" + "".join(f"<interface type='network'><mac address='52:54:00:aa:cc:0{n}'/><source network='lan'/>"
+                                                "</interface>" for n in (1, 2)) + "</devices>\n")
+    ports = ["--interfaces", interfaces, "--networks", networks]
+    done = subprocess.run([machine.anynic(), "plan", "-j", *ports, "--", machine.qemu(), "-M", "q35"], capture_output=True, text=True, check=False)
+    lab.equal(done.returncode, 0, f"plan of XML: {done.stderr}")
+    planned_for = [d["host"] for d in json.loads(done.stdout)["devices"] if d["driver"] == "vfio-pci"]
+    guest = Still(lab, "words", *ports)
+    guest.port()
+    taken = [f for f in pool("show", dev) if f["state"] == "taken"]
+    lab.equal([f["pci"] for f in taken], planned_for, "the functions that plan named are taken for a guest of XML")
+    lab.equal([(f["mac"], f["vlan"]) for f in taken], [(f"52:54:00:aa:cc:0{n}", 30) for n in (1, 2)], "with MAC and the network's VLAN")
+    guest.stop()
+    lab.check(all(f["state"] != "taken" for f in pool("show", dev)), "and are given back")
+
+
 def by_hand(lab, dev):
     kept = pool("take", dev, "--owner", "mine")["pci"]
-    guest = Still(lab, "other", f"hostdev,dev={dev}")
+    guest = Still(lab, "other", "--nic", f"hostdev,dev={dev}")
     guest.port()
     lab.check([f["guest"] for f in pool("show", dev) if f["pci"] == kept] == ["mine"], f"{kept} is kept by hand, others get others")
     guest.stop()
-    guest = Still(lab, "mine", f"hostdev,dev={dev}")
+    guest = Still(lab, "mine", "--nic", f"hostdev,dev={dev}")
     guest.port()
     lab.check([f["pci"] for f in pool("show", dev) if f["state"] == "taken"] == [kept], "and its guest gets it")
     guest.stop()
@@ -167,7 +188,7 @@ def race(lab):
     for n in range(6):
         pool("take", dev, "--owner", f"held{n}")
     lab.equal([s for _, s in state(dev)].count("free"), 1, "one function is left")
-    guests = [Still(lab, f"racer{n}", f"hostdev,dev={dev}") for n in range(2)]
+    guests = [Still(lab, f"racer{n}", "--nic", f"hostdev,dev={dev}") for n in range(2)]
     until(lab, lambda: any(g.process.poll() is not None for g in guests), "one of two guests does not start")
     lost = next(g for g in guests if g.process.poll() is not None)
     won = next(g for g in guests if g is not lost)
@@ -176,7 +197,7 @@ def race(lab):
     won.port()
     lab.check(won.process.poll() is None, "the other one has it")
     won.stop()
-    again = Still(lab, lost.name, f"hostdev,dev={dev}")
+    again = Still(lab, lost.name, "--nic", f"hostdev,dev={dev}")
     again.port()
     again.stop()
     lab.check(True, "after it ended the first one gets it")
@@ -189,7 +210,7 @@ def killed(lab):
     dev = card(lab)
     before, drivers = settings(dev), state(dev)
     for n in range(2):
-        guest = Still(lab, f"killed{n}", f"hostdev,dev={dev},mac={MAC},vlan=5,trust=on")
+        guest = Still(lab, f"killed{n}", "--nic", f"hostdev,dev={dev},mac={MAC},vlan=5,trust=on")
         guest.port()
         lab.equal(settings(dev)[0][:2], (MAC, 5), "set")
         guest.process.kill()

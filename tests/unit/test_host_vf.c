@@ -468,6 +468,35 @@ static void a_network_of_functions_gives_each_to_one_port(void **state)
 	assert_string_equal(err.where, "network lan");
 }
 
+static void what_a_network_took_is_opened_by_its_address_under_the_same_name(void **state)
+{
+	(void)state;
+	make_network(FORWARD_HOSTDEV, "pf0");
+	assert_string_equal(port_of("a", "hostdev0", NULL), VF(0));
+	assert_string_equal(port_of("a", "hostdev1", NULL), VF(1));
+	find(VF(0));
+	refused("b", "guest a");
+	takes("a", "hostdev0", VF(0));
+	find(VF(1));
+	takes("a", "hostdev1", VF(1));
+}
+
+static void a_plan_of_a_network_and_of_its_function_is_one(void **state)
+{
+	const struct vf_owner owner = { .guest = "a", .port = "hostdev0" };
+	struct vf_picks picks = { 0 };
+	char pci[PCI_NAME];
+
+	(void)state;
+	make_network(FORWARD_HOSTDEV, "pf0");
+	assert_string_equal(port_of("a", "hostdev0", &picks), VF(0));
+	find(VF(0));
+	assert_int_equal(vf_pool_take(&host, &source, &owner, &picks, pci, &err), 0);
+	find("pf0");
+	assert_int_equal(vf_pool_take(&host, &source, &owner, &picks, pci, &err), 0);
+	assert_string_equal(pci, VF(1));
+}
+
 static void a_network_of_a_card_without_functions_says_what_to_do(void **state)
 {
 	(void)state;
@@ -706,6 +735,8 @@ int main(void)
 		TEST(of_many_that_race_for_the_last_function_one_gets_it),
 		TEST(a_pool_file_with_anything_in_it_does_no_harm),
 		TEST(a_network_of_functions_gives_each_to_one_port),
+		TEST(what_a_network_took_is_opened_by_its_address_under_the_same_name),
+		TEST(a_plan_of_a_network_and_of_its_function_is_one),
 		TEST(a_network_of_a_card_without_functions_says_what_to_do),
 		TEST(macvtaps_are_spread_over_the_devices_of_a_network),
 		TEST(a_passthrough_network_uses_the_devices_of_the_functions_once_each),
