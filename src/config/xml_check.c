@@ -82,6 +82,20 @@ static int check_virtio_types(struct xml_reading *r, const xmlNode *node,
 	return 0;
 }
 
+/* A model that we do not know is QEMU's to know, but a word it is: libvirt's rule. */
+static int check_model(struct xml_reading *r, const xmlNode *node, const struct interface_spec *s)
+{
+	static const char legal[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+	if (s->model[strspn(s->model, legal)])
+		return xml_fail(r, child(node, "model"), -EINVAL,
+				"<model type='%s'> is no model: its name is a word of letters, "
+				"digits, - and _, see `anynic models`",
+				s->model);
+	return 0;
+}
+
 static int check_backend(struct xml_reading *r, const xmlNode *node, const struct interface_spec *s)
 {
 	const struct backend_spec *b = &s->port.backend;
@@ -245,8 +259,8 @@ int xml_check_interface(struct xml_reading *r, const xmlNode *node)
 {
 	static int (*const checks[])(struct xml_reading *, const xmlNode *,
 				     const struct interface_spec *) = {
-		check_hostdev, check_source_mode, check_virtio_types, check_backend,
-		check_host,    check_teaming,	  check_ours,
+		check_model,   check_hostdev, check_source_mode, check_virtio_types,
+		check_backend, check_host,    check_teaming,	 check_ours,
 	};
 	struct interface_spec *s = r->item;
 

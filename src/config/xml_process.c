@@ -15,13 +15,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -113,6 +116,16 @@ static void parse_failed(const char *file, const struct complaint *c, struct err
 		(void)snprintf(err->where, sizeof(err->where), "%.50s:%d", file, c->line);
 }
 
+/* libxml2 takes a NUL for the end, and what follows would go unread. Texts of wide characters have them and begin with a mark of byte order, or
+ * with one. */
+static bool ends_at_nul(const char *text, size_t size)
+{
+	bool wide = size >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 ||
+				  memcmp(text, "\xfe\xff", 2) == 0 || !text[0] || !text[1]);
+
+	return !wide && memchr(text, '\0', size) != NULL;
+}
+
 xmlDoc *xml_parse(const char *text, size_t size, const char *file, struct error *err)
 {
 	const int options =
@@ -124,6 +137,11 @@ xmlDoc *xml_parse(const char *text, size_t size, const char *file, struct error 
 			  size ? "%.80s: a file of more than %u bytes is not read"
 			       : "%.80s: the file is empty",
 			  file, XML_FILE_MAX);
+		return NULL;
+	}
+	if (ends_at_nul(text, size)) {
+		error_set(err, -EINVAL, "%.80s: there is a NUL byte in it, and no XML has one",
+			  file);
 		return NULL;
 	}
 	prepare_library();
@@ -462,6 +480,17 @@ static int take_answer(struct job *job, int sock, struct error *err)
 	return answer.size ? receive_all(sock, job->data, answer.size, until) : 0;
 }
 
+static int too_late(const char *file, struct error *err)
+{
+	return error_set(err, -ETIMEDOUT, "%.80s: reading it took longer than %d s", file,
+			 TIME_MS / 1000);
+}
+
+static int no_file(const char *path, struct error *err)
+{
+	return error_set(err, -errno, "%.200s: cannot be read: %s", path, strerror(errno));
+}
+
 static int end_child(pid_t pid, int rc, const char *file, bool told, struct error *err)
 {
 	int status = 0;
@@ -473,8 +502,7 @@ static int end_child(pid_t pid, int rc, const char *file, bool told, struct erro
 	if (rc == 0 || told)
 		return rc;
 	if (rc == -ETIMEDOUT)
-		return error_set(err, -EIO, "%.80s: reading it took longer than %d s", file,
-				 TIME_MS / 1000);
+		return too_late(file, err);
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
 		return error_set(err, -EIO,
 				 "%.80s: the process that reads XML ended by signal %d: the file "
@@ -507,13 +535,67 @@ static int run_job(struct job *job, struct error *err)
 	return end_child(pid, rc, job->file, told.text[0] != '\0', err);
 }
 
+/* Copies what comes, up to what is read of a file. A named pipe waits for its writer, but not for ever. */
+static int copy_text(int from, int to, const char *path, struct error *err)
+{
+	const uint64_t until = monotonic_ns() + TIME_MS * 1000000ull;
+	char part[16384];
+
+	for (size_t got = 0; got <= XML_FILE_MAX;) {
+		struct pollfd p = { .fd = from, .events = POLLIN };
+		uint64_t now = monotonic_ns();
+
+		if (now >= until)
+			return too_late(path, err);
+		if (poll(&p, 1, (int)((until - now) / 1000000 + 1)) <= 0)
+			continue;
+		ssize_t n = read(from, part, sizeof(part));
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n == 0)
+			return 0;
+		if (n < 0 || write(to, part, (size_t)n) != n)
+			return no_file(path, err);
+		got += (size_t)n;
+	}
+	return 0;
+}
+
+/* A pipe gives its text once, and `anynic xml` reads its file twice: the text of what is no plain file stays in memory. */
+static int open_once(int from, const char *path, struct error *err)
+{
+	static char kept_path[PATH_MAX];
+	static int kept = -1;
+
+	if (kept < 0 || strcmp(kept_path, path) != 0) {
+		fd_close(&kept);
+		kept = memfd_create("anynic-xml", MFD_CLOEXEC);
+		int rc = kept < 0 ? no_file(path, err) : copy_text(from, kept, path, err);
+		if (rc < 0) {
+			fd_close(&kept);
+			return rc;
+		}
+		str_copy(kept_path, sizeof(kept_path), path);
+	}
+	int fd = lseek(kept, 0, SEEK_SET) < 0 ? -1 : fcntl(kept, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? no_file(path, err) : fd;
+}
+
 static int open_file(const char *path, struct error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
 
-	if (fd < 0)
-		error_set(err, -errno, "%.200s: cannot be read: %s", path, strerror(errno));
-	return fd;
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		int rc = no_file(path, err);
+		fd_close(&fd);
+		return rc;
+	}
+	if (S_ISREG(st.st_mode))
+		return fd;
+	int copy = open_once(fd, path, err);
+	fd_close(&fd);
+	return copy;
 }
 
 static int run_on_file(struct job *job, const char *path, struct error *err)
@@ -521,7 +603,7 @@ static int run_on_file(struct job *job, const char *path, struct error *err)
 	job->file = path;
 	job->fd = open_file(path, err);
 	if (job->fd < 0)
-		return err && err->code ? err->code : -ENOENT;
+		return job->fd;
 	int rc = run_job(job, err);
 	fd_close(&job->fd);
 	return rc;
@@ -594,7 +676,7 @@ int xml_validate(const char *path, const char *schema, struct error *err)
 	struct job job = { .kind = VALIDATE, .schema = open_file(schema, err) };
 
 	if (job.schema < 0)
-		return err && err->code ? err->code : -ENOENT;
+		return job.schema;
 	int rc = run_on_file(&job, path, err);
 	fd_close(&job.schema);
 	return rc;

@@ -205,7 +205,7 @@ int qemu_assume_version(struct qemu_program *program, const char *version, struc
 	*program = (struct qemu_program){ 0 };
 	int n = sscanf(version, "%3u.%3u.%3u%c", &program->major, &program->minor, &program->micro,
 		       &rest);
-	if (n != 2 && n != 3)
+	if ((n != 2 && n != 3) || version[strspn(version, "0123456789.")])
 		return error_set(err, -EINVAL,
 				 "--qemu-version %.40s is no version; write X.Y, as in 11.1",
 				 version);

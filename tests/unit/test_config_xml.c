@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,28 @@ static void what_is_written_says_the_same_as_what_was_read(void **state)
 {
 	(void)state;
 	each_file("good", check_round_trip);
+}
+
+/* As `anynic xml <(virsh dumpxml guest)` does. */
+static void what_comes_through_a_pipe_is_read_and_then_written(void **state)
+{
+	static const char said[] = "<interface type='user'><model type='igb'/></interface>";
+	struct error err = { 0 };
+	char path[64], *text = NULL;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(write(ends[1], said, sizeof(said) - 1), sizeof(said) - 1);
+	close(ends[1]);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
+	must_read(path);
+	assert_int_equal(list.count, 1);
+	if (xml_write_interfaces(path, &list, nothing, &text, &err) < 0)
+		fail_msg("%s: %s", err.where, err.text);
+	assert_non_null(strstr(text, "igb"));
+	free(text);
+	close(ends[0]);
 }
 
 static void other_elements_of_a_domain_stay(void **state)
@@ -366,6 +389,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(good_files_are_read_and_say_what_is_ignored),
 		cmocka_unit_test(bad_files_are_refused_with_their_line_and_the_reason),
 		cmocka_unit_test(what_is_written_says_the_same_as_what_was_read),
+		cmocka_unit_test(what_comes_through_a_pipe_is_read_and_then_written),
 		cmocka_unit_test(other_elements_of_a_domain_stay),
 		cmocka_unit_test(networks_are_read_from_several_files),
 		cmocka_unit_test(bad_networks_are_refused_with_their_line_and_the_reason),
