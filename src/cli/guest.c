@@ -12,6 +12,7 @@
 #include "config/nic_option.h"
 #include "config/validate.h"
 #include "config/xml.h"
+#include "host/network.h"
 #include "host/probe.h"
 #include "qemu/arguments.h"
 #include "qemu/place.h"
@@ -94,12 +95,27 @@ static int read_nics(struct guest *g, const struct guest_request *request, struc
 	return rc;
 }
 
+/* libvirt's own rules, said of the file that breaks them. */
+static int read_networks(struct network_list *list, const char *file, struct error *err)
+{
+	unsigned before = list->count;
+	int rc = xml_read_networks(file, list, err);
+
+	for (unsigned i = before; rc == 0 && i < list->count; i++) {
+		rc = network_check(&list->item[i], err);
+		if (rc < 0)
+			(void)snprintf(err->where, sizeof(err->where), "%.50s:%u", file,
+				       list->item[i].line);
+	}
+	return rc;
+}
+
 static int read_xml(struct guest *g, const struct guest_request *request, struct error *err)
 {
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < request->networks; i++)
-		rc = xml_read_networks(request->network[i], &g->networks, err);
+		rc = read_networks(&g->networks, request->network[i], err);
 	if (rc == 0 && request->interfaces)
 		rc = xml_read_interfaces(request->interfaces, &g->xml, err);
 	return rc;

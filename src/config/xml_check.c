@@ -271,6 +271,24 @@ int xml_check_interface(struct xml_reading *r, const xmlNode *node)
 	return rc == 0 ? check_vlan(r, node) : rc;
 }
 
+/* What libvirt makes of a bridge of its own has no place in a network that hands on what the host has. */
+static int check_own_bridge(struct xml_reading *r, const xmlNode *node,
+			    const struct network_spec *n)
+{
+	static const char *const words[] = { "mac", "ip", "dns", "domain" };
+
+	if (n->forward < FORWARD_BRIDGE)
+		return 0;
+	for (const xmlNode *c = node->children; c; c = c->next)
+		if (c->type == XML_ELEMENT_NODE && !c->ns &&
+		    name_find(words, ARRAY_SIZE(words), (const char *)c->name) >= 0)
+			return xml_fail(r, c, -EINVAL,
+					"<%s> has no meaning with forward mode='%s': libvirt makes "
+					"no bridge for it; remove it",
+					c->name, forward_mode_names[n->forward]);
+	return 0;
+}
+
 int xml_check_network(struct xml_reading *r, const xmlNode *node)
 {
 	const struct network_spec *n = r->item;
@@ -281,5 +299,6 @@ int xml_check_network(struct xml_reading *r, const xmlNode *node)
 		if (strcmp(r->networks->item[i].name, n->name) == 0)
 			return xml_fail(r, node, -EINVAL, "<network>: '%s' is described twice",
 					n->name);
-	return check_vlan(r, node);
+	int rc = check_own_bridge(r, node, n);
+	return rc == 0 ? check_vlan(r, node) : rc;
 }
