@@ -31,6 +31,7 @@ static const struct {
 } text_keys[] = {
 	{ "ifname", offsetof(struct backend_spec, ifname) },
 	{ "br", offsetof(struct backend_spec, br) },
+	{ "iface-id", offsetof(struct backend_spec, iface_id) },
 	{ "dev", offsetof(struct backend_spec, dev) },
 	{ "mode", offsetof(struct backend_spec, mode) },
 	{ "path", offsetof(struct backend_spec, path) },

@@ -241,6 +241,7 @@ static int set_backend(struct making *m, struct interface_spec *s)
 	if (s->actual == INTERFACE_DIRECT && !b->mode[0])
 		str_copy(b->mode, sizeof(b->mode), "vepa");
 	b->sndbuf = s->host.sndbuf;
+	str_copy(b->iface_id, sizeof(b->iface_id), s->host.virtualport.interface_id);
 	if (s->actual == INTERFACE_VHOSTUSER)
 		b->server = strcmp(b->mode, "server") == 0;
 	return 0;

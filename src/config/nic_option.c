@@ -317,6 +317,8 @@ static const struct key keys[] = {
 	  .legal = "the number of an open descriptor above 2, or several (one for each queue pair, "
 		   "at most 16) as 7:8:9" },
 	{ "br", BACKEND(br), .kinds = ANY, .read = read_ifname, .legal = IFNAME_LEGAL },
+	{ "iface-id", BACKEND(iface_id), .kinds = ANY, .read = read_text,
+	  .legal = "the name of a logical port of OVN, at most 39 characters" },
 	{ "dev", BACKEND(dev), .kinds = ANY, .read = read_text, .legal = "the name of a device" },
 	{ "mode", BACKEND(mode), .kinds = ANY, .read = read_text,
 	  .legal = "client or server (stream); vepa, bridge, private or passthrough (direct)" },

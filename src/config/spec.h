@@ -116,6 +116,7 @@ struct backend_spec {
 	char tftp[PATH_ROOM];	  /* user: folder that its TFTP server offers */
 	char bootfile[PATH_ROOM]; /* user: what DHCP tells firmware to load */
 	char capture[PATH_ROOM];
+	char iface_id[40]; /* bridge of Open vSwitch: the external id that OVN knows the port by; empty = made of the names */
 	char chosen[160]; /* of backend=auto: why it became this; users do not give it */
 	bool server;	  /* stream: mode=server listens, else it connects */
 	/* of netdevs that only XML has: sockets (server, client, mcast, udp), and vhost-user, whose socket is somebody else's */

@@ -142,7 +142,8 @@ static int join_ovs(const struct backend_request *r, struct opened_backend *out,
 				 .ifname = out->ifname,
 				 .mac = r->mac,
 				 .guest = r->guest,
-				 .port_id = r->port };
+				 .port_id = r->port,
+				 .iface_id = r->spec->iface_id };
 
 	str_copy(step.name, sizeof(step.name), out->ifname);
 	str_copy(step.text, sizeof(step.text), r->guest);

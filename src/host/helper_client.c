@@ -242,6 +242,11 @@ static int ask_all_ways(enum helper_ask what, const struct backend_request *r,
 	unsigned nfds = 0;
 	int rc = NOBODY, sock = -1;
 
+	if (r->spec->iface_id[0])
+		return error_set(
+			err, -EPERM,
+			"iface-id= is root's to choose: who has it has that logical port of "
+			"OVN; next: leave it out, or start as root");
 	fill_request(&request, what, r);
 	for (enum way way = BY_SOCKET; way < (r->again ? BY_PKEXEC : WAYS) && rc == NOBODY; way++) {
 		sock = reach(way);

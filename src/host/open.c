@@ -91,7 +91,7 @@ const struct host_backend host_backends[] = {
 	{ .name = "bridge",
 	  .served = "tap",
 	  .summary = "a tap on a bridge of the host: br=",
-	  .keys = " br ifname ",
+	  .keys = " br ifname iface-id ",
 	  .taps = TAPS_ANY,
 	  .open = host_bridge_open,
 	  .look = host_bridge_look,

@@ -10,7 +10,8 @@
 #include "host/ovsdb.h"
 
 #define ASK_MS	  3000u
-#define SWITCH_MS 5000 /* for ovs-vswitchd to take an interface */
+#define SWITCH_MS 5000		/* for ovs-vswitchd to take an interface */
+#define MARK	  "anynic-port" /* the external id of a port that is ours */
 #define SILENT_NS (20 * NS_PER_S)
 
 /* --- what OVSDB's operations are made of ------------------------------------------------------------------------ */
@@ -181,10 +182,12 @@ const char *ovs_uuid(char uuid[OVS_UUID], const char *guest, const char *port_id
 
 static json_object *external_ids(const struct ovs_port *port)
 {
-	char mac[MAC_TEXT], iface_id[OVS_UUID], vm_id[OVS_UUID];
+	char mac[MAC_TEXT], mark[OVS_UUID], vm_id[OVS_UUID];
+	bool given = port->iface_id && port->iface_id[0];
 
+	ovs_uuid(mark, port->guest, port->port_id);
 	return list(text("map"),
-		    list(pair("iface-id", ovs_uuid(iface_id, port->guest, port->port_id)),
+		    list(pair("iface-id", given ? port->iface_id : mark), pair(MARK, mark),
 			 pair("attached-mac", mac_format(port->mac, mac)),
 			 pair("vm-id", ovs_uuid(vm_id, port->guest, NULL)),
 			 pair("iface-status", "active"), NULL),
@@ -227,14 +230,13 @@ int ovs_has_bridge(const char *name, struct error *err)
 /* --- removing --------------------------------------------------------------------------------------------------- */
 
 /* Uuid of the port that carries this name and our mark; 0 = there is none. *taken: one without our mark is there. */
-static int find_ours(struct ovsdb *db, const char *ifname, const char *iface_id,
-		     char uuid[OVS_UUID], bool *taken, struct error *err)
+static int find_ours(struct ovsdb *db, const char *ifname, const char *mark, char uuid[OVS_UUID],
+		     bool *taken, struct error *err)
 {
-	json_object *where =
-		list(condition("name", "==", text(ifname)),
-		     condition("external_ids", "includes",
-			       list(text("map"), list(pair("iface-id", iface_id), NULL), NULL)),
-		     NULL);
+	json_object *where = list(condition("name", "==", text(ifname)),
+				  condition("external_ids", "includes",
+					    list(text("map"), list(pair(MARK, mark), NULL), NULL)),
+				  NULL);
 	json_object *results = ovsdb_transact(
 		db,
 		list(select_columns("Interface", where, list(text("_uuid"), NULL)),
@@ -260,11 +262,11 @@ static int take_out(struct ovsdb *db, const char *uuid, struct error *err)
 	return results ? 0 : err->code;
 }
 
-static int remove_ours(struct ovsdb *db, const char *ifname, const char *iface_id, bool *taken,
+static int remove_ours(struct ovsdb *db, const char *ifname, const char *mark, bool *taken,
 		       struct error *err)
 {
 	char uuid[OVS_UUID];
-	int rc = find_ours(db, ifname, iface_id, uuid, taken, err);
+	int rc = find_ours(db, ifname, mark, uuid, taken, err);
 
 	return rc > 0 ? take_out(db, uuid, err) : rc;
 }
@@ -272,10 +274,10 @@ static int remove_ours(struct ovsdb *db, const char *ifname, const char *iface_i
 int ovs_talk_remove(struct ovsdb *db, const char *ifname, const char *guest, const char *port_id,
 		    struct error *err)
 {
-	char iface_id[OVS_UUID];
+	char mark[OVS_UUID];
 	bool taken;
 
-	return remove_ours(db, ifname, ovs_uuid(iface_id, guest, port_id), &taken, err);
+	return remove_ours(db, ifname, ovs_uuid(mark, guest, port_id), &taken, err);
 }
 
 /* There is one database on a host. One that hangs is not asked again for every port of every guest: whoever ends, or starts, waits for
@@ -394,7 +396,7 @@ static int wait_taken(struct ovsdb *db, const struct ovs_port *port, struct erro
 
 int ovs_talk_add(struct ovsdb *db, const struct ovs_port *port, struct error *err)
 {
-	char bridge[OVS_UUID], iface_id[OVS_UUID];
+	char bridge[OVS_UUID], mark[OVS_UUID];
 	bool taken = false;
 
 	int rc = find_bridge(db, port->bridge, bridge, err);
@@ -404,8 +406,8 @@ int ovs_talk_add(struct ovsdb *db, const struct ovs_port *port, struct error *er
 		return error_set(err, -ENOENT,
 				 "Open vSwitch has no bridge %s; next: ovs-vsctl add-br %s",
 				 port->bridge, port->bridge);
-	ovs_uuid(iface_id, port->guest, port->port_id);
-	rc = remove_ours(db, port->ifname, iface_id, &taken, err);
+	ovs_uuid(mark, port->guest, port->port_id);
+	rc = remove_ours(db, port->ifname, mark, &taken, err);
 	if (rc < 0)
 		return rc;
 	if (taken)
@@ -420,7 +422,7 @@ int ovs_talk_add(struct ovsdb *db, const struct ovs_port *port, struct error *er
 	rc = wait_taken(db, port, err);
 	if (rc < 0) {
 		struct error later = { 0 };
-		if (remove_ours(db, port->ifname, iface_id, &taken, &later) < 0)
+		if (remove_ours(db, port->ifname, mark, &taken, &later) < 0)
 			log_warning("the port %s stays in Open vSwitch: %s", port->ifname,
 				    later.text);
 	}

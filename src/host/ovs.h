@@ -1,5 +1,5 @@
 /* ovs.h - puts a tap on an Open vSwitch bridge and takes it away again, with the external_ids that OVN binds a port by:
- * iface-id, attached-mac, vm-id, iface-status=active.
+ * iface-id, attached-mac, vm-id, iface-status=active. One more, anynic-port, tells us our own ports.
  *
  * Each call opens the database's socket ($OVS_RUNDIR/db.sock, /var/run/openvswitch without it), waits a few seconds at most, and
  * closes it. No Open vSwitch here: -ENOTSUP. Not allowed to talk to it: -EACCES. It does not answer: -ETIMEDOUT.
@@ -18,6 +18,7 @@ struct ovs_port {
 	const uint8_t *mac; /* of the guest's NICs */
 	const char *guest;
 	const char *port_id;
+	const char *iface_id; /* empty or NULL = made of guest and port_id */
 };
 
 /* 1 when the database has a bridge of this name, 0 when it has none, or negative errno. */
@@ -28,7 +29,7 @@ int ovs_has_bridge(const char *name, struct error *err);
  * again when the switch refuses the interface. */
 int ovs_port_add(const struct ovs_port *port, struct error *err);
 
-/* Removes the port `ifname` of any bridge if it is ours: its iface-id is that of guest and port_id. 0 also when there is none. */
+/* Removes the port `ifname` of any bridge if it is ours: its anynic-port is that of guest and port_id. 0 also when there is none. */
 int ovs_port_remove(const char *ifname, const char *guest, const char *port_id, struct error *err);
 
 /* The same on a conversation that is open; `err` is not NULL. */
@@ -38,7 +39,7 @@ int ovs_talk_add(struct ovsdb *db, const struct ovs_port *port, struct error *er
 int ovs_talk_remove(struct ovsdb *db, const char *ifname, const char *guest, const char *port_id,
 		    struct error *err);
 
-/* Stable: a hash of the names, the same on every host. `port_id` NULL: of the guest itself (vm-id), else the iface-id. */
+/* Stable: a hash of the names, the same on every host. `port_id` NULL: of the guest itself (vm-id), else of the port (anynic-port, and iface-id unless it is given). */
 const char *ovs_uuid(char uuid[OVS_UUID], const char *guest, const char *port_id);
 
 #endif

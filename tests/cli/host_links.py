@@ -526,7 +526,7 @@ def open_vswitch(lab):
         tap = one.backend()["ifname"]
         lab.equal(switch.ports("ovs0"), [tap], "the tap is a port of the bridge")
         ids = switch.ids(tap)
-        lab.equal((ids["attached-mac"], sorted(ids)), (MAC, ["attached-mac", "iface-id", "iface-status", "vm-id"]), f"its ids: {ids}")
+        lab.equal((ids["attached-mac"], sorted(ids)), (MAC, ["anynic-port", "attached-mac", "iface-id", "iface-status", "vm-id"]), f"its ids: {ids}")
         at = one.qmp.mark()
         machine.ip("link", "set", tap, "down")
         one.expect(at, False, f"{tap} is down", "the tap is set down")

@@ -200,9 +200,11 @@ static void two_guests_on_one_bridge_hear_each_other_and_leave_nothing(void **st
 	char uuid[OVS_UUID], quoted[60];
 
 	(void)state;
+	two.iface_id = "logical-port-2";
 	must_add(&one);
 	must_add(&two);
 	assert_says("list-ports br0", "tapa\ntapb");
+	assert_says("get Interface tapb external_ids:iface-id", "logical-port-2");
 	assert_true(arrives(a, b, 0));
 	assert_true(arrives(b, a, 1));
 	/* what OVN binds the port by, as libvirt writes it */
