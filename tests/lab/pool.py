@@ -222,6 +222,7 @@ def killed(lab):
 
 def guest_on_network(lab):
     dev = card(lab, load=False)
+    before = state(dev)
     NETWORKS.mkdir(parents=True, exist_ok=True)
     (NETWORKS / "fast.xml").write_text(f"<network><name>fast</name><forward mode='hostdev' managed='yes'><pf dev='{dev}'/>"
                                        "</forward></network>\n")
@@ -241,12 +242,13 @@ def guest_on_network(lab):
     guest.sh("modprobe -r igbvf")
     guest.check_status("net0", "none")
     guest.stop()
-    lab.equal(state(dev)[0], (None, "free"), "given back")
+    lab.equal(state(dev), before, "given back")
 
 
 def team(lab):
     """QEMU plugs the function when the guest's virtio driver asks for it; each path has a network of its own that looks the same."""
     dev = card(lab, load=False)
+    before = state(dev)
     guest = lab.guest(nics=[f"team,transient=hostdev,dev={dev},mac={MAC}"], kernel="6.12")
     guest.sh("modprobe net_failover; virtio; modprobe virtio_net; await 10 has_nic virtio_net")
     master = guest.sh("for d in /sys/class/net/*; do readlink $d/master; done | head -1").split("/")[-1]
@@ -266,7 +268,7 @@ def team(lab):
     guest.sh("await 10 answers 10.0.2.2")
     lab.say("ok: and on virtio again when its driver goes")
     guest.stop()
-    lab.equal(state(dev)[0], (None, "free"), "the function is given back")
+    lab.equal(state(dev), before, "the function is given back")
 
 
 PARTS = {"functions": functions, "race": race, "killed": killed, "guest": guest_on_network, "team": team}
