@@ -252,7 +252,7 @@ def team(lab):
     guest = lab.guest(nics=[f"team,transient=hostdev,dev={dev},mac={MAC}"], kernel="6.12")
     guest.sh("modprobe net_failover; virtio; modprobe virtio_net; await 10 has_nic virtio_net")
     master = guest.sh("for d in /sys/class/net/*; do readlink $d/master; done | head -1").split("/")[-1]
-    guest.sh(f"up {master}; dhcp {master}; answers 10.0.2.2")
+    guest.sh(f"up {master}; await 20 carrier {master}; dhcp {master}; await 10 answers 10.0.2.2")
     until(lab, lambda: "is plugged" in guest.qmp.command("query-why", port="net0")[0]["text"],
           "the guest pairs, and QEMU plugs the function")
     lab.equal(guest.port()["active"], "net0-persistent", "without its driver the guest works on virtio")
