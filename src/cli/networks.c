@@ -5,6 +5,7 @@
 
 #include "cli/guest.h"
 #include "config/xml.h"
+#include "host/network.h"
 #include "host/network_pool.h"
 
 #define LIBVIRTS_NETWORKS "/etc/libvirt/qemu/networks"
@@ -37,13 +38,29 @@ static int find_network(struct guest *g, const char *name, const struct network_
 		name, name);
 }
 
-/* For `plan --assume vfio` on a host that has no such functions. */
-static void assume_function(const struct network_spec *n, struct interface_spec *s)
+/* For `plan --assume vfio` on a host that has no such functions: libvirt's rules for those that the network lists; the virtual functions of
+ * a device that is not there have no addresses. */
+static int assume_function(const struct network_spec *n, struct interface_spec *s,
+			   struct vf_picks *picks, struct network_plug *plug, struct error *err)
 {
-	s->actual = INTERFACE_HOSTDEV;
-	s->hostdev.managed = n->managed;
-	str_copy(s->hostdev.pci, sizeof(s->hostdev.pci),
-		 n->devs_are_pci && n->devs > 0 ? n->dev[0] : "<pci>");
+	static struct network_spec assumed;
+	struct network_use use = { 0 };
+
+	assumed = *n;
+	if (n->devs == 0) {
+		assumed.devs = 1;
+		str_copy(assumed.dev[0], sizeof(assumed.dev[0]), "<pci>");
+	}
+	for (unsigned i = 0; i < n->devs; i++)
+		for (unsigned j = 0; j < picks->count; j++)
+			use.connections[i] += strcmp(n->dev[i], picks->pci[j]) == 0;
+	int rc = network_allocate(&assumed, s, &use, plug, err);
+	if (rc < 0)
+		return rc;
+	network_apply(plug, s);
+	if (n->devs > 0 && picks->count < ARRAY_SIZE(picks->pci))
+		str_copy(picks->pci[picks->count++], PCI_NAME, plug->device);
+	return 0;
 }
 
 static int allocate(struct guest *g, const struct guest_request *request,
@@ -57,10 +74,8 @@ static int allocate(struct guest *g, const struct guest_request *request,
 	vf_host_init(&host);
 	int rc = network_pool_allocate(&host, n, s, &owner, request->take ? NULL : picks, &plug,
 				       err);
-	if (rc < 0 && rc != -EINVAL && request->assume_vfio && n->forward == FORWARD_HOSTDEV) {
-		assume_function(n, s);
-		return 0;
-	}
+	if (rc < 0 && rc != -EINVAL && request->assume_vfio && n->forward == FORWARD_HOSTDEV)
+		rc = assume_function(n, s, picks, &plug, err);
 	if (rc == 0 && plug.warning[0])
 		interface_warn(&g->xml, s->line, "%s", plug.warning);
 	return rc;

@@ -45,6 +45,19 @@ static void describe(const struct vf_host *host, const struct pci_function *f, c
 
 /* --- plan ----------------------------------------------------------------------------------------------------------- */
 
+/* Of a function that is not there nobody else knows that it was given. */
+static int assume_once(const char *pci, struct vf_picks *picks, struct error *err)
+{
+	if (pci[0] == '<')
+		return 0;
+	for (unsigned i = 0; i < picks->count; i++)
+		if (strcmp(picks->pci[i], pci) == 0)
+			return error_set(err, -EBUSY, "%s is given to two cards; one has it", pci);
+	if (picks->count < ARRAY_SIZE(picks->pci))
+		str_copy(picks->pci[picks->count++], PCI_NAME, pci);
+	return 0;
+}
+
 int host_hostdev_plan(struct nic_spec *nic, const char *guest, const char *port, bool assume,
 		      struct vf_picks *picks, char *text, size_t size, struct error *err)
 {
@@ -72,6 +85,9 @@ int host_hostdev_plan(struct nic_spec *nic, const char *guest, const char *port,
 		return rc;
 	if (!nic->host_pci[0] && !pci_parse(nic->host_dev, nic->host_pci))
 		str_copy(nic->host_pci, sizeof(nic->host_pci), "<pci>");
+	rc = assume_once(nic->host_pci, picks, err);
+	if (rc < 0)
+		return rc;
 	(void)snprintf(text, size, "a function of %s, which is assumed", source_name(nic));
 	return 0;
 }

@@ -320,6 +320,67 @@ static void a_qemu_that_cannot_be_used_is_told_apart(void **state)
 	check(cases, ARRAY_SIZE(cases));
 }
 
+static void write_file(const char *name, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *f = fopen(path, "we");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Also where the host has no such functions, and they are assumed. */
+static void a_function_is_given_once(void **state)
+{
+	static const char head[] = "<devices>", tail[] = "</devices>",
+			  one[] = "<interface type='network'><source network='n'/></interface>";
+	static const char list[] =
+		"<network><name>n</name><forward mode='hostdev'>"
+		"<address type='pci' domain='0' bus='0xfe' slot='0' function='1'/>"
+		"<address type='pci' domain='0' bus='0xfe' slot='0' "
+		"function='2'/></forward></network>";
+	static const struct bad_case twice[] = {
+		{ "plan --assume vfio --nic hostdev,dev=0000:fe:00.1 --nic hostdev,dev=fe:00.1", 1,
+		  "0000:fe:00.1 is given to two cards", "port net1" },
+	};
+	char text[400], line[200], out[8192], err[8192];
+
+	(void)state;
+	check(twice, ARRAY_SIZE(twice));
+	write_file("n.xml", list);
+	for (unsigned ports = 2; ports <= 3; ports++) {
+		snprintf(text, sizeof(text), "%s%s%s%s%s", head, one, one, ports == 3 ? one : "",
+			 tail);
+		write_file("x.xml", text);
+		snprintf(line, sizeof(line),
+			 "plan -j --assume vfio --interfaces %s/x.xml --networks %s/n.xml", dir,
+			 dir);
+		int code = run(line, out, err, sizeof(out));
+		if (ports == 3) {
+			assert_int_equal(code, 1);
+			assert_non_null(strstr(err, "all 2 are taken"));
+		} else if (code || !strstr(out, "0000:fe:00.1") || !strstr(out, "0000:fe:00.2")) {
+			fail_msg("exit %d: %s%s", code, out, err);
+		}
+	}
+}
+
+static void errors_of_networks_name_the_file_and_the_line(void **state)
+{
+	char line[200], out[8192], err[8192];
+
+	(void)state;
+	write_file("n.xml", "<networks>\n<network>\n<name>n</name><forward mode='hostdev'/>"
+			    "</network></networks>");
+	write_file("x.xml", "<interface type='user'/>");
+	snprintf(line, sizeof(line), "plan --interfaces %s/x.xml --networks %s/n.xml", dir, dir);
+	assert_int_equal(run(line, out, err, sizeof(out)), 2);
+	if (!strstr(err, "/n.xml:2: forward mode='hostdev' needs devices"))
+		fail_msg("%s", err);
+}
+
 static void run_refuses_before_anything_is_opened(void **state)
 {
 	(void)state;
@@ -452,6 +513,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_a_later_version_brings_is_missing_not_wrong),
 		cmocka_unit_test(a_qemu_line_that_cannot_work_says_what_to_add),
 		cmocka_unit_test(a_qemu_that_cannot_be_used_is_told_apart),
+		cmocka_unit_test(a_function_is_given_once),
+		cmocka_unit_test(errors_of_networks_name_the_file_and_the_line),
 		cmocka_unit_test(run_refuses_before_anything_is_opened),
 		cmocka_unit_test(attach_says_what_is_wrong_with_a_monitor),
 		cmocka_unit_test(a_guest_gets_its_cards_recommended),
