@@ -9,6 +9,7 @@
 #include "cli/exit.h"
 #include "cli/talk.h"
 #include "cli/verbs.h"
+#include "config/validate.h"
 #include "host/vf_pool.h"
 #include "host/vf_settings.h"
 
@@ -232,12 +233,19 @@ static int read_owner(const char *text, char guest[64], char port[40], struct er
 	size_t length = slash ? (size_t)(slash - text) : strlen(text);
 
 	port[0] = '\0';
-	if (length == 0 || length >= 64 || (slash && !str_copy(port, 40, slash + 1)))
-		return error_set(err, -EINVAL,
-				 "--owner %.80s is not legal; it takes GUEST or GUEST/PORT", text);
-	memcpy(guest, text, length);
-	guest[length] = '\0';
-	return 0;
+	bool legal = length > 0 && length < 64 &&
+		     (!slash || (str_copy(port, 40, slash + 1) && guest_name_is_legal(port)));
+	if (legal) {
+		memcpy(guest, text, length);
+		guest[length] = '\0';
+		legal = guest_name_is_legal(guest);
+	}
+	return legal ? 0
+		     : error_set(
+			       err, -EINVAL,
+			       "--owner %.80s is not legal; it takes GUEST or GUEST/PORT, names of "
+			       "letters, digits, . _ and -",
+			       text);
 }
 
 static int take_function(const struct vf_host *host, const struct options *o, struct error *err)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/exit.h"
 #include "cli/guest.h"
@@ -67,13 +68,31 @@ static int parse(int argc, char **argv, struct options *o)
 	return EXIT_OK;
 }
 
-/* Where schemas are installed; a build that is not installed has them where it was made of. */
+/* $ANYNIC_SCHEMA, a folder, else that of a build tree (build/anynic, build/src/cli/anynic), else where it is installed. */
+static void find_schema(char *path, size_t size)
+{
+	static const char *const near[] = { "", "/../.." };
+	const char *folder = getenv("ANYNIC_SCHEMA");
+	char self[PATH_ROOM];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[MAX(n, 0)] = '\0';
+	char *slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	for (unsigned i = 0; !folder && slash && i < ARRAY_SIZE(near); i++) {
+		(void)snprintf(path, size, "%s%s/anynic.rng", self, near[i]);
+		if (access(path, R_OK) == 0)
+			return;
+	}
+	(void)snprintf(path, size, "%s/anynic.rng", folder ? folder : ANYNIC_SCHEMA_DIR);
+}
+
 static int validate(const char *file, struct error *err)
 {
-	const char *folder = getenv("ANYNIC_SCHEMA");
-	char path[PATH_ROOM];
+	char path[PATH_ROOM + 32];
 
-	(void)snprintf(path, sizeof(path), "%s/anynic.rng", folder ? folder : ANYNIC_SCHEMA_DIR);
+	find_schema(path, sizeof(path));
 	return xml_validate(file, path, err);
 }
 
