@@ -16,14 +16,15 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "run", verb_run, "start a guest with ports",
-	  "[--name NAME] [--nic SPEC]... [--interfaces FILE] [--networks FILE]... [--incoming URI] "
-	  "[--qmp PATH] [--json] "
+	  "[--name NAME] [--nic SPEC]... [--interfaces FILE] [--networks FILE]... "
+	  "[--place hosted|qemu] [--incoming URI] [--qmp PATH] [--json] "
 	  "[--verbose] -- QEMU [ARGS...]",
 	  "  --name NAME     of the guest; else QEMU's -name, else that of a <domain>, else "
 	  "guest-PID\n"
 	  "  --nic SPEC      a port; without any, and without --interfaces: auto\n"
 	  "  --interfaces F  libvirt's XML: <interface>, several in <devices>, or a <domain>\n"
 	  "  --networks F    libvirt's <network>, or several in <networks>\n"
+	  "  --place WHERE   for ports that do not say it\n"
 	  "  --incoming URI  wait for a guest that `anynic migrate` sends; the same ports as "
 	  "there\n"
 	  "  --qmp PATH      the control socket is there\n"

@@ -26,6 +26,7 @@ static int parse(int argc, char **argv, struct options *o)
 					       { "nic", required_argument, NULL, 'N' },
 					       { "interfaces", required_argument, NULL, 'i' },
 					       { "incoming", required_argument, NULL, 'I' },
+					       { "place", required_argument, NULL, 'p' },
 					       { "networks", required_argument, NULL, 'w' },
 					       { "qmp", required_argument, NULL, 'q' },
 					       { "json", no_argument, NULL, 'j' },
@@ -57,6 +58,9 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'I':
 			o->request.incoming = optarg;
+			break;
+		case 'p':
+			o->request.place = optarg;
 			break;
 		case 'q':
 			o->qmp = optarg;

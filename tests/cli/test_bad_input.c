@@ -390,6 +390,7 @@ static void run_refuses_before_anything_is_opened(void **state)
 	static const struct bad_case cases[] = {
 		{ "run", 2, "after `--`", "usage: anynic run" },
 		{ "run --nix", 2, "unknown option", "usage: anynic run" },
+		{ "run --place moon " Q, 2, "--place moon", "hosted, qemu" },
 		{ "run --interfaces f.xml " Q, 3, "f.xml: cannot be read", "No such file" },
 		{ "run --name ../x " Q, 2, "--name ../x is not legal", "" },
 		{ "run --nic auto,lagacy=x " Q, 2, "--nic auto,lagacy=x: unknown key 'lagacy'",
