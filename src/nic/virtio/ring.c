@@ -106,6 +106,12 @@ int ring_pop(struct ring *r, struct ring_chain *c)
 	return r->packed ? packed_pop(r, c) : split_pop(r, c);
 }
 
+bool ring_pop_one(struct ring *r, enum mem_access access, struct iovec *buffer, uint16_t *id)
+{
+	return r->packed ? packed_pop_one(r, access, buffer, id)
+			 : split_pop_one(r, access, buffer, id);
+}
+
 #define CACHE_LINE 64
 
 #if defined(__x86_64__)

@@ -12,6 +12,7 @@
 #define ANYNIC_NIC_VIRTIO_RING_H
 
 #include <endian.h>
+#include <linux/virtio_ring.h>
 
 #include "mem/mem.h"
 
@@ -106,6 +107,10 @@ bool ring_usable(struct ring *r);
 /* 1: a chain; 0: the ring is empty; -1: see fault. */
 int ring_pop(struct ring *r, struct ring_chain *c);
 
+/* Pops a chain that is as most are: one buffer, in one region, that the device reads (MEM_READ) or writes (MEM_WRITE). It is one slot. False:
+ * nothing was popped, and nothing is kept of what was seen; ring_pop looks for itself. */
+bool ring_pop_one(struct ring *r, enum mem_access access, struct iovec *buffer, uint16_t *id);
+
 /* Asks the CPU for the descriptors and the first bytes of the buffers of up to `n` chains that are next: the driver's core wrote them
  * last, and to wait for one after the other is most of what a small frame costs. Decides nothing; returns how many descriptors
  * that were. */
@@ -176,12 +181,26 @@ static inline int ring_add(struct ring *r, struct ring_chain *c, uint64_t addr, 
 	return 0;
 }
 
+/* Makes `buffer` of a descriptor that is the only one of its chain. `flags` are the same in both rings. */
+static inline bool ring_buffer_of(struct ring *r, const struct ring_descriptor *d, uint16_t flags,
+				  enum mem_access access, struct iovec *buffer)
+{
+	uint16_t wanted = access == MEM_WRITE ? VRING_DESC_F_WRITE : 0;
+
+	if ((flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)) != wanted)
+		return false;
+	buffer->iov_base = mem_pointer(r->mem, d->addr, d->length, access);
+	buffer->iov_len = d->length;
+	return buffer->iov_base;
+}
+
 /* Walks an indirect table; `packed` ones have no `next`. 0 or -1. */
 __attribute__((noinline)) int ring_walk_table(struct ring *r, struct ring_chain *c, uint64_t addr,
 					      uint32_t length);
 
 bool split_map(struct ring *r);
 int split_pop(struct ring *r, struct ring_chain *c);
+bool split_pop_one(struct ring *r, enum mem_access access, struct iovec *buffer, uint16_t *id);
 void ring_prefetch_buffer(struct ring *r, const uint8_t *descriptor, bool write);
 void split_recover(struct ring *r);
 unsigned split_prefetch(struct ring *r, unsigned n, bool write);
@@ -194,6 +213,7 @@ bool split_more(struct ring *r);
 
 bool packed_map(struct ring *r);
 int packed_pop(struct ring *r, struct ring_chain *c);
+bool packed_pop_one(struct ring *r, enum mem_access access, struct iovec *buffer, uint16_t *id);
 void packed_recover(struct ring *r);
 unsigned packed_prefetch(struct ring *r, unsigned n, bool write);
 void packed_unpop(struct ring *r, unsigned slots);

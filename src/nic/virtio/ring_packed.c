@@ -91,16 +91,30 @@ packed_prefetch(struct ring *r, unsigned n, bool write)
 	return k;
 }
 
-/* What begins with descriptor `d`, of which there may be more. */
-__attribute__((noinline)) static int pop_chain(struct ring *r, struct ring_chain *c,
-					       struct ring_descriptor d)
+bool packed_pop_one(struct ring *r, enum mem_access access, struct iovec *buffer, uint16_t *id)
+{
+	struct ring_descriptor d = ring_descriptor_at(slot_at(r, r->avail));
+
+	if (!given(d.high, r->avail_wrap) || !ring_buffer_of(r, &d, d.high, access, buffer))
+		return false;
+	*id = d.low;
+	step(r, &r->avail, &r->avail_wrap, 1);
+	return true;
+}
+
+int packed_pop(struct ring *r, struct ring_chain *c)
 {
 	uint16_t slot = r->avail;
 	bool wrap = r->avail_wrap;
 
 	for (c->slots = 1; c->slots <= r->size; c->slots++) {
-		if (c->slots > 1)
-			d = ring_descriptor_at(slot_at(r, slot));
+		struct ring_descriptor d = ring_descriptor_at(slot_at(r, slot));
+		/* the driver gives the first descriptor of a chain last */
+		if (c->slots == 1 && !given(d.high, wrap)) {
+			r->seen = slot;
+			r->seen_wrap = wrap;
+			return 0;
+		}
 		bool next = d.high & VRING_DESC_F_NEXT;
 		step(r, &slot, &wrap, 1);
 		if (d.high & VRING_DESC_F_INDIRECT) {
@@ -119,25 +133,6 @@ __attribute__((noinline)) static int pop_chain(struct ring *r, struct ring_chain
 		}
 	}
 	return ring_fail(r, RING_LOOP);
-}
-
-int packed_pop(struct ring *r, struct ring_chain *c)
-{
-	struct ring_descriptor d = ring_descriptor_at(slot_at(r, r->avail));
-
-	if (!given(d.high, r->avail_wrap)) {
-		r->seen = r->avail;
-		r->seen_wrap = r->avail_wrap;
-		return 0;
-	}
-	if (d.high & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT))
-		return pop_chain(r, c, d);
-	if (ring_add(r, c, d.addr, d.length, d.high & VRING_DESC_F_WRITE) < 0)
-		return -1;
-	c->id = d.low;
-	c->slots = 1;
-	step(r, &r->avail, &r->avail_wrap, 1);
-	return 1;
 }
 
 void packed_unpop(struct ring *r, unsigned slots)

@@ -103,6 +103,22 @@ int split_pop(struct ring *r, struct ring_chain *c)
 	return ring_fail(r, RING_LOOP);
 }
 
+bool split_pop_one(struct ring *r, enum mem_access access, struct iovec *buffer, uint16_t *id)
+{
+	if (r->seen == r->avail)
+		return false;
+	unsigned place = r->avail & (r->size - 1u);
+	uint16_t i = load16(r->driver_at + driver_place(place), __ATOMIC_RELAXED);
+	if (i >= r->size)
+		return false;
+	struct ring_descriptor d = ring_descriptor_at(r->desc_at + RING_DESCRIPTOR * i);
+	if (!ring_buffer_of(r, &d, d.low, access, buffer))
+		return false;
+	*id = i;
+	r->avail++;
+	return true;
+}
+
 void split_recover(struct ring *r)
 {
 	/* what was taken from the available ring and not shown as used is taken again: we use buffers in their order */

@@ -46,8 +46,9 @@ static uint32_t fill(const struct frame *f, uint32_t done, const struct iovec *i
 	return total;
 }
 
-static void write_header(const struct virtio_net *v, const struct frame *f,
-			 const struct delivery *d)
+/* To the front of a frame's first buffer; `chains` are all of its buffers. */
+static void write_header(const struct virtio_net *v, const struct frame *f, const struct iovec *iov,
+			 unsigned pieces, unsigned chains)
 {
 	static const struct virtio_net_hdr_v1 none;
 	bool offloads = v->state.guest_offloads & VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM);
@@ -55,14 +56,14 @@ static void write_header(const struct virtio_net *v, const struct frame *f,
 	unsigned size = virtio_header_size(v);
 
 	/* mostly it is whole and in one piece: a copy of known size */
-	if (size == sizeof(*h) && d->first[0].iov_len >= sizeof(*h)) {
-		memcpy(d->first[0].iov_base, h, NUM_BUFFERS_AT);
-		put_le16((uint8_t *)d->first[0].iov_base + NUM_BUFFERS_AT, (uint16_t)d->chains);
+	if (size == sizeof(*h) && iov[0].iov_len >= sizeof(*h)) {
+		memcpy(iov[0].iov_base, h, NUM_BUFFERS_AT);
+		put_le16((uint8_t *)iov[0].iov_base + NUM_BUFFERS_AT, (uint16_t)chains);
 		return;
 	}
 	struct virtio_net_hdr_v1 copy = *h;
-	copy.num_buffers = htole16((uint16_t)d->chains);
-	iov_from_buffer(d->first, d->firsts, 0, &copy, size);
+	copy.num_buffers = htole16((uint16_t)chains);
+	iov_from_buffer(iov, pieces, 0, &copy, size);
 }
 
 /* Takes one buffer and fills it. Returns bytes of the frame that went in, -ENOBUFS, or -EIO with the device failed. */
@@ -93,8 +94,28 @@ static int add_buffer(struct virtio_net *v, unsigned queue, const struct frame *
 	return (int)n;
 }
 
+/* The short way of most: a frame that fits into one buffer of one piece. False: nothing was used. */
+static bool deliver_to_one(struct virtio_net *v, struct ring *r, const struct frame *f)
+{
+	size_t header = virtio_header_size(v), size = header + f->length;
+	struct iovec buffer;
+	uint16_t id;
+
+	if (!ring_pop_one(r, MEM_WRITE, &buffer, &id))
+		return false;
+	if (buffer.iov_len < size) {
+		ring_unpop(r, 1, 1);
+		return false;
+	}
+	write_header(v, f, &buffer, 1, 1);
+	fill(f, 0, &buffer, 1, header);
+	mem_log(&v->nic.mem, buffer.iov_base, size);
+	ring_push(r, id, 1, (uint32_t)size);
+	return true;
+}
+
 /* 0, -ENOBUFS (nothing was used), -EMSGSIZE (it will never fit; nothing was used), or -EIO. */
-static int deliver(struct virtio_net *v, unsigned queue, const struct frame *f)
+static int deliver_to_chains(struct virtio_net *v, unsigned queue, const struct frame *f)
 {
 	struct ring *r = &v->ring[queue];
 	unsigned most = virtio_has(v, VIRTIO_NET_F_MRG_RXBUF) ? CHAINS_MAX : 1;
@@ -116,7 +137,7 @@ static int deliver(struct virtio_net *v, unsigned queue, const struct frame *f)
 			return -EMSGSIZE;
 		}
 	} while (done < f->length);
-	write_header(v, f, &d);
+	write_header(v, f, d.first, d.firsts, d.chains);
 	if (v->nic.mem.logging)
 		mem_log_iov(&v->nic.mem, d.first, d.firsts);
 	for (unsigned i = 0; i < d.chains; i++)
@@ -130,7 +151,7 @@ static int deliver_or_wait(struct virtio_net *v, unsigned queue, const struct fr
 	int rc = -ENOBUFS;
 
 	for (unsigned i = 0; i < TRIES; i++) {
-		rc = deliver(v, queue, f);
+		rc = deliver_to_one(v, r, f) ? 0 : deliver_to_chains(v, queue, f);
 		if (rc != -ENOBUFS || v->nic.polled || !ring_kicks_on(r))
 			return rc;
 	}

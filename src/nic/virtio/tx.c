@@ -49,24 +49,65 @@ static void mend_header(const struct virtio_net *v, struct virtio_net_hdr_v1 *h)
 		*h = (struct virtio_net_hdr_v1){ 0 };
 }
 
-/* Why the chain is no frame, or DROP_NONE. */
-static enum drop_reason make_frame(const struct virtio_net *v, const struct ring_chain *c,
+/* Why the pieces, which are those of `f`, are no frame, or DROP_NONE. */
+static enum drop_reason make_frame(const struct virtio_net *v, const struct ring_pieces *out,
 				   struct frame *f, unsigned pair)
 {
 	unsigned header = virtio_header_size(v);
 
-	if (c->out.bytes > header + FRAME_MAX)
+	if (out->bytes > header + FRAME_MAX)
 		return DROP_OVERSIZE;
-	if (c->out.truncated)
+	if (out->truncated)
 		return DROP_BAD_DESCRIPTOR;
-	if (c->out.bytes < header + ETH_HEADER)
+	if (out->bytes < header + ETH_HEADER)
 		return DROP_RUNT;
-	f->iovs = c->out.count;
+	f->iovs = out->count;
 	f->queue = (uint16_t)pair;
-	f->length = c->out.bytes - header;
+	f->length = out->bytes - header;
 	take_header(f, header);
 	mend_header(v, &f->hdr);
 	return DROP_NONE;
+}
+
+/* Adds a chain to the batch, whose pieces are the next frame's. True when they are a frame. */
+static bool add_chain(struct virtio_net *v, struct batch *b, unsigned pair,
+		      const struct ring_pieces *out, uint16_t id, uint16_t slots)
+{
+	struct frame *f = &v->nic.batch[b->frames];
+	enum drop_reason bad = make_frame(v, out, f, pair);
+
+	b->chain[b->chains].id = id;
+	b->chain[b->chains].slots = slots;
+	b->chain[b->chains++].frame = bad == DROP_NONE;
+	if (bad != DROP_NONE) {
+		nic_drop(&v->nic, bad);
+		return false;
+	}
+	b->frames++;
+	b->bytes += f->length;
+	return true;
+}
+
+/* Pops a chain of any kind. 1, 0: no more for this batch, -1: the ring is broken. */
+__attribute__((noinline)) static int gather_chain(struct virtio_net *v, struct ring *r,
+						  unsigned pair, struct batch *b)
+{
+	struct ring_chain c = {
+		.out = { .iov = v->nic.batch[b->frames].iov, .max = FRAME_IOV_MAX },
+		.spill = b->spilled ? NULL : v->spill,
+		.spill_room = VIRTIO_HEADER + FRAME_MAX,
+	};
+	int rc = ring_pop(r, &c);
+
+	if (rc <= 0)
+		return rc;
+	if (c.out.truncated && b->spilled) {
+		ring_unpop(r, 1, c.slots); /* the next batch has room for it */
+		return 0;
+	}
+	if (add_chain(v, b, pair, &c.out, c.id, (uint16_t)c.slots))
+		b->spilled |= c.spilled != 0;
+	return 1;
 }
 
 /* Pops up to a batch. False: the ring is broken (what was popped before it is fine). */
@@ -76,30 +117,17 @@ static bool gather(struct virtio_net *v, struct ring *r, unsigned pair, struct b
 	unsigned most = MAX(ring_prefetch(r, FRAME_BATCH, false), 1);
 
 	while (b->chains < most && b->bytes < BATCH_BYTES) {
-		struct frame *f = &v->nic.batch[b->frames];
-		struct ring_chain c = {
-			.out = { .iov = f->iov, .max = FRAME_IOV_MAX },
-			.spill = b->spilled ? NULL : v->spill,
-			.spill_room = VIRTIO_HEADER + FRAME_MAX,
-		};
-		int rc = ring_pop(r, &c);
+		struct iovec *iov = v->nic.batch[b->frames].iov;
+		uint16_t id;
+
+		if (ring_pop_one(r, MEM_READ, iov, &id)) {
+			struct ring_pieces one = { .count = 1, .bytes = (uint32_t)iov->iov_len };
+			add_chain(v, b, pair, &one, id, 1);
+			continue;
+		}
+		int rc = gather_chain(v, r, pair, b);
 		if (rc <= 0)
 			return rc == 0;
-		if (c.out.truncated && b->spilled) {
-			ring_unpop(r, 1, c.slots); /* the next batch has room for it */
-			return true;
-		}
-		enum drop_reason bad = make_frame(v, &c, f, pair);
-		if (bad != DROP_NONE)
-			nic_drop(&v->nic, bad);
-		b->chain[b->chains].id = c.id;
-		b->chain[b->chains].slots = (uint16_t)c.slots;
-		b->chain[b->chains++].frame = bad == DROP_NONE;
-		if (bad == DROP_NONE) {
-			b->frames++;
-			b->bytes += f->length;
-			b->spilled |= c.spilled != 0;
-		}
 	}
 	return true;
 }
@@ -122,7 +150,11 @@ bool virtio_transmit_pair(struct virtio_net *v, unsigned pair)
 {
 	unsigned queue = 2 * pair + 1;
 	struct ring *r = &v->ring[queue];
-	struct batch b = { .chains = 0 };
+	struct batch b;
+
+	b.chains = b.frames = 0; /* the rest of it is written before it is read */
+	b.bytes = 0;
+	b.spilled = false;
 
 	if (!virtio_ring_usable(v, queue) || (v->disabled & ~v->discard & BIT(queue)))
 		return false;
