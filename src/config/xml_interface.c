@@ -277,6 +277,15 @@ const struct xml_table xml_interface_table = {
 #define GROUP(f)                                                                                   \
 	.at = offsetof(struct portgroup_spec, f), .room = sizeof(((struct portgroup_spec *)0)->f)
 
+/* What network and portgroup say alike. */
+#define PORT_ELEMENTS                                                                              \
+	{ "vlan" }, { "vlan/tag", .many = true, .reader = XML_VLAN_TAG },                          \
+		{ "virtualport", .reader = XML_VIRTUALPORT }, { "virtualport/parameters" },        \
+		{ "port" }, { "bandwidth" }, { "bandwidth/inbound" },                              \
+	{                                                                                          \
+		"bandwidth/outbound"                                                               \
+	}
+
 static const struct xml_element network_elements[] = {
 	{ "" },
 	{ "name" },
@@ -292,14 +301,7 @@ static const struct xml_element network_elements[] = {
 	{ "forward/nat", .deed = XML_PASSED_OVER },
 	{ "bridge" },
 	{ "mtu" },
-	{ "vlan" },
-	{ "vlan/tag", .many = true, .reader = XML_VLAN_TAG },
-	{ "virtualport", .reader = XML_VIRTUALPORT },
-	{ "virtualport/parameters" },
-	{ "port" },
-	{ "bandwidth" },
-	{ "bandwidth/inbound" },
-	{ "bandwidth/outbound" },
+	PORT_ELEMENTS,
 	{ "portgroup", .many = true, .reader = XML_PORTGROUP },
 	{ "mac", .deed = XML_PASSED_OVER },
 	{ "domain", .deed = XML_PASSED_OVER },
@@ -348,14 +350,7 @@ const struct xml_table xml_network_table = {
 
 static const struct xml_element portgroup_elements[] = {
 	{ "" },
-	{ "vlan" },
-	{ "vlan/tag", .many = true, .reader = XML_VLAN_TAG },
-	{ "virtualport", .reader = XML_VIRTUALPORT },
-	{ "virtualport/parameters" },
-	{ "port" },
-	{ "bandwidth" },
-	{ "bandwidth/inbound" },
-	{ "bandwidth/outbound" },
+	PORT_ELEMENTS,
 };
 
 static const struct xml_attribute portgroup_attributes[] = {

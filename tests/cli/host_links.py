@@ -576,17 +576,21 @@ SCENARIOS = [bridge_port, bridge_changes, a_tap_comes_back, a_device_comes_back,
              killed_at_any_time, as_an_ordinary_user, bad_words, taken, auto, open_vswitch]
 
 
-def scenario(lab, which):
+def run(lab, which, scenarios):
     if os.geteuid() != 0:
-        raise machine.Skip("bridges and macvtaps are made by root only")
+        raise machine.Skip("bridges, taps and macvtaps are made by root only")
     machine.own_sysfs()
     try:
-        {s.__name__: s for s in SCENARIOS}[which](lab)
+        {s.__name__: s for s in scenarios}[which](lab)
     finally:
         for process in Service.running:  # after a failure
             if process.poll() is None:
                 process.terminate()
                 process.wait(20)
+
+
+def scenario(lab, which):
+    run(lab, which, SCENARIOS)
 
 
 if __name__ == "__main__":

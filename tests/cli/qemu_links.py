@@ -1,13 +1,12 @@
 """qemu_links.py SCENARIO: links of the host behind QEMU's own cards, on a real QEMU whose guest does not run: what status tells of them,
 and what it advises when they go."""
-import os
 import pathlib
 import subprocess
 import sys
 
 import lab as machine
 from harness import main
-from host_links import MAC, await_, bridge, field
+from host_links import MAC, await_, bridge, field, run
 from host_links import Service as Serve
 from qmp import Qmp
 
@@ -81,16 +80,7 @@ SCENARIOS = [two_taps, a_tap_that_qemu_has]
 
 
 def scenario(lab, which):
-    if os.geteuid() != 0:
-        raise machine.Skip("bridges and taps are made by root only")
-    machine.own_sysfs()
-    try:
-        {s.__name__: s for s in SCENARIOS}[which](lab)
-    finally:
-        for process in Serve.running:  # after a failure
-            if process.poll() is None:
-                process.terminate()
-                process.wait(20)
+    run(lab, which, SCENARIOS)
 
 
 if __name__ == "__main__":

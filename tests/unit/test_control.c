@@ -11,18 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control/control.h"
 #include "control/why.h"
+#include "control_world.h"
 
 #define DELAY_MS 60
-
-struct world {
-	struct loop loop;
-	struct datapath datapath;
-	struct control control;
-	int peer; /* the datapath's end */
-	json_object *event;
-};
 
 static const struct port_spec ports[] = {
 	{ .id = "net0",
@@ -42,31 +34,6 @@ static const struct port_spec ports[] = {
 };
 
 /* --- the world's side -------------------------------------------------------------------------------------------- */
-
-/* The time of control and of its loop (the linker puts it in the place of the real one): a busy machine changes no story. */
-static uint64_t now_ns = NS_PER_S;
-uint64_t __wrap_monotonic_ns(void);
-uint64_t __wrap_monotonic_ns(void)
-{
-	return now_ns;
-}
-
-/* Lets control read what was reported, and its timers go off, for `ms`. */
-static void pass(struct world *w, int ms)
-{
-	struct loop_event e;
-	static struct message m;
-
-	for (;;) {
-		while (datapath_receive(&w->datapath, &m) == 1)
-			control_report(&w->control, &m);
-		while (loop_next(&w->loop, &e, 0) == 1)
-			control_timer(&w->control, e.kind, e.owner);
-		if (ms-- == 0)
-			return;
-		now_ns += NS_PER_MS;
-	}
-}
 
 static void report(struct world *w, enum message_type type, const void *body, size_t size)
 {

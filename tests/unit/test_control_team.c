@@ -11,17 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control/control.h"
 #include "control/why.h"
+#include "control_world.h"
 
 enum { PERSISTENT, TRANSIENT };
-
-struct world {
-	struct loop loop;
-	struct datapath datapath;
-	struct control control;
-	int peer; /* the datapath's end */
-};
 
 static const struct port_spec teams[] = {
 	/* QEMU's virtio card, whose frames come to the datapath */
@@ -44,30 +37,6 @@ static const struct port_spec teams[] = {
 		   { .id = "t", .model = "igb", .role = ROLE_TRANSIENT } },
 	  .backend = { .type = "user" } },
 };
-
-/* The linker puts it in the place of the real one. */
-static uint64_t now_ns = NS_PER_S;
-uint64_t __wrap_monotonic_ns(void);
-uint64_t __wrap_monotonic_ns(void)
-{
-	return now_ns;
-}
-
-static void pass(struct world *w, unsigned ms)
-{
-	struct loop_event e;
-	static struct message m;
-
-	for (;;) {
-		while (datapath_receive(&w->datapath, &m) == 1)
-			control_report(&w->control, &m);
-		while (loop_next(&w->loop, &e, 0) == 1)
-			control_timer(&w->control, e.kind, e.owner);
-		if (ms-- == 0)
-			return;
-		now_ns += NS_PER_MS;
-	}
-}
 
 static int setup_with(void **state, const struct port_spec *spec)
 {
