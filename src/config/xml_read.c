@@ -147,7 +147,7 @@ static int read_row(struct xml_reading *r, const xmlNode *node, const struct xml
 static int read_attribute(struct xml_reading *r, const xmlNode *node, const char *path,
 			  const xmlAttr *attr)
 {
-	char name[XML_ELEMENT_PATH], value[XML_VALUE];
+	char name[XML_ELEMENT_PATH], element[XML_ELEMENT_PATH], value[XML_VALUE];
 
 	if (is_foreign(attr->ns))
 		return 0;
@@ -160,6 +160,9 @@ static int read_attribute(struct xml_reading *r, const xmlNode *node, const char
 		return read_row(r, node, row, value);
 	if (option)
 		return read_card_option(r, node, option, value);
+	if (is_ours(attr->ns) || is_ours(node->ns))
+		return xml_fail(r, node, -EINVAL, "<%s %s=...>: there is no such attribute",
+				xml_element_name(node, element), name);
 	return xml_warn(r, node,
 			"<%s %s=...>: there is no such attribute; it is ignored, as libvirt does",
 			path[0] ? path : r->table->root, name);
@@ -245,6 +248,11 @@ static int read_element(struct xml_reading *r, const xmlNode *node, const char *
 	(void)snprintf(path, sizeof(path), "%s%s%s", parent, parent[0] ? "/" : "",
 		       xml_element_name(node, name));
 	const struct xml_element *row = xml_element_find(r->table, path);
+	if (!row && is_ours(node->ns)) /* libvirt ignores what it does not know, we know our own */
+		return xml_fail(r, node, -EINVAL,
+				"<%s>: there is no such element; there are anynic:auto, "
+				"anynic:team, anynic:place",
+				name);
 	if (!row || (r->on && !(row->on & r->on)))
 		return xml_warn(
 			r, node,
