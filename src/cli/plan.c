@@ -151,7 +151,7 @@ static json_object *program_as_json(const struct guest *g)
 }
 
 static void print_json(const struct guest *g, const struct qemu_arguments *a,
-		       const struct vhost_choice *driver)
+		       const struct vhost_choice *driver, json_object *problems)
 {
 	json_object *o = json_object_new_object(), *ports = json_object_new_array(),
 		    *command = json_object_new_array();
@@ -162,6 +162,7 @@ static void print_json(const struct guest *g, const struct qemu_arguments *a,
 		json_object_array_add(ports,
 				      port_as_json(&g->port[i], g->place_why[i], &driver[i]));
 	json_object_object_add(o, "ports", ports);
+	json_object_object_add(o, "problems", json_object_get(problems));
 	json_object_object_add(o, "netdevs", json_object_get(a->netdevs));
 	json_object_object_add(o, "devices", json_object_get(a->devices));
 	json_object_object_add(o, "chardevs", json_object_get(a->chardevs));
@@ -422,21 +423,24 @@ static int plan_driver(struct port_spec *port, unsigned assume, struct vhost_cho
 	return rc;
 }
 
-/* What `run` would find of the host's links. */
-static int look_at_backends(const struct guest *g, struct error *err)
+/* What `run` would not find of the host's links. A plan is made all the same: they may come, or be another host's. */
+static json_object *look_at_backends(const struct guest *g)
 {
-	int rc = 0;
+	json_object *problems = json_object_new_array();
 
-	for (unsigned i = 0; rc == 0 && i < g->ports; i++) {
+	for (unsigned i = 0; i < g->ports; i++) {
 		struct backend_request request = { .spec = &g->port[i].backend,
 						   .guest = g->name,
 						   .port = g->port[i].id };
+		struct error err = { 0 };
 
-		rc = host_backend_look(&request, err);
-		if (rc < 0)
-			error_prefix(err, "port %s", g->port[i].id);
+		if (host_backend_look(&request, &err) == 0)
+			continue;
+		error_prefix(&err, "port %s", g->port[i].id);
+		fprintf(stderr, "anynic: run would fail: %s\n", err.text);
+		json_object_array_add(problems, json_object_new_string(err.text));
 	}
-	return rc;
+	return problems;
 }
 
 int verb_plan(int argc, char **argv)
@@ -464,8 +468,6 @@ int verb_plan(int argc, char **argv)
 							    : "qemu-system-x86_64");
 		rc = qemu_line_parse(&guest.line, shortest, 1, &err);
 	}
-	if (rc == 0 && !assume) /* else it is for a host that has what it takes */
-		rc = look_at_backends(&guest, &err);
 	if (rc == 0)
 		rc = plan_functions(&guest, assume, &err);
 	for (unsigned i = 0; rc == 0 && i < guest.ports; i++)
@@ -481,10 +483,13 @@ int verb_plan(int argc, char **argv)
 					  &err);
 	if (rc != 0)
 		return fail(&err);
+	/* under --assume it is for a host that has what it takes */
+	json_object *problems = assume ? json_object_new_array() : look_at_backends(&guest);
 	if (json)
-		print_json(&guest, &arguments, driver);
+		print_json(&guest, &arguments, driver, problems);
 	else
 		print_text(&guest, &arguments, driver);
+	json_object_put(problems);
 	qemu_arguments_finish(&arguments);
 	return EXIT_OK;
 }
