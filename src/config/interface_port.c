@@ -534,6 +534,26 @@ static int append_all(struct making *m, struct port_spec *ports, unsigned *count
 	return rc;
 }
 
+/* libvirt takes two cards with one MAC. Ports of ours need a MAC each, which is said for them later. */
+static int check_macs(struct making *m)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < m->list->count; i++)
+		for (unsigned j = 0; j < i && rc == 0; j++) {
+			const struct interface_spec *a = &m->item[j], *b = &m->item[i];
+
+			if (a->port.plain && b->port.plain && b->port.mac_given &&
+			    memcmp(a->port.mac, b->port.mac, MAC_LEN) == 0 &&
+			    b->teaming != TEAMING_TRANSIENT && a->teaming != TEAMING_TRANSIENT)
+				rc = lenient(
+					m, b, 0,
+					"<mac>: another interface has this address, too; where "
+					"both are in one network neither is reached for certain");
+		}
+	return rc;
+}
+
 int interfaces_to_ports(struct interface_list *list, const struct interface_rules *rules,
 			struct port_spec *ports, unsigned *count, struct interface_origin *origin,
 			struct error *err)
@@ -551,6 +571,8 @@ int interfaces_to_ports(struct interface_list *list, const struct interface_rule
 		rc = make_port(&m, &m.item[i]);
 	if (rc == 0)
 		rc = join_teams(&m);
+	if (rc == 0)
+		rc = check_macs(&m);
 	if (rc == 0)
 		rc = append_all(&m, ports, count, origin);
 	free(m.item);

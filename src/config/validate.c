@@ -176,7 +176,7 @@ static int check_pair(const struct port_spec *a, const struct port_spec *b, stru
 		return error_set(err, -EINVAL,
 				 "id=%s is used by two ports; each port needs an id of its own",
 				 b->id);
-	if (memcmp(a->mac, b->mac, MAC_LEN) == 0)
+	if (memcmp(a->mac, b->mac, MAC_LEN) == 0 && !(a->plain && b->plain))
 		return error_set(
 			err, -EINVAL,
 			"mac=%s is used by two ports, %s and %s; each port needs a MAC of its own",

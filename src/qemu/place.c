@@ -6,9 +6,9 @@
 
 #include "host/open.h"
 
-/* Before it QEMU has no -netdev stream; and nothing older is tried. */
-#define STREAM_MAJOR 7
-#define STREAM_MINOR 2
+/* Before it QEMU has no -netdev stream, and reads no JSON after -netdev. */
+#define NETDEV_MAJOR 7
+#define NETDEV_MINOR 2
 
 static const struct qemu_card cards[] = {
 	{ "rtl8139", "rtl8139", 0 },
@@ -88,23 +88,11 @@ static enum nic_netdev netdev_of(const struct port_spec *port)
 									 : NETDEV_STREAM;
 }
 
-static int stream_missing(const struct port_spec *port, const struct qemu_program *program,
-			  struct error *err)
-{
-	return error_set(err, -ENOTSUP,
-			 "place=qemu with backend=%s needs QEMU %d.%d or newer (-netdev stream), "
-			 "and this is %u.%u; use backend=bridge or a newer QEMU",
-			 port->backend.type, STREAM_MAJOR, STREAM_MINOR, program->major,
-			 program->minor);
-}
-
 static int place_in_qemu(struct port_spec *port, const struct qemu_program *program,
 			 struct error *err)
 {
 	enum nic_netdev netdev = netdev_of(port);
 
-	if (netdev == NETDEV_STREAM && !at_least(program, STREAM_MAJOR, STREAM_MINOR))
-		return stream_missing(port, program, err);
 	for (unsigned i = 0; i < port->nics; i++) {
 		struct nic_spec *nic = &port->nic[i];
 
@@ -150,11 +138,6 @@ static int place_persistent(struct port_spec *port, bool hosted, const struct qe
 	nic->netdev = NETDEV_NONE;
 	if (hosted)
 		return 0;
-	if (!at_least(program, STREAM_MAJOR, STREAM_MINOR))
-		return error_set(err, -ENOTSUP,
-				 "a team needs QEMU %d.%d or newer (-netdev stream), and this is "
-				 "%u.%u",
-				 STREAM_MAJOR, STREAM_MINOR, program->major, program->minor);
 	nic->place = PLACE_QEMU;
 	/* the frames of both cards meet in the datapath, but for a function of this host, which has its own way */
 	nic->netdev = NETDEV_STREAM;
@@ -229,8 +212,6 @@ static int place_plain(struct port_spec *port, const struct qemu_program *progra
 		nic->netdev = NETDEV_TAP;
 	else
 		nic->netdev = NETDEV_STREAM;
-	if (nic->netdev == NETDEV_STREAM && !at_least(program, STREAM_MAJOR, STREAM_MINOR))
-		return stream_missing(port, program, err);
 	return nic->options.device[0] ? 0 : check_card(nic, program, err);
 }
 
@@ -249,8 +230,8 @@ static int refuse_hosted(const struct port_spec *port, struct error *err)
 			 port->nic[0].id, port->backend.type);
 }
 
-int qemu_place_port(struct port_spec *port, const struct qemu_program *program, char why[PLACE_WHY],
-		    struct error *err)
+static int place_port(struct port_spec *port, const struct qemu_program *program,
+		      char why[PLACE_WHY], struct error *err)
 {
 	bool lacks = program && !program->vfio_user && needs_vfio_user(port);
 	enum nic_place wish = port->nic[0].place;
@@ -285,4 +266,31 @@ int qemu_place_port(struct port_spec *port, const struct qemu_program *program, 
 			nic->transport == TRANSPORT_VHOST_USER ? NETDEV_VHOST_USER : NETDEV_NONE;
 	}
 	return 0;
+}
+
+/* What is written after -netdev is JSON, which older ones do not read. */
+static int check_netdevs(const struct port_spec *port, const struct qemu_program *program,
+			 struct error *err)
+{
+	for (unsigned i = 0; i < port->nics; i++) {
+		const struct nic_spec *nic = &port->nic[i];
+
+		if (nic->netdev != NETDEV_NONE && nic->netdev != NETDEV_HOSTDEV &&
+		    !at_least(program, NETDEV_MAJOR, NETDEV_MINOR))
+			return error_set(
+				err, -ENOTSUP,
+				"%s: a card of QEMU's own needs QEMU %d.%d or newer (-netdev in "
+				"JSON), and this is %u.%u; use a newer QEMU",
+				nic->id[0] ? nic->id : nic->model, NETDEV_MAJOR, NETDEV_MINOR,
+				program->major, program->minor);
+	}
+	return 0;
+}
+
+int qemu_place_port(struct port_spec *port, const struct qemu_program *program, char why[PLACE_WHY],
+		    struct error *err)
+{
+	int rc = place_port(port, program, why, err);
+
+	return rc == 0 ? check_netdevs(port, program, err) : rc;
 }

@@ -118,6 +118,24 @@ static void aliases_count_by_kind_and_the_users_own_stay(void **state)
 		  -EINVAL, "f.xml:3", "is there twice");
 }
 
+static void one_mac_twice_is_libvirts_to_allow(void **state)
+{
+	static const char mac[] = "<mac address='52:54:00:00:00:07'/></interface>";
+	char text[300];
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), "<interface type='user'>%s\n<interface type='user'>%s",
+		       mac, mac);
+	must(text);
+	assert_int_equal(list.notes, 1);
+	assert_int_equal(list.note[0].line, 3);
+	assert_non_null(strstr(list.note[0].text, "another interface has this address"));
+	(void)snprintf(text, sizeof(text),
+		       "<interface type='user'>%s<interface type='user' anynic:strict='yes'>%s",
+		       mac, mac);
+	must_fail(text, -EINVAL, "f.xml:2", "another interface has this address");
+}
+
 static void names_that_libvirt_makes_up_are_dropped(void **state)
 {
 	(void)state;
@@ -276,6 +294,7 @@ int main(void)
 		cmocka_unit_test_setup(the_default_model_is_that_of_the_machine, reset),
 		cmocka_unit_test_setup(models_that_only_qemu_has_are_passed_on, reset),
 		cmocka_unit_test_setup(aliases_count_by_kind_and_the_users_own_stay, reset),
+		cmocka_unit_test_setup(one_mac_twice_is_libvirts_to_allow, reset),
 		cmocka_unit_test_setup(names_that_libvirt_makes_up_are_dropped, reset),
 		cmocka_unit_test_setup(a_driver_on_another_card_is_ignored_unless_strict, reset),
 		cmocka_unit_test_setup(without_kvm_vhost_is_user_space, reset),

@@ -31,9 +31,11 @@ static const struct case_row rows[] = {
 	{ "auto,place=hosted", &qemu_7_2, -ENOTSUP, 0, 0, "has no vfio-user-pci" },
 	{ "auto,place=qemu", &qemu_11, 0, PLACE_QEMU, NETDEV_STREAM, "" },
 	{ "auto,place=qemu", &qemu_7_1, -ENOTSUP, 0, 0, "needs QEMU 7.2" },
-	{ "rtl8139,place=qemu,backend=tap", &qemu_7_1, 0, PLACE_QEMU, NETDEV_TAP, "" },
+	{ "rtl8139,place=qemu,backend=tap", &qemu_7_2, 0, PLACE_QEMU, NETDEV_TAP, "" },
+	{ "rtl8139,place=qemu,backend=tap", &qemu_7_1, -ENOTSUP, 0, 0, "needs QEMU 7.2" },
 	{ "auto,place=qemu,backend=tap", &qemu_11, 0, PLACE_QEMU, NETDEV_STREAM, "" },
-	{ "auto,place=qemu,backend=bridge,br=b", &qemu_7_1, 0, PLACE_QEMU, NETDEV_TAP, "" },
+	{ "auto,place=qemu,backend=bridge,br=b", &qemu_7_2, 0, PLACE_QEMU, NETDEV_TAP, "" },
+	{ "auto,place=qemu,backend=bridge,br=b", &qemu_7_1, -ENOTSUP, 0, 0, "needs QEMU 7.2" },
 	{ "virtio-net,place=qemu,backend=user", &qemu_11, 0, PLACE_QEMU, NETDEV_STREAM, "" },
 };
 
