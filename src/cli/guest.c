@@ -275,6 +275,34 @@ static int probe_backends(struct guest *g, struct error *err)
 	return 0;
 }
 
+static int assume_line(struct guest *g, const struct guest_request *request, const char *machine,
+		       struct error *err)
+{
+	const char *arch = g->xml.arch[0] ? g->xml.arch : "x86_64";
+	int words = 1;
+
+	(void)snprintf(g->assumed_program, sizeof(g->assumed_program), "qemu-system-%s",
+		       strcmp(arch, "i686") == 0 ? "i386" : arch);
+	g->assumed[0] =
+		(char *)(request->qemu_program ? request->qemu_program : g->assumed_program);
+	if (machine) {
+		g->assumed[words++] = (char *)"-machine";
+		g->assumed[words++] = (char *)machine;
+	}
+	int rc = qemu_line_parse(&g->line, g->assumed, words, err);
+	g->has_line = rc == 0;
+	return rc;
+}
+
+int guest_assume_line(struct guest *guest, const struct guest_request *request, struct error *err)
+{
+	bool team = false;
+
+	for (unsigned i = 0; i < guest->ports; i++)
+		team |= guest->port[i].policy == POLICY_TEAM;
+	return assume_line(guest, request, team ? "q35" : NULL, err);
+}
+
 int guest_prepare(struct guest *guest, const struct guest_request *request, struct error *err)
 {
 	char machine_id[64];
@@ -285,6 +313,8 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 	if (rc == 0 && request->qemu_argc > 0) {
 		rc = qemu_line_parse(&guest->line, request->qemu, request->qemu_argc, err);
 		guest->has_line = rc == 0;
+	} else if (rc == 0 && guest->xml.machine[0]) {
+		rc = assume_line(guest, request, guest->xml.machine, err);
 	}
 	if (rc == 0 && request->incoming)
 		rc = set_incoming(guest, request->incoming, err);

@@ -21,8 +21,8 @@ struct guest_request {
 	const char *interfaces;		   /* --interfaces, or NULL */
 	const char *network[NETWORKS_MAX]; /* --networks */
 	unsigned networks;
-	bool assume_kvm, assume_vfio;	   /* plan --assume */
-	bool take; /* ports of networks are taken for this process, not only looked at */
+	bool assume_kvm, assume_vfio; /* plan --assume */
+	bool take;	   /* ports of networks are taken for this process, not only looked at */
 	char *const *qemu; /* words after "--"; qemu_argc 0: a plan without a line */
 	int qemu_argc;
 	const char *incoming;	  /* run --incoming, or NULL */
@@ -36,7 +36,9 @@ struct guest {
 	struct port_spec port[PORTS_MAX];
 	unsigned ports;
 	bool has_line;	       /* line is filled */
-	struct qemu_line line; /* borrows request->qemu */
+	struct qemu_line line; /* borrows request->qemu, or assumed[] */
+	char *assumed[4];      /* a line for a plan without one */
+	char assumed_program[40];
 	bool has_program;
 	struct qemu_program program;
 	struct interface_list xml;			/* of --interfaces */
@@ -48,6 +50,9 @@ struct guest {
 
 /* A part of guest_prepare, after the names are known: what each interface with type='network' is. */
 int guest_networks(struct guest *guest, const struct guest_request *request, struct error *err);
+
+/* For a plan without a line: the shortest that there is. A team gets the machine that it needs. */
+int guest_assume_line(struct guest *guest, const struct guest_request *request, struct error *err);
 
 /* Fills and checks everything; prints what is doubtful of the XML. The error's code maps to the exit code with exit_code_of(). */
 int guest_prepare(struct guest *guest, const struct guest_request *request, struct error *err);

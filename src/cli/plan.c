@@ -461,13 +461,8 @@ int verb_plan(int argc, char **argv)
 	request.assume_kvm = assume & BIT(ASSUME_KVM);
 	request.assume_vfio = assume & BIT(ASSUME_VFIO);
 	int rc = guest_prepare(&guest, &request, &err);
-	if (rc == 0 && !guest.has_line) {
-		/* no line: the shortest that there is */
-		static char *shortest[1];
-		shortest[0] = (char *)(request.qemu_program ? request.qemu_program
-							    : "qemu-system-x86_64");
-		rc = qemu_line_parse(&guest.line, shortest, 1, &err);
-	}
+	if (rc == 0 && !guest.has_line)
+		rc = guest_assume_line(&guest, &request, &err);
 	if (rc == 0)
 		rc = plan_functions(&guest, assume, &err);
 	for (unsigned i = 0; rc == 0 && i < guest.ports; i++)

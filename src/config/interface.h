@@ -123,8 +123,9 @@ struct interface_note {
 struct interface_list {
 	struct interface_spec item[INTERFACES_MAX];
 	unsigned count;
-	bool kvm;      /* <domain type='kvm'>; also when there is no <domain> */
-	char name[64]; /* of the <domain>; empty = none */
+	bool kvm;		    /* <domain type='kvm'>; also when there is no <domain> */
+	char name[64];		    /* of the <domain>; empty = none */
+	char arch[16], machine[40]; /* of its <os><type>; empty = not said */
 	struct interface_note note[INTERFACE_NOTES_MAX];
 	unsigned notes;
 };

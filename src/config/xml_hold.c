@@ -83,7 +83,7 @@ static bool interface_holds(const struct interface_spec *s)
 bool xml_interfaces_hold(const struct interface_list *list)
 {
 	if (list->count > INTERFACES_MAX || list->notes > INTERFACE_NOTES_MAX ||
-	    !ENDS(list->name) || !is_bool(&list->kvm))
+	    !ENDS(list->name) || !ENDS(list->arch) || !ENDS(list->machine) || !is_bool(&list->kvm))
 		return false;
 	for (unsigned i = 0; i < list->notes; i++)
 		if (!ENDS(list->note[i].text))

@@ -378,6 +378,17 @@ static const xmlNode *child_named(const xmlNode *node, const char *name)
 	return NULL;
 }
 
+/* Where its cards are put: <os><type arch='x86_64' machine='pc-q35-7.2'>. */
+static void read_machine(struct interface_list *list, const xmlNode *domain)
+{
+	const xmlNode *os = child_named(domain, "os"), *type = os ? child_named(os, "type") : NULL;
+
+	if (!type)
+		return;
+	xml_value(type, "arch", list->arch, sizeof(list->arch));
+	xml_value(type, "machine", list->machine, sizeof(list->machine));
+}
+
 /* A <domain>'s own words. */
 static int read_domain(struct xml_reading *r, const xmlNode *node)
 {
@@ -390,6 +401,7 @@ static int read_domain(struct xml_reading *r, const xmlNode *node)
 				"<domain type='%s'>: anynic runs QEMU; the type is 'kvm' or 'qemu'",
 				type);
 	r->list->kvm = type[0] == 'k';
+	read_machine(r->list, node);
 	if (given) {
 		xml_value(given, NULL, name, sizeof(name));
 		(void)str_copy(r->list->name, sizeof(r->list->name), name);

@@ -27,6 +27,18 @@ has "ports.xml:4: <source network='lan'>: there is no such network"
 # without the function that the network lists
 if plan --networks "$folder/networks.xml" --assume vhost; then echo "a function that is not there was given"; exit 1; fi
 
+# without QEMU's line: the machine of the <domain>, and the one that a team needs
+"$anynic" plan --interfaces "$folder/../good/team-hostdev.xml" --qemu-version 11.1 --assume kvm,vhost,vfio >"$out"
+has 'qemu-system-x86_64 -machine q35'
+has '"failover_pair_id"'
+cat >"$out.xml" <<'EOF'
+<domain type='qemu'><os><type arch='aarch64' machine='virt'>hvm</type></os><devices><interface type='user'/></devices></domain>
+EOF
+"$anynic" plan --interfaces "$out.xml" --qemu-version 11.1 >"$out"
+rm -f "$out.xml"
+has 'qemu-system-aarch64 -machine virt'
+has 'virtio-net-pci'
+
 "$anynic" xml "$folder/../good/bridge.xml" --qemu-version 11.1 >"$out"
 has '<anynic:actual type="bridge" bridge="br0" model="virtio-net" place="qemu"'
 has '<alias name="net0"/>'
