@@ -17,6 +17,26 @@
 #include "qemu/arguments.h"
 #include "qemu/place.h"
 
+int guest_read_assume(const char *text, unsigned *assume)
+{
+	static const char *const words[] = {
+		[ASSUME_KVM] = "kvm", [ASSUME_VHOST] = "vhost", [ASSUME_VFIO] = "vfio"
+	};
+	NAMES_MATCH(words, GUEST_ASSUMPTION_COUNT);
+	char copy[64], *save, *word;
+
+	if (!str_copy(copy, sizeof(copy), text))
+		return -EINVAL;
+	for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+		int found = name_find(words, ARRAY_SIZE(words), word);
+
+		if (found < 0)
+			return -EINVAL;
+		*assume |= BIT(found);
+	}
+	return 0;
+}
+
 static int set_name(struct guest *g, const char *asked, struct error *err)
 {
 	if (asked) {
@@ -154,7 +174,7 @@ static int read_ports(struct guest *g, const struct guest_request *request, stru
 	int place = request->place ? name_find(place_names, NIC_PLACE_COUNT, request->place) : 0;
 	struct interface_rules rules = { .file = request->interfaces,
 					 .target = g->has_line ? g->line.target : "",
-					 .kvm = g->xml.kvm || request->assume_kvm,
+					 .kvm = g->xml.kvm || (request->assume & BIT(ASSUME_KVM)),
 					 .place = place > 0 ? (enum nic_place)place : PLACE_AUTO,
 					 .known = cli_known() };
 	int rc = 0;

@@ -14,6 +14,8 @@
 
 #define GUEST_NAME 64
 
+enum guest_assumption { ASSUME_KVM, ASSUME_VHOST, ASSUME_VFIO, GUEST_ASSUMPTION_COUNT };
+
 struct guest_request {
 	const char *name;		   /* --name, or NULL */
 	const char *nic[PORTS_MAX];	   /* --nic */
@@ -21,7 +23,7 @@ struct guest_request {
 	const char *interfaces;		   /* --interfaces, or NULL */
 	const char *network[NETWORKS_MAX]; /* --networks */
 	unsigned networks;
-	bool assume_kvm, assume_vfio; /* plan --assume */
+	unsigned assume;   /* --assume: bits of what this host is taken to have */
 	bool take;	   /* ports of networks are taken for this process, not only looked at */
 	char *const *qemu; /* words after "--"; qemu_argc 0: a plan without a line */
 	int qemu_argc;
@@ -50,6 +52,9 @@ struct guest {
 
 /* A part of guest_prepare, after the names are known: what each interface with type='network' is. */
 int guest_networks(struct guest *guest, const struct guest_request *request, struct error *err);
+
+/* "kvm,vhost,vfio", or some of them. */
+int guest_read_assume(const char *text, unsigned *assume);
 
 /* For a plan without a line: the shortest that there is. A team gets the machine that it needs. */
 int guest_assume_line(struct guest *guest, const struct guest_request *request, struct error *err);

@@ -89,12 +89,13 @@ static const struct verb verbs[] = {
 	{ "backends", verb_backends, "where a port's frames can go", "[-j]", NULL },
 	{ "xml", verb_xml, "the same XML with what was chosen",
 	  "FILE [--networks FILE]... [--name NAME] [--place hosted|qemu] [--qemu-version X.Y] "
-	  "[--validate] [-- QEMU [ARGS...]]",
+	  "[--assume kvm,vhost,vfio] [--validate] [-- QEMU [ARGS...]]",
 	  "FILE holds an <interface>, several in <devices>, or a <domain>, whose other elements "
 	  "stay as they are.\n"
 	  "  --networks F      libvirt's XML of networks\n"
 	  "  --place WHERE     for interfaces that do not say it\n"
 	  "  --qemu-version V  for a QEMU that is not here\n"
+	  "  --assume LIST     as if this host had them\n"
 	  "  --validate        say whether FILE is what the schema allows, and nothing else\n" },
 	{ "pool", verb_pool, "virtual functions of this host's cards, and who has them",
 	  "[list] | show POOL | take POOL --owner GUEST[/PORT] | release FUNCTION | create DEV "

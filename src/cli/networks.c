@@ -74,7 +74,8 @@ static int allocate(struct guest *g, const struct guest_request *request,
 	vf_host_init(&host);
 	int rc = network_pool_allocate(&host, n, s, &owner, request->take ? NULL : picks, &plug,
 				       err);
-	if (rc < 0 && rc != -EINVAL && request->assume_vfio && n->forward == FORWARD_HOSTDEV)
+	if (rc < 0 && rc != -EINVAL && (request->assume & BIT(ASSUME_VFIO)) &&
+	    n->forward == FORWARD_HOSTDEV)
 		rc = assume_function(n, s, picks, &plug, err);
 	if (rc == 0 && plug.warning[0])
 		interface_warn(&g->xml, s->line, "%s", plug.warning);

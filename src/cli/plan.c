@@ -258,29 +258,6 @@ static void print_text(const struct guest *g, const struct qemu_arguments *a,
 	putchar('\n');
 }
 
-#define ASSUME_KVM   0
-#define ASSUME_VHOST 1
-#define ASSUME_VFIO  2
-
-static int read_assume(const char *text, unsigned *assume)
-{
-	static const char *const words[] = {
-		[ASSUME_KVM] = "kvm", [ASSUME_VHOST] = "vhost", [ASSUME_VFIO] = "vfio"
-	};
-	char copy[64], *save, *word;
-
-	if (!str_copy(copy, sizeof(copy), text))
-		return -EINVAL;
-	for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-		int found = name_find(words, ARRAY_SIZE(words), word);
-
-		if (found < 0)
-			return -EINVAL;
-		*assume |= BIT(found);
-	}
-	return 0;
-}
-
 enum plan_option {
 	OPT_NAME = 256,
 	OPT_NIC,
@@ -293,8 +270,7 @@ enum plan_option {
 };
 
 /* 0, or an exit code that was explained. */
-static int read_options(int argc, char **argv, struct guest_request *r, unsigned *assume,
-			bool *json)
+static int read_options(int argc, char **argv, struct guest_request *r, bool *json)
 {
 	static const struct option longs[] = {
 		{ "name", required_argument, NULL, OPT_NAME },
@@ -341,7 +317,7 @@ static int read_options(int argc, char **argv, struct guest_request *r, unsigned
 			r->place = optarg;
 			break;
 		case OPT_ASSUME:
-			if (read_assume(optarg, assume) < 0)
+			if (guest_read_assume(optarg, &r->assume) < 0)
 				return fail_usage(
 					"plan",
 					"--assume %s is not legal; it takes kvm, vhost, vfio",
@@ -452,21 +428,18 @@ int verb_plan(int argc, char **argv)
 	struct error err = { 0 };
 	static struct guest guest;
 	char sockets[PLACE_PATH];
-	unsigned assume = 0;
 	bool json = false;
 
-	int code = read_options(argc, argv, &request, &assume, &json);
+	int code = read_options(argc, argv, &request, &json);
 	if (code)
 		return code;
-	request.assume_kvm = assume & BIT(ASSUME_KVM);
-	request.assume_vfio = assume & BIT(ASSUME_VFIO);
 	int rc = guest_prepare(&guest, &request, &err);
 	if (rc == 0 && !guest.has_line)
 		rc = guest_assume_line(&guest, &request, &err);
 	if (rc == 0)
-		rc = plan_functions(&guest, assume, &err);
+		rc = plan_functions(&guest, request.assume, &err);
 	for (unsigned i = 0; rc == 0 && i < guest.ports; i++)
-		rc = plan_driver(&guest.port[i], assume, &driver[i], &err);
+		rc = plan_driver(&guest.port[i], request.assume, &driver[i], &err);
 	place_nics_path(sockets, sizeof(sockets), guest.name);
 	struct qemu_setup setup = { .program = guest.has_program ? &guest.program : NULL,
 				    .socket_dir = sockets,
@@ -479,7 +452,7 @@ int verb_plan(int argc, char **argv)
 	if (rc != 0)
 		return fail(&err);
 	/* under --assume it is for a host that has what it takes */
-	json_object *problems = assume ? json_object_new_array() : look_at_backends(&guest);
+	json_object *problems = request.assume ? json_object_new_array() : look_at_backends(&guest);
 	if (json)
 		print_json(&guest, &arguments, driver, problems);
 	else

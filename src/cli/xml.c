@@ -25,6 +25,7 @@ static int parse(int argc, char **argv, struct options *o)
 					       { "name", required_argument, NULL, 'n' },
 					       { "place", required_argument, NULL, 'p' },
 					       { "qemu-version", required_argument, NULL, 'q' },
+					       { "assume", required_argument, NULL, 'a' },
 					       { "validate", no_argument, NULL, 'V' },
 					       { 0 } };
 	bool line = false;
@@ -47,6 +48,13 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'q':
 			o->request.qemu_version = optarg;
+			break;
+		case 'a':
+			if (guest_read_assume(optarg, &o->request.assume) < 0)
+				return fail_usage(
+					"xml",
+					"--assume %s is not legal; it takes kvm, vhost, vfio",
+					optarg);
 			break;
 		case 'V':
 			o->validate = true;
@@ -125,7 +133,8 @@ static void describe(const struct guest *g, unsigned i, struct interface_result 
 	str_copy(r->reason, sizeof(r->reason), driver->why);
 }
 
-static int describe_all(const struct guest *g, struct interface_result *result, struct error *err)
+static int describe_all(const struct guest *g, unsigned assume, struct interface_result *result,
+			struct error *err)
 {
 	for (unsigned i = 0; i < g->xml.count; i++) {
 		const struct port_spec *port = &g->port[g->origin[i].port];
@@ -133,7 +142,7 @@ static int describe_all(const struct guest *g, struct interface_result *result, 
 		int rc = 0;
 
 		if (port->nic[0].netdev < NETDEV_QEMU)
-			rc = host_vhost_plan(port, false, &driver, err);
+			rc = host_vhost_plan(port, assume & BIT(ASSUME_VHOST), &driver, err);
 		if (rc < 0) {
 			error_prefix(err, "port %s", port->id);
 			return rc;
@@ -164,7 +173,7 @@ int verb_xml(int argc, char **argv)
 	}
 	rc = guest_prepare(&guest, &o.request, &err);
 	if (rc == 0)
-		rc = describe_all(&guest, result, &err);
+		rc = describe_all(&guest, o.request.assume, result, &err);
 	if (rc == 0)
 		rc = xml_read_interfaces(o.request.interfaces, &written, &err);
 	if (rc == 0 && written.count != guest.xml.count)

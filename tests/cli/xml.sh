@@ -42,5 +42,11 @@ has 'virtio-net-pci'
 "$anynic" xml "$folder/../good/bridge.xml" --qemu-version 11.1 >"$out"
 has '<anynic:actual type="bridge" bridge="br0" model="virtio-net" place="qemu"'
 has '<alias name="net0"/>'
+cat >"$out.xml" <<'EOF'
+<interface type='bridge'><source bridge='br0'/><model type='virtio'/><driver name='vhost'/></interface>
+EOF
+"$anynic" xml "$out.xml" --qemu-version 11.1 --assume vhost >"$out"
+rm -f "$out.xml"
+has 'driver="vhost"'
 ANYNIC_SCHEMA=$folder/../../../schema "$anynic" xml --validate "$folder/ports.xml" >"$out"
 has valid
