@@ -35,12 +35,6 @@ static const struct port_spec ports[] = {
 
 /* --- the world's side -------------------------------------------------------------------------------------------- */
 
-static void report(struct world *w, enum message_type type, const void *body, size_t size)
-{
-	assert_int_equal(message_send(w->peer, type, 0, body, size, NULL, 0), 0);
-	pass(w, 0);
-}
-
 static void attach(struct world *w, const char *nic, bool attached, const char *problem)
 {
 	struct msg_nic_attached m = { .attached = attached };
@@ -52,18 +46,8 @@ static void attach(struct world *w, const char *nic, bool attached, const char *
 
 static int setup_with(void **state, const struct port_spec *specs, unsigned count)
 {
-	struct world *w = calloc(1, sizeof(*w));
-	struct error err = { 0 };
-	int pair[2];
+	struct world *w = world_create(specs, count);
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(loop_init(&w->loop, &err), 0);
-	datapath_adopt(&w->datapath, pair[0]);
-	w->peer = pair[1];
-	fd_set_nonblock(w->peer, true);
-	assert_int_equal(
-		control_init(&w->control, "vm1", &w->loop, &w->datapath, specs, count, &err), 0);
-	control_start(&w->control);
 	attach(w, "net0-legacy", true, "");
 	attach(w, "net0-performant", true, "");
 	*state = w;
@@ -78,20 +62,6 @@ static int setup(void **state)
 static int setup_two(void **state)
 {
 	return setup_with(state, ports, 2);
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	control_finish(&w->control);
-	if (w->datapath.sock >= 0)
-		datapath_finish(&w->datapath);
-	json_object_put(w->event);
-	close(w->peer);
-	loop_finish(&w->loop);
-	free(w);
-	return 0;
 }
 
 static void status_and_phase(struct world *w, const char *nic, enum driver_state state,

@@ -40,19 +40,7 @@ static const struct port_spec teams[] = {
 
 static int setup_with(void **state, const struct port_spec *spec)
 {
-	struct world *w = calloc(1, sizeof(*w));
-	struct error err = { 0 };
-	int pair[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(loop_init(&w->loop, &err), 0);
-	datapath_adopt(&w->datapath, pair[0]);
-	w->peer = pair[1];
-	fd_set_nonblock(w->peer, true);
-	assert_int_equal(control_init(&w->control, "vm1", &w->loop, &w->datapath, spec, 1, &err),
-			 0);
-	control_start(&w->control);
-	*state = w;
+	*state = world_create(spec, 1);
 	return 0;
 }
 
@@ -64,24 +52,6 @@ static int setup(void **state)
 static int setup_own(void **state)
 {
 	return setup_with(state, &teams[1]);
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	control_finish(&w->control);
-	datapath_finish(&w->datapath);
-	close(w->peer);
-	loop_finish(&w->loop);
-	free(w);
-	return 0;
-}
-
-static void report(struct world *w, enum message_type type, const void *body, size_t size)
-{
-	assert_int_equal(message_send(w->peer, type, 0, body, size, NULL, 0), 0);
-	pass(w, 0);
 }
 
 static void attached(struct world *w, const char *nic, bool yes)
