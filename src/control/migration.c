@@ -30,7 +30,7 @@ static bool in_a_team(const struct control_port *p, const struct nic_spec *nic)
 }
 
 /* What QEMU neither migrates nor refuses: the guest would arrive with a card that is dead. */
-static int check_nic(const struct control_port *p, const struct nic_spec *nic, struct error *err)
+static int check_nic(const struct nic_spec *nic, struct error *err)
 {
 	bool virtio = strcmp(nic->model, "virtio-net") == 0;
 
@@ -45,7 +45,6 @@ static int check_nic(const struct control_port *p, const struct nic_spec *nic, s
 				 "%s cannot move: it is a device of this host; make it the "
 				 "transient card of a team (--nic team,transient=hostdev,dev=...)",
 				 nic->id);
-	(void)p;
 	return 0;
 }
 
@@ -62,7 +61,7 @@ int migration_check_ports(const struct control *c, struct error *err)
 						 "%s cannot be unplugged while the guest is "
 						 "stopped; continue the guest first",
 						 nic->id);
-			int rc = in_a_team(p, nic) ? 0 : check_nic(p, nic, err);
+			int rc = in_a_team(p, nic) ? 0 : check_nic(nic, err);
 			if (rc < 0)
 				return rc;
 		}
