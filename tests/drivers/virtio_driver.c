@@ -213,7 +213,7 @@ void vd_run(struct vd *d)
 	struct nic *nic = d->nic;
 	unsigned turns = 0;
 
-	while (nic->notes.runnable) {
+	while (nic->notes.runnable && !nic->stopped) {
 		uint32_t runnable = nic->notes.runnable;
 		nic->notes.runnable = 0;
 		for (unsigned q = 0; q < 32; q++)

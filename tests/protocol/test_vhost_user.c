@@ -162,6 +162,40 @@ static void a_client_that_tells_no_resets_is_believed_after_a_while(void **state
 	assert_int_not_equal(nic->status.now.state, DRIVER_READY);
 }
 
+/* QEMU tells its clients that the guest runs before it starts their rings, message by message, and control hears it later still. */
+static void a_guest_that_goes_on_never_looks_lost(void **state)
+{
+	struct vhc *c = *state;
+	struct nic *nic = c->d->nic;
+	uint32_t base[2];
+
+	vhc_up(c, SPLIT, 1);
+	vd_give(c->d, 0, 8, 2048);
+	for (unsigned turn = 0; turn < 3; turn++) {
+		nic->stopped = true;
+		for (unsigned r = 0; r < 2; r++) {
+			base[r] = vhc_stop_ring(c, r);
+			assert_int_equal(nic->status.now.state, DRIVER_READY);
+		}
+		vhc_enable(c, 0, false);
+		for (unsigned r = 0; r < 2; r++) {
+			assert_int_equal(vhc_start_ring(c, r, base[r]), 0);
+			wait_ms(c, 150);
+			assert_int_equal(nic->status.now.state, DRIVER_READY);
+		}
+		vhc_enable(c, 0, true);
+		assert_int_equal(nic->status.now.state, DRIVER_READY);
+		if (turn == 1)
+			continue; /* stopped again before anybody looked */
+		nic->stopped = false;
+		vd_poke(c->d, 0);
+		assert_int_equal(nic->status.now.state, DRIVER_READY);
+		assert_non_null(strstr(nic->status.now.evidence, "receive buffers, vhost-user"));
+	}
+	vhc_enable(c, 0, false);
+	assert_int_equal(nic->status.now.state, DRIVER_INITIALIZING);
+}
+
 static void firmware_is_told_from_a_system_by_its_features(void **state)
 {
 	struct vhc *c = *state;
@@ -812,6 +846,7 @@ int main(void)
 		story(what_is_offered_is_what_the_folder_promises),
 		story(the_driver_status_follows_rings_and_buffers),
 		story(a_client_that_tells_no_resets_is_believed_after_a_while),
+		story(a_guest_that_goes_on_never_looks_lost),
 		story(firmware_is_told_from_a_system_by_its_features),
 		story(a_ring_that_is_off_gets_nothing_and_sends_nothing),
 		story(who_knows_no_protocol_features_has_all_rings_on),

@@ -207,6 +207,15 @@ static void count_pairs(struct virtio_net *v)
 	v->nic.notes.rx_ready = true;
 }
 
+/* A driver that was ready before its rings stopped counts as ready until they run as before: started, enabled, buffers seen.
+ * In between the client sends one message at a time, and the word that the guest runs comes by another way. */
+static bool holds(const struct virtio_core *c)
+{
+	const struct virtio_net *v = &c->net;
+
+	return c->held && !(v->ring[0].started && !(v->disabled & 1) && v->state.rx_given);
+}
+
 static void set_place(struct ring *r, uint32_t base)
 {
 	r->avail = (uint16_t)(r->packed ? base & ~WRAP : base);
@@ -245,8 +254,6 @@ int virtio_core_start_ring(struct nic *nic, unsigned ring, const struct virtio_c
 		return -EINVAL;
 	set_place(&place, at->base);
 	v->state.queue[ring].enable = 1;
-	if (ring == 0)
-		core_of(nic)->held = 0;
 	v->state.status = SETTLED | VIRTIO_CONFIG_S_DRIVER_OK;
 	/* the one that served this ring before may have died: what it showed the driver counts, not what it told */
 	virtio_start_queue(v, ring, &place);
@@ -279,7 +286,9 @@ uint32_t virtio_core_stop_ring(struct nic *nic, unsigned ring)
 	ring_stop(&v->ring[ring]);
 	v->state.queue[ring].enable = 0;
 	if (ring == 0) {
-		c->held = v->state.rx_given;
+		/* started and stopped again before it was looked at: the same driver */
+		if (v->state.rx_given)
+			c->held = v->state.rx_given;
 		v->state.rx_given = 0;
 		if (c->held && !c->tells_resets)
 			virtio_watch_stop(v, nic_now(nic) + STOP_GRACE_NS);
@@ -302,6 +311,9 @@ void virtio_core_enable_ring(struct nic *nic, unsigned ring, bool on)
 {
 	struct virtio_net *v = virtio_of(nic);
 
+	/* off while it runs is the driver's wish, not the end of a pause */
+	if (ring == 0 && !on && !holds(core_of(nic)))
+		core_of(nic)->held = 0;
 	v->disabled = on ? v->disabled & ~BIT(ring) : v->disabled | BIT(ring);
 	/* one that was never on is about to be: its frames would be the first of a driver that goes on after our restart */
 	v->discard = on ? v->discard & ~BIT(ring) : v->discard | BIT(ring);
@@ -402,7 +414,7 @@ static void judge(const struct nic *nic, struct driver_report *out)
 	else if (c->status_known && (status & VIRTIO_CONFIG_S_FAILED))
 		report_set(out, DRIVER_FAILED, phase_of(c),
 			   "the driver gave up: device status 0x%02x (FAILED)", status);
-	else if (c->held)
+	else if (holds(c))
 		report_set(out, DRIVER_READY, phase_of(c),
 			   "%u receive buffers until the VMM stopped the rings (guest stopped, or "
 			   "link down)%s",
