@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "cli/known.h"
+#include "config/blame.h"
 #include "config/nic_option.h"
 #include "config/validate.h"
 #include "config/xml.h"
@@ -274,7 +275,7 @@ static int decide_places(struct guest *g, struct error *err)
 		int rc = qemu_place_port(&g->port[p], program, g->place_why[p], err);
 
 		if (rc < 0) {
-			error_prefix(err, "port %s", g->port[p].id);
+			error_of_port(err, &g->port[p]);
 			return rc;
 		}
 	}
@@ -288,7 +289,7 @@ static int probe_backends(struct guest *g, struct error *err)
 		int rc = host_probe(&g->port[i].backend, NULL, err);
 
 		if (rc < 0) {
-			error_prefix(err, "port %s", g->port[i].id);
+			error_of_port(err, &g->port[i]);
 			return rc;
 		}
 	}

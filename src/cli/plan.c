@@ -9,6 +9,7 @@
 #include "cli/guest.h"
 #include "cli/talk.h"
 #include "cli/verbs.h"
+#include "config/blame.h"
 #include "control/place.h"
 #include "control/spec_json.h"
 #include "host/hostdev.h"
@@ -380,7 +381,7 @@ static int plan_functions(struct guest *g, unsigned assume, struct error *err)
 			int rc = host_hostdev_plan(nic, g->name, nic->id, assume & BIT(ASSUME_VFIO),
 						   &picks, b->chosen, sizeof(b->chosen), err);
 			if (rc < 0) {
-				error_prefix(err, "port %s", g->port[p].id);
+				error_of_port(err, &g->port[p]);
 				return rc;
 			}
 		}
@@ -395,7 +396,7 @@ static int plan_driver(struct port_spec *port, unsigned assume, struct vhost_cho
 	int rc = host_vhost_plan(port, assume & BIT(ASSUME_VHOST), driver, err);
 
 	if (rc < 0)
-		error_prefix(err, "port %s", port->id);
+		error_of_port(err, port);
 	return rc;
 }
 
@@ -412,7 +413,8 @@ static json_object *look_at_backends(const struct guest *g)
 
 		if (host_backend_look(&request, &err) == 0)
 			continue;
-		error_prefix(&err, "port %s", g->port[i].id);
+		error_of_port(&err, &g->port[i]);
+		error_prefix(&err, "%s", err.where);
 		fprintf(stderr, "anynic: run would fail: %s\n", err.text);
 		json_object_array_add(problems, json_object_new_string(err.text));
 	}

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/blame.h"
 #include "host/helper.h"
 #include "host/vhost.h"
 
@@ -80,7 +81,7 @@ static int choose_driver(struct service *s, unsigned port, unsigned nic, struct 
 		return 0;
 	int rc = host_vhost_open(p, b->nfds, b->vhost, &b->vhosts, &choice, err);
 	if (rc < 0) {
-		error_prefix(err, "port %s", p->id);
+		error_of_port(err, p);
 		return rc;
 	}
 	told->driver = choice.driver;
@@ -132,7 +133,7 @@ static int open_backend(struct service *s, unsigned port, unsigned nic, struct e
 	}
 	int rc = host_backend_open(&request, b, err);
 	if (rc < 0) {
-		error_prefix(err, "port %s", p->id);
+		error_of_port(err, p);
 		return rc;
 	}
 	control_host_opened(&s->control.port[port], nic, b);
@@ -266,7 +267,7 @@ static int hand_over_ports(struct service *s, struct error *err)
 			continue;
 		rc = datapath_wait(&s->datapath, seq[i], MSG_REPLY, err);
 		if (rc < 0)
-			error_prefix(err, "port %s", s->options.ports[i / PORT_MESSAGES].id);
+			error_of_port(err, &s->options.ports[i / PORT_MESSAGES]);
 	}
 	free(seq);
 	return rc;

@@ -10,6 +10,7 @@
 #include "cli/guest.h"
 #include "cli/talk.h"
 #include "cli/verbs.h"
+#include "config/blame.h"
 #include "config/xml.h"
 #include "host/vhost.h"
 
@@ -144,7 +145,7 @@ static int describe_all(const struct guest *g, unsigned assume, struct interface
 		if (port->nic[0].netdev < NETDEV_QEMU)
 			rc = host_vhost_plan(port, assume & BIT(ASSUME_VHOST), &driver, err);
 		if (rc < 0) {
-			error_prefix(err, "port %s", port->id);
+			error_of_port(err, port);
 			return rc;
 		}
 		describe(g, i, &result[i], &driver);

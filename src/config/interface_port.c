@@ -16,9 +16,17 @@ struct making {
 static int fail(struct making *m, const struct interface_spec *s, int code, const char *fmt, ...)
 	PRINTF(4, 5);
 
-static int fail(struct making *m, const struct interface_spec *s, int code, const char *fmt, ...)
+/* "FILE:LINE" */
+static void place_of(const struct making *m, const struct interface_spec *s, char *to, size_t size)
 {
 	const char *file = m->rules->file, *slash = strrchr(file, '/');
+
+	(void)snprintf(to, size, "%.50s:%u", strlen(file) > 50 && slash ? slash + 1 : file,
+		       s->line);
+}
+
+static int fail(struct making *m, const struct interface_spec *s, int code, const char *fmt, ...)
+{
 	char text[sizeof(m->err->text)];
 	va_list args;
 
@@ -27,8 +35,7 @@ static int fail(struct making *m, const struct interface_spec *s, int code, cons
 	va_end(args);
 	error_set(m->err, code, "%s", text);
 	if (m->err)
-		(void)snprintf(m->err->where, sizeof(m->err->where), "%.50s:%u",
-			       strlen(file) > 50 && slash ? slash + 1 : file, s->line);
+		place_of(m, s, m->err->where, sizeof(m->err->where));
 	return code;
 }
 
@@ -371,6 +378,7 @@ static int make_port(struct making *m, struct interface_spec *s)
 		return rc;
 	set_place(m, s);
 	str_copy(s->port.id, ID_MAX, s->alias);
+	place_of(m, s, s->port.source, sizeof(s->port.source));
 	nic->role = ROLE_SINGLE;
 	if (s->actual == INTERFACE_HOSTDEV)
 		return set_hostdev(m, s);

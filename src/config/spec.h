@@ -142,6 +142,7 @@ struct port_spec {
 	unsigned hold_seconds;
 	bool plain; /* of plain libvirt XML: the card and the netdev that libvirt would give QEMU */
 	bool tcg;   /* of a <domain> that is not of type kvm: where libvirt never takes vhost */
+	char source[64]; /* "FILE:LINE" of its XML; empty = of --nic */
 	struct nic_spec nic[PORT_NICS];
 	unsigned nics;
 	struct backend_spec backend;

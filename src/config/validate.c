@@ -1,6 +1,7 @@
 #include "config/validate.h"
 
 #include "config/backend_check.h"
+#include "config/blame.h"
 #include "config/team_check.h"
 
 #include <errno.h>
@@ -253,8 +254,7 @@ int ports_validate(const struct port_spec *ports, unsigned count, const struct k
 		for (unsigned j = 0; j < i && rc == 0; j++)
 			rc = check_backends(&ports[j], &ports[i], err);
 		if (rc < 0) {
-			if (err)
-				snprintf(err->where, sizeof(err->where), "port %s", ports[i].id);
+			error_of_port(err, &ports[i]);
 			return rc;
 		}
 	}
