@@ -58,13 +58,17 @@ int xml_read_document(struct xml_reading *r, xmlDoc *doc);
 /* The nth <interface> or <hostdev> that the reader takes, NULL at the end. */
 xmlNode *xml_item_node(xmlDoc *doc, unsigned n);
 
-/* --- xml_process.c: documents, in the process that calls; only the child of xml.h does so, and tests -------------------------------- */
+/* --- xml_parse.c: documents, in the process that calls; only the child of xml.h does so, and tests ---------------------------------- */
 
 /* NULL with the parser's words; no DTD, no entities, no network. To be freed with xmlFreeDoc. */
 xmlDoc *xml_parse(const char *text, size_t size, const char *file, struct error *err);
 
 int xml_read_text(const char *text, size_t size, const char *file, struct interface_list *list,
 		  struct network_list *networks, struct error *err);
+
+/* Against a RelaxNG schema. -EINVAL: the document does not follow it, -EIO: the schema itself is none. */
+int xml_validate_text(const char *text, size_t size, const char *file, const char *schema,
+		      size_t schema_size, struct error *err);
 
 /* Whether structs that another process sent hold only what a reader could have put there. */
 bool xml_interfaces_hold(const struct interface_list *list);
