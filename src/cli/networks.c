@@ -77,9 +77,13 @@ static int allocate(struct guest *g, const struct guest_request *request,
 	if (rc < 0 && rc != -EINVAL && (request->assume & BIT(ASSUME_VFIO)) &&
 	    n->forward == FORWARD_HOSTDEV)
 		rc = assume_function(n, s, picks, &plug, err);
-	if (rc == 0 && plug.warning[0])
-		interface_warn(&g->xml, s->line, "%s", plug.warning);
-	return rc;
+	if (rc < 0 || !plug.warning[0])
+		return rc;
+	if (s->anynic.strict)
+		return error_set(err, -EINVAL, "%s; with anynic:strict='yes' this is an error",
+				 plug.warning);
+	interface_warn(&g->xml, s->line, "%s", plug.warning);
+	return 0;
 }
 
 int guest_networks(struct guest *g, const struct guest_request *request, struct error *err)

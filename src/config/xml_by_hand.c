@@ -489,14 +489,20 @@ static int add_device(struct xml_reading *r, const xmlNode *node, const char *na
 	return 0;
 }
 
+static bool is_short(const char *ifname)
+{
+	return ifname[0] && strlen(ifname) <= 15;
+}
+
 static int read_network_device(struct xml_reading *r, const xmlNode *node)
 {
 	const struct network_spec *n = r->item;
-	char name[16], first[16];
+	char name[64], first[64];
 
-	if (!xml_value(node, "dev", name, sizeof(name)) || !name[0])
+	if (!xml_value(node, "dev", name, sizeof(name)) || !is_short(name))
 		return xml_fail(r, node, -EINVAL,
-				"<forward><interface> needs dev=, the name of a network interface");
+				"<forward><interface> needs dev=, the name of a network interface "
+				"of at most 15 characters");
 	/* <forward dev=> repeats the first */
 	if (n->devs == 1 && xml_value(node->parent, "dev", first, sizeof(first)) &&
 	    strcmp(first, name) == 0 && strcmp(n->dev[0], name) == 0)
@@ -521,16 +527,17 @@ static int read_network_pci(struct xml_reading *r, const xmlNode *node)
 static int read_forward_mode(struct xml_reading *r, const xmlNode *node)
 {
 	struct network_spec *n = r->item;
-	char dev[16];
+	char dev[64];
 
 	if (!has(node, "mode"))
 		n->forward = FORWARD_NAT; /* libvirt's default of an element without it */
 	if (!xml_value(node, "dev", dev, sizeof(dev)))
 		return 0;
-	if (!dev[0])
+	if (!is_short(dev))
 		return xml_fail(r, node, -EINVAL,
-				"<forward dev=...>: the value is not legal; it is the name of a "
-				"network interface");
+				"<forward dev='%s'>: a network interface's name has 1 to 15 "
+				"characters",
+				dev);
 	/* of a routed network it says where the host's own rules let packets out: libvirt's business */
 	return n->forward >= FORWARD_BRIDGE ? add_device(r, node, dev, false) : 0;
 }

@@ -65,7 +65,7 @@ static bool card_holds(const struct nic_spec *n)
 
 static bool port_holds(const struct port_spec *p)
 {
-	return ENDS(p->id) && is_of(&p->policy, POLICY_KIND_COUNT) && is_bool(&p->mac_given) &&
+	return ENDS(p->id) && ENDS(p->source) && is_of(&p->policy, POLICY_KIND_COUNT) && is_bool(&p->mac_given) &&
 	       !mac_is_multicast(p->mac) && p->hold_count <= HOLD_COUNT_MAX &&
 	       p->hold_seconds <= 86400 && p->nics == 1 && card_holds(&p->nic[0]) &&
 	       card_holds(&p->nic[1]) && backend_holds(&p->backend);

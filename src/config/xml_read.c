@@ -6,7 +6,8 @@
 
 #include "config/xml_reading.h"
 
-#define DEPTH_MAX 16 /* of what we look into: the deepest row has three */
+#define DEPTH_MAX   16 /* of what we look into: the deepest row has three */
+#define BY_HAND_MAX 63 /* characters of what readers by hand take: addresses, ports, words */
 
 static unsigned line_of(const xmlNode *node)
 {
@@ -72,10 +73,13 @@ static bool is_foreign(const xmlNs *ns)
 	return ns && !is_ours(ns);
 }
 
+/* One that does not fit ends in dots, so that it is nothing legal, and a person knows it again. */
 static void take_text(xmlChar *text, char *to, size_t size)
 {
-	if (!text || !str_copy(to, size, (const char *)text))
-		to[0] = '\0';
+	const char *from = text ? (const char *)text : "";
+
+	if (!str_copy(to, size, from))
+		(void)snprintf(to, size, "%.*s...", (int)MIN(size - 4, 40u), from);
 	xmlFree(text);
 }
 
@@ -105,12 +109,28 @@ void xml_type_words(uint32_t types, char *to, size_t size)
 static int fail_value(struct xml_reading *r, const xmlNode *node, const char *element,
 		      const char *name, const char *value, const char *legal)
 {
+	const char *wrong = value[0] ? "is not legal" : "is empty";
+
 	if (name)
-		return xml_fail(r, node, -EINVAL,
-				"<%s %s='%.60s'>: the value is not legal; it is %s",
-				element[0] ? element : r->table->root, name, value, legal);
-	return xml_fail(r, node, -EINVAL, "<%s>%.60s</%s>: the text is not legal; it is %s",
-			element, value, element, legal);
+		return xml_fail(r, node, -EINVAL, "<%s %s='%.60s'>: the value %s; it is %s",
+				element[0] ? element : r->table->root, name, value, wrong, legal);
+	return xml_fail(r, node, -EINVAL, "<%s>%.60s</%s>: the text %s; it is %s", element, value,
+			element, wrong, legal);
+}
+
+/* Longer than anything that is legal anywhere: the element is not looked at. */
+static int check_length(struct xml_reading *r, const xmlNode *node, const char *path,
+			const char *name, const xmlChar *text, size_t most)
+{
+	const char *element = path[0] ? path : r->table->root;
+	size_t length = text ? strlen((const char *)text) : 0;
+
+	if (length <= most)
+		return 0;
+	return xml_fail(r, node, -EINVAL,
+			name ? "<%s%s%s='%.30s...'>: %zu characters are too many"
+			     : "<%s%s%s>%.30s...: %zu characters are too many",
+			element, name ? " " : "", name ? name : "", (const char *)text, length);
 }
 
 static int read_card_option(struct xml_reading *r, const xmlNode *node,
@@ -155,7 +175,14 @@ static int read_attribute(struct xml_reading *r, const xmlNode *node, const char
 	const struct xml_attribute *row = xml_attribute_find(r->table, path, name);
 	const struct card_option *option =
 		!row && r->table->card_options ? card_option_find(path, name) : NULL;
-	take_text(xmlNodeListGetString(node->doc, attr->children, 1), value, sizeof(value));
+	xmlChar *text = xmlNodeListGetString(node->doc, attr->children, 1);
+	bool by_hand = row && row->kind == XML_BY_HAND;
+	int rc = row || option ? check_length(r, node, path, name, text,
+					      by_hand ? BY_HAND_MAX : sizeof(value) - 1)
+			       : 0;
+	take_text(text, value, sizeof(value));
+	if (rc < 0)
+		return rc;
 	if (row)
 		return read_row(r, node, row, value);
 	if (option)
@@ -175,8 +202,10 @@ static int read_text(struct xml_reading *r, const xmlNode *node, const char *pat
 
 	if (!row)
 		return 0;
-	xml_value(node, NULL, value, sizeof(value));
-	return read_row(r, node, row, value);
+	xmlChar *text = xmlNodeGetContent(node);
+	int rc = check_length(r, node, path, NULL, text, sizeof(value) - 1);
+	take_text(text, value, sizeof(value));
+	return rc < 0 ? rc : read_row(r, node, row, value);
 }
 
 static int read_attributes(struct xml_reading *r, const xmlNode *node, const char *path)
@@ -382,11 +411,16 @@ static const xmlNode *child_named(const xmlNode *node, const char *name)
 static void read_machine(struct interface_list *list, const xmlNode *domain)
 {
 	const xmlNode *os = child_named(domain, "os"), *type = os ? child_named(os, "type") : NULL;
+	char text[XML_VALUE];
 
 	if (!type)
 		return;
-	xml_value(type, "arch", list->arch, sizeof(list->arch));
-	xml_value(type, "machine", list->machine, sizeof(list->machine));
+	if (xml_value(type, "arch", text, sizeof(text)) &&
+	    !str_copy(list->arch, sizeof(list->arch), text))
+		list->arch[0] = '\0';
+	if (xml_value(type, "machine", text, sizeof(text)) &&
+	    !str_copy(list->machine, sizeof(list->machine), text))
+		list->machine[0] = '\0';
 }
 
 /* A <domain>'s own words. */

@@ -30,7 +30,7 @@ int xml_fail(struct xml_reading *r, const xmlNode *node, int code, const char *f
 /* A note, or with strict an error. */
 int xml_warn(struct xml_reading *r, const xmlNode *node, const char *fmt, ...) PRINTF(3, 4);
 
-/* An attribute's value, or the text inside with name NULL. False when it is not there; a value that does not fit becomes "". */
+/* An attribute's value, or the text inside with name NULL. False when it is not there; one that does not fit is cut, and ends in "...". */
 bool xml_value(const xmlNode *node, const char *name, char *to, size_t size);
 
 /* "source", "anynic:auto" */

@@ -24,6 +24,17 @@ has 'does not run on KVM'
 if plan --assume vhost,vfio; then echo "a network that nobody described was found"; exit 1; fi
 has "ports.xml:4: <source network='lan'>: there is no such network"
 
+# a portgroup that is not there: libvirt says nothing, we warn, and strict refuses
+sed 's/network=.lan./network="lan" portgroup="gone"/; s/vfs/fast/' "$folder/ports.xml" >"$out.xml"
+"$anynic" plan --interfaces "$out.xml" --qemu-version 11.1 --networks "$folder/networks.xml" --assume vhost >"$out" 2>&1
+has 'has no portgroup gone: it is ignored, as libvirt does'
+sed -i "0,/<interface /s//<interface xmlns:anynic='https:\\/\\/anynic.org\\/xml\\/1' anynic:strict='yes' /" "$out.xml"
+if "$anynic" plan --interfaces "$out.xml" --qemu-version 11.1 --networks "$folder/networks.xml" --assume vhost >"$out" 2>&1; then
+	echo "a strict interface got no portgroup and went on"; exit 1
+fi
+has ":4: network lan has no portgroup gone"
+rm -f "$out.xml"
+
 # without the function that the network lists
 if plan --networks "$folder/networks.xml" --assume vhost; then echo "a function that is not there was given"; exit 1; fi
 
@@ -48,5 +59,12 @@ EOF
 "$anynic" xml "$out.xml" --qemu-version 11.1 --assume vhost >"$out"
 rm -f "$out.xml"
 has 'driver="vhost"'
+# what is found late is said in XML's words, with its line
+cat >"$out.xml" <<'EOF'
+<interface type='user' xmlns:anynic='https://anynic.org/xml/1'><anynic:place>qemu</anynic:place><model type='virtio'/><driver name='vhost'/></interface>
+EOF
+if "$anynic" plan --interfaces "$out.xml" --qemu-version 11.1 >"$out" 2>&1; then echo "vhost without a tap"; exit 1; fi
+rm -f "$out.xml"
+has "xml:1: <driver name='vhost'/>"
 ANYNIC_SCHEMA=$folder/../../../schema "$anynic" xml --validate "$folder/ports.xml" >"$out"
 has valid

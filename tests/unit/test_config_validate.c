@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/blame.h"
 #include "config/nic_option.h"
 #include "config/validate.h"
 #include "known_for_tests.h"
@@ -250,6 +251,59 @@ static void a_guest_name_is_a_file_name(void **state)
 		"a234567890123456789012345678901234567890123456789012345678901234"));
 }
 
+static void words_of_nic_become_those_of_xml(void **state)
+{
+	static const struct {
+		const char *text, *xml;
+	} cases[] = {
+		{ "driver=vhost cannot be had: no; use driver=default, or place=qemu.",
+		  "<driver name='vhost'/> cannot be had: no; use <driver> without name=, or "
+		  "<anynic:place>qemu</anynic:place>." },
+		{ "choose another ifname=", "choose another <target dev='...'/>" },
+		{ "or backend=tap,ifname=tap0; or use backend=user",
+		  "or <interface type='ethernet'>,<target dev='tap0'/>; or use <interface "
+		  "type='user'>" },
+		{ "legacy=virtio-net is not legacy",
+		  "<anynic:auto legacy='virtio-net'/> is not legacy" },
+		{ "intel_iommu=on, xdev=1 and share=on stay",
+		  "intel_iommu=on, xdev=1 and share=on stay" },
+		{ "as in: anynic run --nic auto,backend=tap",
+		  "as in: anynic run --nic auto,backend=tap" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		char said[512], little[8];
+
+		words_of_xml(cases[i].text, said, sizeof(said));
+		assert_string_equal(said, cases[i].xml);
+		words_of_xml(cases[i].text, little, sizeof(little)); /* cut, not more */
+		assert_true(strlen(little) < sizeof(little));
+	}
+}
+
+static void a_failure_names_the_port_or_its_place_in_a_file(void **state)
+{
+	struct port_spec port = { .id = "net0" };
+	struct error err = { .text = "queues=4 does not fit" };
+
+	(void)state;
+	error_of_port(&err, &port);
+	assert_string_equal(err.where, "port net0");
+	assert_string_equal(err.text, "queues=4 does not fit");
+	err.where[0] = '\0';
+	str_copy(port.source, sizeof(port.source), "vm.xml:7");
+	error_of_port(&err, &port);
+	assert_string_equal(err.where, "vm.xml:7");
+	assert_string_equal(err.text, "<driver queues='4'/> does not fit");
+	str_copy(err.where, sizeof(err.where), "network lan");
+	error_of_port(&err, &port);
+	assert_string_equal(err.where, "vm.xml:7");
+	assert_non_null(strstr(err.text, "network lan: "));
+	error_of_port(NULL, &port);
+}
+
 static struct port_spec a_team(void)
 {
 	struct port_spec port;
@@ -302,6 +356,8 @@ int main(void)
 		cmocka_unit_test(ports_that_do_not_fit_are_refused_with_the_reason),
 		cmocka_unit_test(a_path_that_no_socket_can_have_is_refused),
 		cmocka_unit_test(a_guest_name_is_a_file_name),
+		cmocka_unit_test(words_of_nic_become_those_of_xml),
+		cmocka_unit_test(a_failure_names_the_port_or_its_place_in_a_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
