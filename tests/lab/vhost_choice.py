@@ -9,6 +9,7 @@ import subprocess
 import host
 import lab as machine
 from harness import main
+from pages import Page
 from qmp import Qmp
 
 BRIDGE = "virtio-net,place=qemu,backend=bridge,br=br0"
@@ -17,7 +18,9 @@ TAP = "virtio-net,place=qemu,backend=tap,ifname=theirs"
 
 
 def words(lab, nic):
-    return [machine.anynic(), "run", "--name", "choice", "--qmp", f"{lab.folder}/choice.qmp", "--nic", nic, "--", machine.qemu(),
+    """`nic`: the text after --nic, or other words, as those of a page."""
+    port = ["--nic", nic] if isinstance(nic, str) else nic
+    return [machine.anynic(), "run", "--name", "choice", "--qmp", f"{lab.folder}/choice.qmp", *port, "--", machine.qemu(),
             "-S", "-M", "q35", "-qmp", f"unix:{lab.folder}/choice.monitor,server=on,wait=off", "-accel", "tcg", "-nodefaults", "-display", "none"]
 
 
@@ -56,9 +59,9 @@ def wait_qmp(lab, process):
     raise RuntimeError("no control socket")
 
 
-def refused(lab, nic, why, user=None):
+def refused(lab, nic, why, user=None, what="driver=vhost"):
     done = subprocess.run(words(lab, nic), capture_output=True, text=True, timeout=60, user=user, check=False)
-    lab.check(done.returncode != 0 and "driver=vhost" in done.stderr and why in done.stderr,
+    lab.check(done.returncode != 0 and what in done.stderr and why in done.stderr,
               f"{nic}: {done.stderr.strip()}")
 
 
@@ -99,6 +102,8 @@ def scenario(lab):
     machine.ip("link", "set", "br0", "up")
     lab.check(not os.path.exists(host.NODE), "no vhost-net yet")
     refused(lab, f"{BRIDGE},driver=vhost", "/dev/vhost-net is not there")
+    page = Page("vhost.md").options("anynic run")
+    refused(lab, page, "/dev/vhost-net is not there", what="vhost.xml:1: <driver name='vhost'/>")
     taken(lab, BRIDGE, "qemu", "/dev/vhost-net is not there")
     planned(lab, "/dev/vhost-net is not there")
 
@@ -106,6 +111,7 @@ def scenario(lab):
     planned(lab, None)
     taken(lab, BRIDGE, "vhost", "/dev/vhost-net was opened")
     taken(lab, f"{BRIDGE},driver=vhost", "vhost", "/dev/vhost-net was opened")
+    taken(lab, page, "vhost", "/dev/vhost-net was opened")
     taken(lab, f"{BRIDGE},driver=qemu", "qemu", "driver=qemu")
     refused(lab, "e1000,place=qemu,backend=bridge,br=br0,driver=vhost", "needs a virtio-net card")
     taken(lab, "e1000,place=qemu,backend=bridge,br=br0", "qemu", "vhost serves virtio cards")
