@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """figures.py [PART]...: every figure that the README quotes, as one table and as bench.json in the build folder.
 
-Parts: registers, models, sizes, idle, place, switch, tcp (all without a word); tcp-MODEL is one model of tcp;
+Parts: registers, models, sizes, idle, place, switch, team, tcp (all without a word); tcp-MODEL is one model of tcp;
 vhost-user needs DPDK, and two cores.
 BENCH_ROUNDS and BENCH_SECONDS make it longer or shorter.
 A figure is a ratio of two things measured in turns on this machine, now; the bare numbers say little elsewhere.
@@ -22,6 +22,7 @@ import sizes  # noqa: E402
 import switching  # noqa: E402
 import table  # noqa: E402
 import tcp  # noqa: E402
+import team_moves  # noqa: E402
 import vhost_user  # noqa: E402
 from harness import main  # noqa: E402
 
@@ -32,11 +33,12 @@ PARTS = {
     "idle": idle.measure,
     "place": idle.measure_polling,
     "switch": switching.measure,
+    "team": team_moves.measure,
     "tcp": tcp.measure,
     "vhost-user": vhost_user.measure,
     **{f"tcp-{model}": lambda lab, model=model: tcp.measure(lab, (model,)) for model in tcp.MODELS},
 }
-USUAL = ("registers", "models", "sizes", "idle", "place", "switch", "tcp")
+USUAL = ("registers", "models", "sizes", "idle", "place", "switch", "team", "tcp")
 
 
 def about():

@@ -4,6 +4,7 @@
  *     peer put ADDRESS PORT SECONDS      guest -> host; the server says how much came
  *     peer get ADDRESS PORT SECONDS      host -> guest
  *     peer turn ADDRESS PORT SECONDS     one byte there and back, over and over
+ *     peer echo ADDRESS PORT SECONDS     what comes over TCP, and over UDP, goes back, until the other end has enough
  *
  * A client prints one line of `key=value` words. The first byte of a connection says what it is for.
  */
@@ -163,6 +164,44 @@ static int turn(int fd, double seconds)
 	return 0;
 }
 
+/* The datagram that goes first tells the other end where to send. Bytes that the stream does not take wait for it. */
+static int echo(int fd, const struct sockaddr_in *to, double seconds)
+{
+	int udp = socket(AF_INET, SOCK_DGRAM, 0);
+	uint64_t bytes = 0, datagrams = 0;
+	double start = now();
+
+	if (connect(udp, (const struct sockaddr *)to, sizeof(*to)) < 0 || send(udp, "", 1, 0) < 0)
+		return fail("udp");
+	while (now() - start < seconds) {
+		struct pollfd ready[] = { { .fd = fd, .events = POLLIN },
+					  { .fd = udp, .events = POLLIN } };
+		if (poll(ready, 2, 1000) < 0)
+			return fail("poll");
+		if (ready[0].revents) {
+			ssize_t n = recv(fd, buffer, CHUNK, 0);
+			if (n <= 0)
+				break;
+			bytes += (uint64_t)n;
+			for (ssize_t done = 0; done < n;) {
+				ssize_t sent =
+					send(fd, buffer + done, (size_t)(n - done), MSG_NOSIGNAL);
+				if (sent < 0)
+					return fail("send");
+				done += sent;
+			}
+		}
+		if (ready[1].revents) {
+			ssize_t n = recv(udp, buffer, CHUNK, MSG_DONTWAIT);
+			if (n > 0 && send(udp, buffer, (size_t)n, 0) == n)
+				datagrams++;
+		}
+	}
+	printf("bytes=%llu datagrams=%llu\n", (unsigned long long)bytes,
+	       (unsigned long long)datagrams);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET };
@@ -172,7 +211,7 @@ int main(int argc, char **argv)
 		return serve((uint16_t)atoi(argv[2]));
 	if (argc != 5 || inet_pton(AF_INET, argv[2], &to.sin_addr) != 1) {
 		fprintf(stderr,
-			"usage: peer serve PORT | peer put|get|turn ADDRESS PORT SECONDS\n");
+			"usage: peer serve PORT | peer put|get|turn|echo ADDRESS PORT SECONDS\n");
 		return 2;
 	}
 	to.sin_port = htons((uint16_t)atoi(argv[3]));
@@ -189,6 +228,8 @@ int main(int argc, char **argv)
 		return put(fd, seconds);
 	case 'g':
 		return get(fd, seconds);
+	case 'e':
+		return echo(fd, &to, seconds);
 	default:
 		return turn(fd, seconds);
 	}

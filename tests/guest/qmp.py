@@ -48,12 +48,16 @@ class Qmp:
             self.on_event(message)
 
     def command(self, name, /, timeout=30, **arguments):
+        return self.execute(name, {key.replace("_", "-"): value for key, value in arguments.items()}, timeout)
+
+    def execute(self, name, arguments, timeout=30):
+        """The arguments as they are: some of QEMU's names have an underscore."""
         with self._lock:
             self._next += 1
             number = self._next
         message = {"execute": name, "id": number}
         if arguments:
-            message["arguments"] = {key.replace("_", "-"): value for key, value in arguments.items()}
+            message["arguments"] = arguments
         self._socket.sendall(json.dumps(message).encode() + b"\n")
         with self._lock:
             if not self._lock.wait_for(lambda: number in self._replies or self.closed, timeout):
