@@ -94,6 +94,19 @@ static struct control_port *find_nic(struct control *c, const char *id, unsigned
 	return NULL;
 }
 
+/* Links are set by the datapath, and by QEMU with a command that it answers after it told the reset: people read first what became of
+ * them. */
+static void tell_reset(struct control *c)
+{
+	for (unsigned i = 0; i < c->ports; i++)
+		if (c->port[i].steps)
+			return;
+	if (c->reset_waits)
+		control_event(c, EVENT_RESET, c->reset_data);
+	c->reset_waits = false;
+	c->reset_data = NULL;
+}
+
 /* --- reports of the datapath ------------------------------------------------------------------------------------ */
 
 /* Text of a message ends in NUL even if the sender forgot, and holds nothing that a terminal obeys or JSON forbids: the datapath process may
@@ -258,8 +271,10 @@ static void links_applied(struct control *c, const struct msg_links_applied *m)
 
 	TAKE_TEXT(id, m->port);
 	struct control_port *p = control_find_port(c, id);
-	if (p)
-		control_port_links_applied(p, m);
+	if (!p)
+		return;
+	control_port_links_applied(p, m);
+	tell_reset(c);
 }
 
 static void counters(struct control *c, const struct msg_counters *m)
@@ -276,6 +291,7 @@ static void reply(struct control *c, uint32_t seq, const struct msg_reply *m)
 {
 	for (unsigned i = 0; m->code < 0 && i < c->ports; i++)
 		control_port_step_refused(&c->port[i], seq);
+	tell_reset(c);
 }
 
 static void log_line(const struct msg_log *m)
@@ -341,6 +357,7 @@ void control_datapath_gone(struct control *c)
 			tell_backend(p);
 		control_port_datapath_gone(p);
 	}
+	tell_reset(c);
 }
 
 /* --- timers, QEMU, administrators ------------------------------------------------------------------------------- */
@@ -405,17 +422,6 @@ bool control_waits_for_qemu(const struct control *c)
 		if (control_port_waits_for_qemu(&c->port[i]))
 			return true;
 	return false;
-}
-
-/* QEMU's own cards get their links by a command that QEMU answers after it told the reset: people read first what became of the links. */
-static void tell_reset(struct control *c)
-{
-	if (control_waits_for_qemu(c))
-		return;
-	if (c->reset_waits)
-		control_event(c, EVENT_RESET, c->reset_data);
-	c->reset_waits = false;
-	c->reset_data = NULL;
 }
 
 void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_on)

@@ -207,7 +207,7 @@ class Guest:
         (found,) = self.qmp.command("query-guest-driver-status", nic=nic)
         return found["status"]
 
-    def check_status(self, nic, wanted, seconds=3):
+    def check_status(self, nic, wanted, seconds=30):
         """The driver status changes a moment after the guest's command ended."""
         end = time.monotonic() + seconds
         while (seen := self.status(nic)) != wanted:

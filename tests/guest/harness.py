@@ -59,6 +59,15 @@ class Lab:
             raise Failed(f"{text}\n  wanted: {wanted}\n  seen:   {seen}")
         self.say(f"ok: {text}")
 
+    def until(self, holds, text, seconds=30):
+        """For what another process does in its own time."""
+        end = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end:
+                raise Failed(f"not in {seconds} s: {text}")
+            time.sleep(0.05)
+        self.say(f"ok: {text}")
+
     def story(self, guest, since, wanted, text, settle=0.5):
         """Exactly this happened since the mark, in this order, and nothing more for `settle` seconds."""
         end = time.monotonic() + 30

@@ -27,7 +27,7 @@ def scenario(lab, card="8139cp"):
     ready = guest.qmp.wait("GUEST_DRIVER_STATUS_CHANGED", since=mark, nic=LEGACY, status="ready")
     switched = guest.qmp.wait("PORT_LINK_SWITCHED", since=mark)
     delay = switched["time"] - ready["time"]
-    lab.check(0.49 <= delay < 2, f"it came up {delay * 1000:.0f} ms after the driver was ready")
+    lab.check(delay >= 0.49, f"it came up {delay * 1000:.0f} ms after the driver was ready")
     guest.sh(f"await 5 carrier {legacy} && dhcp {legacy} && answers 10.0.2.2")
     lab.say("ok: DHCP and ping over the legacy NIC")
 

@@ -395,6 +395,29 @@ static void a_guest_reset_is_told_as_a_reset(void **state)
 	expect_event(w, "RESET", "");
 }
 
+/* A datapath that had no processor for a while: QEMU's word was faster. */
+static void a_reset_is_told_after_the_links_that_it_took(void **state)
+{
+	struct world *w = *state;
+	struct msg_port_links links;
+
+	legacy(w, DRIVER_READY);
+	expect_status(w);
+	performant_up(w);
+	status_of(w, "net0-performant", DRIVER_NONE, true);
+	status_of(w, "net0-legacy", DRIVER_NONE, true);
+	expect_status(w);
+	expect_status(w);
+	assert_true(take_links(w, &links));
+	control_qemu_event(&w->control, "RESET", NULL);
+	expect_no_event(w);
+	confirm(w, &links, 42000);
+	expect_link(w, "net0-performant", false);
+	expect_switch(w, PERFORMANT_NIC, "null", "reset");
+	expect_event(w, "RESET", "");
+	expect_no_event(w);
+}
+
 static void a_driver_that_is_ready_before_the_reset_is_told_keeps_its_link(void **state)
 {
 	struct world *w = *state;
@@ -815,6 +838,7 @@ int main(void)
 		STORY(legacy_never_comes_up_when_performant_is_ready_within_the_delay, setup),
 		STORY(a_direct_move_is_one_step_and_one_event, setup),
 		STORY(a_guest_reset_is_told_as_a_reset, setup),
+		STORY(a_reset_is_told_after_the_links_that_it_took, setup),
 		STORY(a_driver_that_is_ready_before_the_reset_is_told_keeps_its_link, setup),
 		STORY(a_cleared_command_register_before_the_reset_belongs_to_it, setup),
 		STORY(a_bus_reset_of_one_nic_alone_is_a_loss, setup),
