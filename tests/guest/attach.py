@@ -8,7 +8,7 @@ import time
 import lab as machine
 from cards import CARDS
 from guest import GuestError
-from harness import main, short, story
+from harness import main, story
 from qmp import Qmp
 
 MAC = "52:54:00:00:01:0a"
@@ -39,7 +39,7 @@ class Attached:
         return self.qmp.command("query-guest-driver-status", nic=nic)[0]["status"]
 
     def wait_status(self, nic, wanted):
-        end = time.monotonic() + 4
+        end = time.monotonic() + 30
         while self.status(nic) != wanted:
             if time.monotonic() > end:
                 raise GuestError(f"{nic}: {self.status(nic)}, not {wanted}")
@@ -78,6 +78,7 @@ def scenario(lab, which, driver="8139cp"):
     for nic in ("old", new):
         attached.wait_status(nic, "ready")
     guest.sh(f"await 5 no_carrier {legacy}; carrier {fast} && answers 10.7.0.1")
+    lab.until(lambda: [p["active"] for p in attached.qmp.command("query-ports") if p["port"] == "port0"] == [new], "the fast one is active")
     lab.equal(guest.sh(f"cat /sys/class/net/{fast}/carrier_changes"), flips, "the card that works kept its link all the time")
     ports = {port["port"]: port for port in attached.qmp.command("query-ports")}
     lab.equal(sorted(ports), ["other", "port0"], "a pair and a single card were found")
@@ -102,7 +103,7 @@ def scenario(lab, which, driver="8139cp"):
     flips = guest.sh(f"cat /sys/class/net/{legacy}/carrier_changes")
     done = subprocess.run([machine.anynic(), "detach", "bob"], capture_output=True, text=True)
     lab.equal((done.returncode, done.stderr), (0, ""), "detach")
-    lab.equal(attached.process.wait(10), 0, "attach ends well")
+    lab.equal(attached.process.wait(30), 0, "attach ends well")
     time.sleep(0.5)
     lab.equal(guest.sh(f"cat /sys/class/net/{legacy}/carrier_changes"), flips, "detach leaves the links as they are")
     guest.sh("answers 10.7.0.1")
@@ -110,9 +111,7 @@ def scenario(lab, which, driver="8139cp"):
     attached = Attached(lab, guest, "--nic", f"old,{new}")
     attached.wait_status("old", "ready")
     lab.equal([p["port"] for p in attached.qmp.command("query-ports")], ["port0"], "--nic takes these two alone")
-    end = time.monotonic() + 5
-    while attached.qmp.command("query-ports")[0]["active"] != "old" and time.monotonic() < end:
-        time.sleep(0.05)
+    lab.until(lambda: attached.qmp.command("query-ports")[0]["active"] == "old", "it is active")
     lab.equal(guest.sh(f"cat /sys/class/net/{legacy}/carrier_changes"), flips, "attached again, still without a break")
     mark = attached.qmp.mark()
     guest.sh("bring_up virtio_net")
@@ -124,10 +123,11 @@ def scenario(lab, which, driver="8139cp"):
     mark = attached.qmp.mark()
     monitor.command("system_reset")
     guest.wait_boot(2)
-    lab.equal([short(e) for e in attached.qmp.events[mark:] if e["event"] == "RESET"][:1], ["RESET"], "a reset is told")
-    lab.equal(attached.status("old"), "none", "and clears the drivers")
+    attached.qmp.wait("RESET", since=mark)
+    attached.wait_status("old", "none")
+    lab.say("ok: a reset is told and clears the drivers")
     monitor.command("quit")
-    code = attached.process.wait(10)
+    code = attached.process.wait(30)
     lab.check(code in (0, 1) and attached.process.poll() is not None, "attach ends with the guest")
     lab.say(attached.log().splitlines()[-1])
 

@@ -155,8 +155,7 @@ def scenario(lab, name):
     macs = MACS if card.driver in VFIO else (None, None)
     start_testpmd(guest, addresses, ["set fwd mac" if macs[0] else "set fwd io", "start"])
     for port in range(2):
-        status = guest.status(f"port{port}")
-        lab.check(status == "ready", f"port{port}: driver status {status}")
+        guest.check_status(f"port{port}", "ready")
     plain(lab, wires, macs)
     burst(lab, wires, macs)
     stop_testpmd(guest)

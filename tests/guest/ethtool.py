@@ -74,6 +74,13 @@ class Bench:
     def counters(self):
         return {name: int(value) for name, value in re.findall(r"^\s*(\S+): (\d+)$", self.tool("-S"), re.MULTILINE)}
 
+    def grown(self, before, by, seconds=30):
+        """The counters when all these have grown by so much, or when that lasts too long."""
+        end = time.monotonic() + seconds
+        while any((now := self.counters())[name] - before[name] < by[name] for name in by) and time.monotonic() < end:
+            time.sleep(0.1)
+        return now
+
 
 def who(bench, facts):
     text = bench.tool("-i")
@@ -172,14 +179,15 @@ def pause(bench, facts):
         bench.lab.equal((bench.field(text, "RX"), bench.field(text, "TX")), (state, state), f"-A: flow control {state}")
         if bench.guest.peer:
             continue  # QEMU's cards obey nobody
-        before = bench.counters()["rx_flow_control_xoff"]
+        start = bench.counters()
+        before = start["rx_flow_control_xoff"]
         tries = [answer_ms(raw, 0.3) for _ in range(3)]
         took = (max if state == "on" else min)(tries)[0]
         sent = sum(n for _, n in tries)
         bench.lab.check((took > 100) == (state == "on"),
                         f"-A {state}: asked to pause for 300 ms, the guest answered after {took:.0f} ms")
         time.sleep(2.5)  # e1000's driver looks at its counters every two seconds
-        bench.lab.equal(bench.counters()["rx_flow_control_xoff"] - before, sent, f"-A {state}: and counted {sent} pause frames")
+        bench.lab.equal(bench.grown(start, {"rx_flow_control_xoff": sent})["rx_flow_control_xoff"] - before, sent, f"-A {state}: and counted {sent} pause frames")
     bench.tool("-A", "autoneg", "on")
     bench.settle()
 
@@ -208,13 +216,13 @@ def statistics(bench, facts):
     raw.bind(("tap0", 0))
 
     def receive(target, count, text, *kinds):
+        wanted = {"rx_packets": count, "rx_bytes": count * 64} | {kind: count for kind in kinds}
         before = bench.counters()
         for _ in range(count):
             raw.send(bytes.fromhex(target + FOREIGN + "88b5") + bytes(46))
-        time.sleep(0.3)
-        after = bench.counters()
-        delta = {name: after[name] - before[name] for name in ("rx_packets", "rx_bytes", *kinds)}
-        bench.lab.equal(delta, {"rx_packets": count, "rx_bytes": count * 64} | {kind: count for kind in kinds}, f"-S: {text}")
+        after = bench.grown(before, wanted)
+        delta = {name: after[name] - before[name] for name in wanted}
+        bench.lab.equal(delta, wanted, f"-S: {text}")
 
     receive(mac, 100, "100 frames for it", )
     if facts.broadcast:
@@ -222,7 +230,7 @@ def statistics(bench, facts):
         receive("01005e000001", 30, "30 multicast frames", "rx_multicast")
     before = bench.counters()
     bench.guest.sh(f"ip route replace 239.0.0.0/8 dev {bench.nic}; probe multicast-send 239.1.1.1 5001 40 {bench.nic}")
-    after = bench.counters()
+    after = bench.grown(before, {"tx_packets": 40})
     sent = {name: after[name] - before[name] for name in ("tx_packets", "tx_multicast") if name in after}
     bench.lab.equal(set(sent.values()), {40}, f"-S: 40 multicast frames sent: {sent}")
     bad = {name: value for name, value in after.items() if value and re.search(r"error|drop|fail|timeout|missed", name)}
@@ -281,7 +289,8 @@ def scenario(lab, name, kernel="6.1", *only):
         if not only or check.__name__ in only:
             check(bench, facts)
     if not guest.peer:
-        lab.equal(guest.status("net0"), "ready", "after all this the driver is ready")
+        guest.check_status("net0", "ready")
+        lab.say("ok: after all this the driver is ready")
 
 
 main(scenario)

@@ -33,6 +33,11 @@ has_nic() { nic "$@" >/dev/null; }
 
 up() { ip link set "$1" up; }
 
+# A process has a network of its own by now; somebody listens on a TCP port.
+elsewhere() { [ "$(readlink /proc/$1/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
+listens() { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ":$(printf %04X "$1") [0-9A-F:]* 0A "; }
+listens_in() { nsenter -t "$1" -n sh -c ". /lib/guest.sh; listens $2"; }
+
 # DHCP on one interface; address and default route are on no other one afterwards.
 dhcp() {
 	leave_others "$1"

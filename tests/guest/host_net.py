@@ -60,9 +60,10 @@ def fetch(lab, guest, source, text):
 def exchange(lab, one, two):
     """A file from guest to guest, each way."""
     for a, b, address in ((one, two, ONE), (two, one, TWO)):
-        a.sh("dd if=/dev/urandom of=/tmp/sent bs=64k count=64 2>/dev/null; nc -l -p 5000 </tmp/sent >/dev/null 2>&1 &")
+        a.sh("dd if=/dev/urandom of=/tmp/sent bs=64k count=64 2>/dev/null; nc -l -p 5000 </tmp/sent >/dev/null 2>&1 & "
+             "await 10 listens 5000")
         # its input stays open: busybox's nc ends with the first side that has no more to say
-        b.sh(f"await 5 answers {address}; sleep 1; mkfifo /tmp/hold$$; exec 9<>/tmp/hold$$; nc {address} 5000 <&9 >/tmp/got")
+        b.sh(f"await 5 answers {address}; mkfifo /tmp/hold$$; exec 9<>/tmp/hold$$; nc {address} 5000 <&9 >/tmp/got")
         lab.equal(b.sh("md5sum </tmp/got"), a.sh("md5sum </tmp/sent"), f"{a.name} -> {b.name}: 4 MiB unbroken")
 
 
@@ -82,7 +83,7 @@ def pair(lab, backend):
 def lost(guest, link):
     guest.mark = guest.qmp.mark()
     machine.ip("link", "del", link)
-    guest.qmp.wait("BACKEND_STATUS_CHANGED", 10, guest.mark, port="net0", up=False)
+    guest.qmp.wait("BACKEND_STATUS_CHANGED", 60, guest.mark, port="net0", up=False)
 
 
 def check_end(lab, before, *guests):
@@ -96,20 +97,20 @@ def bridge(lab):
     one, two, before, source = pair(lab, "backend=bridge,br=br0")
     since = one.qmp.mark()
     machine.ip("link", "del", "br0")
-    gone = one.qmp.wait("BACKEND_STATUS_CHANGED", 10, since, port="net0", up=False)
+    gone = one.qmp.wait("BACKEND_STATUS_CHANGED", 60, since, port="net0", up=False)
     lab.check("bridge br0 is gone" in gone["data"]["reason"], gone["data"]["reason"])
     status, _ = one.sh(f"ping -c 1 -W 1 {TWO}", check=False)
     lab.check(status != 0, "without a bridge the guests do not reach each other")
     since = one.qmp.mark()
     make_bridge()
-    one.qmp.wait("BACKEND_STATUS_CHANGED", 10, since, port="net0", up=True)
+    one.qmp.wait("BACKEND_STATUS_CHANGED", 60, since, port="net0", up=True)
     one.sh(f"await 10 answers {TWO}")
     one.sh(f"await 10 answers {HOST}")
     lab.say("ok: the bridge is back, and so is the network")
-    lab.equal(two.port()["backend"]["up"], True, "in the other guest, too")
+    lab.until(lambda: two.port()["backend"]["up"], "in the other guest, too")
     for guest in (one, two):
         lost(guest, guest.port()["backend"]["ifname"])
-        guest.qmp.wait("BACKEND_STATUS_CHANGED", 10, guest.mark, port="net0", up=True)
+        guest.qmp.wait("BACKEND_STATUS_CHANGED", 60, guest.mark, port="net0", up=True)
         guest.sh(f"await 10 answers {HOST}")
         fetch(lab, guest, source, "its tap was deleted: 8 MiB through the new one")
     check_end(lab, before, one, two)
@@ -131,7 +132,7 @@ def passthrough(lab):
     fetch(lab, guest, source, "8 MiB from the other end")
     lost(guest, "wire0")
     make_wire()
-    guest.qmp.wait("BACKEND_STATUS_CHANGED", 10, guest.mark, port="net0", up=True)
+    guest.qmp.wait("BACKEND_STATUS_CHANGED", 60, guest.mark, port="net0", up=True)
     guest.sh(f"await 10 answers {HOST}")
     fetch(lab, guest, source, "the device was unplugged and plugged in again: 8 MiB more")
     check_end(lab, before, guest)

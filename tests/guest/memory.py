@@ -3,7 +3,6 @@ import json
 import os
 import pathlib
 import subprocess
-import time
 
 import lab as machine
 from harness import main
@@ -59,7 +58,7 @@ def found_out(lab):
         guest = lab.guest(nics=None, name="private", machine="q35,memory-backend=m", qemu=["-device", device],
                           memory=["-m", "256M", "-object", "memory-backend-memfd,id=m,size=256M,share=off"])
         guest.sh("bring_up 8139cp")  # memory is looked at when the driver lets the card reach it
-        time.sleep(1)
+        lab.until(lambda: qmp.command("query-why")[0]["verdict"] == "driver-failed", "the card cannot use it")
         (why,) = qmp.command("query-why")
         lab.check(why["verdict"] == "driver-failed" and "share=on" in why["text"], f"private memory is found: {why['text']}")
         guest.stop()

@@ -55,7 +55,7 @@ def traffic(lab, guest, beyond, sink, text):
               f"{text}: 8 MiB from beyond at {SIZE * 8e-6 / float(got['seconds']):.0f} Mbit/s")
     sent = guest.probe("tcp-put", GATEWAY, sink.port, SIZE)
     lab.equal(sent["seen"], sent["crc"], f"{text}: 8 MiB to the host at {SIZE * 8e-6 / float(sent['seconds']):.0f} Mbit/s")
-    guest.sh(f"probe tcp-take 7 {1 << 20} >/tmp/serve & usleep 300000")
+    guest.sh(f"probe tcp-take 7 {1 << 20} >/tmp/serve & await 10 listens 7")
     with socket.create_connection(("127.0.0.1", INTO), timeout=20) as s:
         block = os.urandom(1 << 20)
         s.settimeout(60)

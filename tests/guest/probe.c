@@ -216,7 +216,11 @@ static int tcp_rtt(char **argv)
 	return 0;
 }
 
-/* HOST PORT COUNT SIZE: sends datagrams one at a time and compares what comes back. A loss is sent again and counted. */
+#define SILENT_MS 1000
+#define PATIENCE  30
+
+/* HOST PORT COUNT SIZE: sends datagrams one at a time and compares what comes back. One that is late is told from one that is lost by a
+ * mark that is sent behind it: when the mark is back, the other one is lost. */
 static int udp_echo(char **argv)
 {
 	static uint8_t data[65536], back[65536];
@@ -231,15 +235,21 @@ static int udp_echo(char **argv)
 		return fail("connect");
 	for (unsigned i = 0; i < count; i++) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
+		uint32_t mark[2] = { ~i, i };
+		unsigned silent = 0;
 
 		fill_random(&seed, data, size);
 		memcpy(data, &i, sizeof(i));
 		if (send(fd, data, size, 0) != (ssize_t)size)
 			return fail("send");
 		for (;;) {
-			if (poll(&p, 1, 1000) <= 0) {
-				lost++;
-				break;
+			if (poll(&p, 1, SILENT_MS) <= 0) {
+				if (++silent > PATIENCE) {
+					lost++;
+					break;
+				}
+				(void)!send(fd, mark, sizeof(mark), 0);
+				continue;
 			}
 			ssize_t n = recv(fd, back, sizeof(back), 0);
 
@@ -247,6 +257,10 @@ static int udp_echo(char **argv)
 				break;
 			if (n >= 4 && memcmp(data, back, 4) == 0) {
 				wrong++;
+				break;
+			}
+			if (n == sizeof(mark) && memcmp(mark, back, sizeof(mark)) == 0) {
+				lost++;
 				break;
 			}
 		}

@@ -14,10 +14,19 @@ def switch_port(lab):
     guest.qmp.wait("PORT_LINK_SWITCHED", to=LEGACY)
     guest.sh(f"await 5 carrier {legacy}; dhcp {legacy}")
     mark = guest.qmp.mark()
+
+    def follow(command, *to):
+        """The port is at rest before the next word."""
+        at = guest.qmp.mark()
+        output = guest.sh(command)
+        for nic in to:
+            guest.qmp.wait("PORT_LINK_SWITCHED", since=at, to=nic)
+        return output
+
     for _ in range(TIMES):
-        nic = guest.sh("bring_up virtio_net")
+        nic = follow("bring_up virtio_net", PERFORMANT)
         guest.sh(f"await 5 carrier {nic}; static {nic} 10.0.2.15/24; await 5 answers 10.0.2.2")
-        guest.sh("rmmod virtio_net")
+        follow("rmmod virtio_net", LEGACY)
         guest.sh(f"await 5 carrier {legacy}; static {legacy} 10.0.2.15/24; await 5 answers 10.0.2.2")
     moves = [line for line in story(guest.qmp.events[mark:]) if "->" in line]
     lab.equal(moves, [f"net0: {LEGACY} -> {PERFORMANT} (performant-ready)",
@@ -25,8 +34,9 @@ def switch_port(lab):
 
     mark = guest.qmp.mark()
     for _ in range(TIMES):
-        guest.sh("rmmod 8139cp")
-        guest.sh("nic=$(bring_up 8139cp); await 5 carrier $nic; static $nic 10.0.2.15/24; await 5 answers 10.0.2.2")
+        follow("rmmod 8139cp", None)
+        nic = follow("bring_up 8139cp", LEGACY)
+        guest.sh(f"await 5 carrier {nic}; static {nic} 10.0.2.15/24; await 5 answers 10.0.2.2")
     moves = [line for line in story(guest.qmp.events[mark:]) if "->" in line]
     lab.equal(moves, [f"net0: {LEGACY} -> None (legacy-lost)", f"net0: None -> {LEGACY} (legacy-timer)"] * TIMES,
               f"8139cp {TIMES} times")
@@ -36,7 +46,7 @@ def switch_port(lab):
         guest.sh("nic=$(bring_up 8139too); await 5 carrier $nic; static $nic 10.0.2.15/24; await 5 answers 10.0.2.2; "
                  "rmmod 8139too")
     lab.say(f"ok: 8139too {TIMES} times")
-    lab.equal([guest.status(nic) for nic in (LEGACY, PERFORMANT, "old")].count("ready"), 0, "in the end nobody is ready")
+    lab.until(lambda: "ready" not in [guest.status(nic) for nic in (LEGACY, PERFORMANT, "old")], "in the end nobody is ready")
 
 
 def single(lab, card):
@@ -47,7 +57,7 @@ def single(lab, card):
         guest.sh(f"static {nic} {GUEST}/24; await 5 answers {HOST}")
         if turn == 0:
             if not guest.peer:
-                lab.equal(guest.status("card"), "ready", f"{card.driver} is ready")
+                guest.check_status("card", "ready")
             guest.sh(f"ip link set {nic} down; up {nic}; await 10 carrier {nic}; static {nic} {GUEST}/24; await 5 answers {HOST}")
             lab.say("ok: and answers after its interface was down and up")
         guest.sh(f"rmmod {card.driver}")

@@ -47,19 +47,19 @@ def filters(lab, guest, name, promiscuous):
         raw.bind(("tap0", 0))
         for _ in range(50):
             raw.send(bytes.fromhex("020000000099" "020000000001" "88b5") + bytes(60))
-        time.sleep(1)
 
     before = frames_seen()
     send_foreign()
+    time.sleep(1)
     lab.check(frames_seen() - before < 10, "50 frames for another MAC are not for this guest")
     guest.sh(f"ip link set {name} promisc on")
     before = frames_seen()
     send_foreign()
-    seen = frames_seen() - before
     if promiscuous:
-        lab.check(seen >= 50, "in promiscuous mode it gets them")
+        lab.until(lambda: frames_seen() - before >= 50, "in promiscuous mode it gets them")
     else:
-        lab.check(seen < 10, "nor in promiscuous mode")
+        time.sleep(1)
+        lab.check(frames_seen() - before < 10, "nor in promiscuous mode")
     guest.sh(f"ip link set {name} promisc off")
 
 

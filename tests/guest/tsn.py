@@ -115,7 +115,7 @@ def scenario(lab, what, kernel="6.12"):
                       files={"bin/card_probe": (machine.BUILD / "tests/guest/card_probe").read_bytes()})
     nic = card.up(guest)
     {"etf": launch_times, "taprio": gates}[what](lab, guest, nic, Wire(), kernel)
-    lab.equal(guest.status("net0"), "ready", "the driver is content")
+    guest.check_status("net0", "ready")
 
 
 main(scenario)

@@ -3,7 +3,6 @@ see, its MAC, and foreign source addresses. The first card is joined by the stre
 lives in a namespace of its own; macvlan is what makes frames with another source."""
 import json
 import subprocess
-import time
 
 import lab as machine
 from cards import CARDS
@@ -24,7 +23,7 @@ def join_far_end(guest):
     far = guest.sh("bring_up virtio_net")
     guest.sh(f"await 10 carrier {far}; modprobe 8021q; modprobe macvlan")
     # a process in a namespace of its own keeps it alive
-    guest.sh(f"unshare -n sleep 100000 & echo $! >/tmp/far; usleep 300000; ip link set {far} netns $(cat /tmp/far)")
+    guest.sh(f"unshare -n sleep 100000 & echo $! >/tmp/far; await 10 elsewhere $(cat /tmp/far); ip link set {far} netns $(cat /tmp/far)")
     guest.sh("cat >/tmp/far.sh <<E\n"
              f"ip link set {far} up\nip addr add 10.1.0.2/24 dev {far}\n"
              f"ip link add link {far} name far42 type vlan id 42\nip link set far42 up\n"
@@ -37,7 +36,7 @@ def hidden_vlan(lab, guest, near):
     lab.say("ok: the guest's frames get a tag that it does not know, and the answers lose theirs")
     guest.sh("ping -c 5 -s 1472 10.42.0.2")
     lab.say("ok: up to the full MTU, both ways")
-    guest.sh("nsenter -t $(cat /tmp/far) -n probe tcp-serve 7000 >/tmp/serve & usleep 500000; "
+    guest.sh("nsenter -t $(cat /tmp/far) -n probe tcp-serve 7000 >/tmp/serve & await 10 listens_in $(cat /tmp/far) 7000; "
              f"probe tcp-put 10.42.0.2 7000 {8 << 20} && wait")
     lab.say("ok: 8 MiB of TCP, sum checked")
     guest.sh("! ping -c 2 -W 1 10.1.0.2")
@@ -54,8 +53,7 @@ def fixed_mac(lab, guest, near):
     before = spoofed(guest, "near")
     guest.sh(f"ip link add link {near} name foreign type macvlan; ip link set foreign up; "
              "ip addr add 10.42.0.9/24 dev foreign; ! ping -c 3 -W 1 -I foreign 10.42.0.2")
-    time.sleep(0.2)
-    lab.check(spoofed(guest, "near") >= before + 3, f"{spoofed(guest, 'near') - before} frames of another MAC went nowhere, as spoofed")
+    lab.until(lambda: spoofed(guest, "near") >= before + 3, "frames of another MAC went nowhere, as spoofed")
     guest.sh("ip link del foreign; ping -c 2 10.42.0.2")
 
 

@@ -46,9 +46,10 @@ def scenario(lab, name):
     sent = guest.probe("tcp-put", HOST, sink.port, SIZE)
     lab.equal(sent["seen"], sent["crc"], f"16 MiB from the guest: {SIZE * 8e-6 / float(sent['seconds']):.0f} Mbit/s")
     guest.sh("modprobe -r virtio_net")
-    lab.equal(guest.status("net0"), "none", "without its driver")
+    guest.check_status("net0", "none")
     up(guest)
-    lab.equal(guest.status("net0"), "ready", "with it again")
+    guest.check_status("net0", "ready")
+    lab.say("ok: the driver went and came back")
 
 
 main(scenario)
