@@ -646,6 +646,23 @@ static void no_ring_is_touched_while_the_guest_is_stopped(void **state)
 	vd_destroy(d);
 }
 
+/* The kick was on its way when the guest was stopped, and comes only once. */
+static void buffers_that_came_while_the_guest_was_stopped_count_when_it_goes_on(void **state)
+{
+	struct vd *d = make(0);
+
+	(void)state;
+	vd_up(d, BASIC);
+	d->nic->stopped = true;
+	vd_give(d, 0, 2, 2048);
+	vd_run(d);
+	assert_int_equal(d->nic->status.now.state, DRIVER_INITIALIZING);
+	d->nic->stopped = false;
+	vd_run(d);
+	assert_int_equal(d->nic->status.now.state, DRIVER_READY);
+	vd_destroy(d);
+}
+
 /* --- interrupts --- */
 
 #define SENT_WAIT (200 * 1000) /* longer than the interrupt of sent frames is ever held */
@@ -1200,6 +1217,8 @@ int main(void)
 		cmocka_unit_test(receive_offloads_follow_what_was_negotiated),
 		cmocka_unit_test(frames_before_driver_ok_are_dropped),
 		cmocka_unit_test(no_ring_is_touched_while_the_guest_is_stopped),
+		cmocka_unit_test(
+			buffers_that_came_while_the_guest_was_stopped_count_when_it_goes_on),
 		cmocka_unit_test(interrupts_come_once_per_batch_and_only_when_wanted),
 		cmocka_unit_test(the_interrupt_of_sent_frames_waits_unless_the_ring_fills),
 		cmocka_unit_test(an_event_index_works_at_every_place_of_the_ring),

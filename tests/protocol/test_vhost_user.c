@@ -196,6 +196,28 @@ static void a_guest_that_goes_on_never_looks_lost(void **state)
 	assert_int_equal(nic->status.now.state, DRIVER_INITIALIZING);
 }
 
+/* A guest that came from another host: QEMU starts its rings, and control is late with the word that it runs. */
+static void a_guest_whose_rings_run_before_it_does_is_ready_when_it_does(void **state)
+{
+	struct vhc *c = *state;
+	struct nic *nic = c->d->nic;
+
+	vhc_up(c, SPLIT, 1);
+	vd_give(c->d, 0, 8, 2048);
+	uint32_t base = vhc_stop_ring(c, 0);
+	vhc_hang_up(c);
+	assert_int_equal(nic->status.now.state, DRIVER_NONE);
+	nic->stopped = true;
+	vhc_greet(c, SPLIT);
+	assert_int_equal(vhc_add_memory(c), 0);
+	assert_int_equal(vhc_start_ring(c, 0, base), 0);
+	vhc_enable(c, 0, true);
+	assert_int_equal(nic->status.now.state, DRIVER_INITIALIZING);
+	nic->stopped = false;
+	vd_run(c->d); /* nobody kicks */
+	assert_int_equal(nic->status.now.state, DRIVER_READY);
+}
+
 static void firmware_is_told_from_a_system_by_its_features(void **state)
 {
 	struct vhc *c = *state;
@@ -847,6 +869,7 @@ int main(void)
 		story(the_driver_status_follows_rings_and_buffers),
 		story(a_client_that_tells_no_resets_is_believed_after_a_while),
 		story(a_guest_that_goes_on_never_looks_lost),
+		story(a_guest_whose_rings_run_before_it_does_is_ready_when_it_does),
 		story(firmware_is_told_from_a_system_by_its_features),
 		story(a_ring_that_is_off_gets_nothing_and_sends_nothing),
 		story(who_knows_no_protocol_features_has_all_rings_on),

@@ -230,6 +230,10 @@ void virtio_look_for_buffers(struct virtio_net *v, unsigned queue)
 	if (queue / 2 >= v->state.pairs_max)
 		return;
 	v->nic.notes.rx_ready = true;
+	if (v->nic.stopped) { /* when it goes on */
+		v->unseen |= BIT(queue / 2);
+		nic_kick(&v->nic, queue / 2);
+	}
 	if (v->nic.stopped || !virtio_ring_usable(v, queue))
 		return;
 	unsigned waiting = ring_waiting(r);

@@ -443,6 +443,10 @@ bool virtio_transmit(struct nic *nic, unsigned queue)
 		return false;
 	if (queue == VIRTIO_CTRL_KICK)
 		return virtio_control(v);
+	if (v->unseen & BIT(queue)) {
+		v->unseen &= ~BIT(queue);
+		virtio_kick(v, 2 * queue);
+	}
 	return queue < v->state.pairs_max && 2 * queue >= v->kernel_rings &&
 	       virtio_transmit_pair(v, queue);
 }

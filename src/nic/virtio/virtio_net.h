@@ -146,6 +146,7 @@ struct virtio_net {
 	uint64_t offered; /* features */
 	/* queues that run without effect: bit = queue. What they send waits, or is thrown away if they are in `discard` as well */
 	uint32_t disabled, discard;
+	uint32_t unseen; /* pairs whose receive ring was kicked while the guest was stopped */
 	unsigned vectors;
 	uint16_t window_cap;  /* where the PCI configuration access capability is */
 	uint64_t lost_ns;     /* since when a ring's memory is gone; 0 = it is not */
