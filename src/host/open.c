@@ -178,6 +178,9 @@ enum backend_taps host_backend_taps(const struct backend_spec *spec)
 {
 	const struct host_backend *backend = find_backend(spec->type);
 
+	/* a logical port is bound to one interface: the cards share it */
+	if (backend && backend->taps == TAPS_ANY && spec->iface_id[0])
+		return TAPS_ONE;
 	return backend ? backend->taps : TAPS_NONE;
 }
 

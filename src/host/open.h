@@ -77,7 +77,7 @@ int host_backend_look(const struct backend_request *request, struct error *err);
 /* It can be opened once more when its other side went, or the process behind it: MSG_BACKEND_RENEW takes the new descriptor. */
 bool host_backend_returns(const struct backend_spec *spec);
 
-/* How many taps it can have. A tap is one card's when QEMU or the kernel has its frames in hand. */
+/* How many taps it can have: with an iface-id (Open vSwitch), one. A tap is one card's when QEMU or the kernel has its frames in hand. */
 enum backend_taps { TAPS_NONE, TAPS_ONE, TAPS_ANY };
 
 enum backend_taps host_backend_taps(const struct backend_spec *spec);

@@ -36,6 +36,10 @@ static const struct case_row rows[] = {
 	{ "auto,place=qemu,backend=tap", &qemu_11, 0, PLACE_QEMU, NETDEV_STREAM, "" },
 	{ "auto,place=qemu,backend=bridge,br=b", &qemu_7_2, 0, PLACE_QEMU, NETDEV_TAP, "" },
 	{ "auto,place=qemu,backend=bridge,br=b", &qemu_7_1, -ENOTSUP, 0, 0, "needs QEMU 7.2" },
+	{ "auto,place=qemu,backend=bridge,br=b,iface-id=x", &qemu_11, 0, PLACE_QEMU, NETDEV_STREAM,
+	  "" },
+	{ "virtio-net,place=qemu,backend=bridge,br=b,iface-id=x", &qemu_11, 0, PLACE_QEMU,
+	  NETDEV_TAP, "" },
 	{ "virtio-net,place=qemu,backend=user", &qemu_11, 0, PLACE_QEMU, NETDEV_STREAM, "" },
 };
 
