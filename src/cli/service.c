@@ -330,6 +330,7 @@ static void handle(struct service *s, const struct loop_event *e)
 	case KIND_LEGACY_TIMER:
 	case KIND_HOLD_TIMER:
 	case KIND_LOST_TIMER:
+	case KIND_ANNOUNCE_TIMER:
 		/* what the cards did before the deadline counts before it, however late we are */
 		read_datapath(s);
 		control_timer(&s->control, e->kind, e->owner);

@@ -11,6 +11,7 @@ int control_init(struct control *c, const char *name, struct loop *loop, struct 
 		 const struct port_spec *ports, unsigned count, struct error *err)
 {
 	*c = (struct control){ .name = name, .loop = loop, .datapath = datapath, .running = true };
+	c->announce_timer = (struct loop_timer){ .kind = KIND_ANNOUNCE_TIMER };
 	c->port = calloc(MAX(count, (unsigned)PORTS_MAX), sizeof(*c->port));
 	if (!c->port)
 		return error_set(err, -ENOMEM, "out of memory");
@@ -35,6 +36,8 @@ void control_finish(struct control *c)
 		control_port_finish(&c->port[i]);
 	for (json_object *e = control_next_event(c); e; e = control_next_event(c))
 		json_object_put(e);
+	if (c->loop)
+		loop_timer_cancel(c->loop, &c->announce_timer);
 	json_object_put(c->reset_data);
 	free(c->queue);
 	free(c->port);
@@ -374,6 +377,10 @@ static bool is_set_anew(const struct control_port *p, unsigned kind)
 
 void control_timer(struct control *c, unsigned kind, struct control_port *port)
 {
+	if (kind == KIND_ANNOUNCE_TIMER) {
+		control_announce_timer(c);
+		return;
+	}
 	if (is_set_anew(port, kind))
 		return;
 	if (!c->datapath_gone || !port_in_datapath(&port->spec))
@@ -410,7 +417,7 @@ void control_take_over(struct control *c)
 		return;
 	/* the network learns where the guest is now: QEMU said so itself when the guest came, but what it sent before the links were
 	 * right went nowhere */
-	qmp_client_announce(c->monitor, NULL);
+	control_announce(c);
 	json_object *data = json_object_new_object();
 	json_object_object_add(data, "status", json_object_new_string("arrived"));
 	control_event(c, EVENT_MIGRATION, data);

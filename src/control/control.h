@@ -39,6 +39,7 @@ enum control_kind {
 	KIND_LOST_TIMER,    /* owner = struct control_port */
 	KIND_CARD_TIMER,    /* owner = struct card_watch */
 	KIND_MIGRATE_TIMER, /* owner = struct migration */
+	KIND_ANNOUNCE_TIMER,
 	KIND_COUNTERS_TIMER,
 	KIND_END_TIMER,
 	KIND_MONITOR_TIMER,
@@ -148,8 +149,10 @@ struct control {
 	uint64_t reset_ns; /* of the last RESET event; 0 = none */
 	json_object *reset_data; /* of a RESET that waits for the links that it brought down */
 	bool reset_waits;
-	bool touched;	     /* a driver showed up since then */
-	json_object **queue; /* events, oldest first */
+	bool touched; /* a driver showed up since then */
+	struct loop_timer announce_timer;
+	unsigned announce_rounds; /* that are left */
+	json_object **queue;	  /* events, oldest first */
 	unsigned queue_at, queue_count, queue_room;
 };
 
@@ -214,6 +217,12 @@ json_object *control_next_event(struct control *c);
 
 /* Queues an event; `data` is taken. */
 void control_event(struct control *c, enum event_kind kind, json_object *data);
+
+/* --- announce.c: the network learns where the guest is now ------------------------------------------------------------------ */
+
+/* RARP for all ports, several times within a second: what is sent before a link is up goes nowhere. */
+void control_announce(struct control *c);
+void control_announce_timer(struct control *c);
 
 /* --- ports.c: what happens to one port ---------------------------------------------------------------------------------- */
 

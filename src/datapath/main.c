@@ -219,6 +219,7 @@ static int handle(struct datapath *d, struct message *m, struct error *err)
 		return start(d, m, err);
 	case MSG_PORT_ADD:
 		return add_port(d, m, err);
+	case MSG_PORT_ANNOUNCE:
 	case MSG_PORT_REMOVE:
 		name = message_body(m, sizeof(*name));
 		return name ? forward(d, m, name->port, err) : -EPROTO;

@@ -231,6 +231,19 @@ static int set_links(struct worker *w, const struct msg_port_links *links, struc
 	return 0;
 }
 
+/* Frames of ours find no way while the kernel has the tap. */
+static int announce(struct worker *w, const char *id, struct error *err)
+{
+	struct hosted_port *hp = *find_port(w, id);
+
+	if (!hp)
+		return error_set(err, -ENOENT, "no port %s here", id);
+	kernel_path_leave(hp);
+	port_announce(&hp->port);
+	settle_port(hp);
+	return 0;
+}
+
 static void set_running(struct worker *w, bool running)
 {
 	for (struct hosted_port *hp = w->ports; hp; hp = hp->next) {
@@ -268,6 +281,9 @@ static void run_command(struct worker *w, struct worker_command *c)
 		break;
 	case MSG_PORT_LINKS:
 		rc = set_links(w, &c->links, &err);
+		break;
+	case MSG_PORT_ANNOUNCE:
+		rc = announce(w, c->name.port, &err);
 		break;
 	case MSG_GUEST_RUN:
 		set_running(w, c->run.running);

@@ -13,6 +13,7 @@ static const char *const type_names[] = {
 	[MSG_PORT_REMOVE] = "port-remove",
 	[MSG_BACKEND_RENEW] = "backend-renew",
 	[MSG_PORT_LINKS] = "port-links",
+	[MSG_PORT_ANNOUNCE] = "port-announce",
 	[MSG_GUEST_RUN] = "guest-run",
 	[MSG_COUNTERS_GET] = "counters-get",
 	[MSG_NIC_SAVE] = "nic-save",

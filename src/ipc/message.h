@@ -20,6 +20,7 @@ enum message_type {
 	MSG_PORT_REMOVE,
 	MSG_BACKEND_RENEW, /* fds: in place of those that the port's backend has lost */
 	MSG_PORT_LINKS,	   /* one step: links of all NICs and the active one */
+	MSG_PORT_ANNOUNCE, /* RARP in the guest's name */
 	MSG_GUEST_RUN,	   /* the guest was stopped or goes on */
 	MSG_COUNTERS_GET,  /* answered by MSG_COUNTERS per port (same seq), then MSG_REPLY */
 	MSG_NIC_SAVE,	   /* reserved for the migration issue */

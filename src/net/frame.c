@@ -85,6 +85,21 @@ void frame_set_linear(struct frame *f, void *data, size_t len)
 	f->iov[0] = (struct iovec){ .iov_base = data, .iov_len = len };
 }
 
+void frame_set_rarp(struct frame *f, const uint8_t mac[6])
+{
+	static const uint8_t request[] = { 0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3 };
+	uint8_t *p = f->head;
+
+	_Static_assert(FRAME_MIN <= FRAME_HEAD, "the frame fits the head");
+	memset(p, 0, FRAME_MIN);
+	memset(p, 0xff, 6);
+	memcpy(p + 6, mac, 6);
+	memcpy(p + 12, request, sizeof(request));
+	memcpy(p + 22, mac, 6); /* sender and target hardware address */
+	memcpy(p + 32, mac, 6);
+	frame_set_linear(f, p, FRAME_MIN);
+}
+
 void frame_trim(struct frame *f, uint32_t length)
 {
 	size_t left = length;

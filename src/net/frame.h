@@ -67,6 +67,9 @@ enum drop_reason {
 /* "no_active_nic" and so on: as in query-ports. */
 const char *drop_reason_name(enum drop_reason reason);
 
+/* A frame that shows every switch on its way where this address is, made in its own head: RARP (RFC 903), "who am I?", asked of nobody. */
+void frame_set_rarp(struct frame *f, const uint8_t mac[6]);
+
 /* Copies bytes [skip, skip+len) of the frame. Returns how many there were. */
 size_t frame_copy_out(const struct frame *f, size_t skip, void *to, size_t len);
 

@@ -215,6 +215,16 @@ static unsigned port_send(struct nic_sink *sink, struct nic *nic, struct frame *
 	return send_frames(p, frames, n);
 }
 
+void port_announce(struct port *p)
+{
+	struct frame f;
+
+	if (!active_nic(p) || p->stopped)
+		return;
+	frame_set_rarp(&f, p->spec.mac);
+	(void)send_frames(p, &f, 1);
+}
+
 static bool turn_over(const struct port *p, const struct nic *nic, uint64_t begin)
 {
 	return p->tx_budget == 0 || nic->walked - begin >= PORT_TURN_BYTES;

@@ -43,8 +43,8 @@ struct port {
 	struct backend *backend;    /* owned */
 	struct nic *nic[PORT_NICS]; /* owned */
 	unsigned nics;
-	int active;   /* index of the NIC whose link carries frames; -1 = none */
-	int receive;  /* index of the NIC that frames of the backend go to: the active one, but of a team the one that the guest reads */
+	int active;  /* index of the NIC whose link carries frames; -1 = none */
+	int receive; /* index of the NIC that frames of the backend go to: the active one, but of a team the one that the guest reads */
 	bool stopped; /* the guest is stopped */
 
 	/* wire -> guest: what was read and not yet taken by the guest */
@@ -115,6 +115,9 @@ void port_unblock(struct port *p);
 
 /* The guest was stopped or goes on. While stopped no ring is touched. */
 void port_set_stopped(struct port *p, bool stopped);
+
+/* Shows the network behind the backend where the guest is: RARP in its name. Nothing while no NIC is active. */
+void port_announce(struct port *p);
 
 /* Tells the backend which offloads the active NIC's driver takes, when that changed. */
 void port_sync_offloads(struct port *p);

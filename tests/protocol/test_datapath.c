@@ -149,7 +149,9 @@ static int add_port_with(struct process *p, const char *id, int backend_fd, enum
 	char path[128];
 
 	path_of(p, id, path, sizeof(path));
-	add = (struct msg_port_add){ .spec = { .nics = 1, .backend.type = "loop" } };
+	add = (struct msg_port_add){
+		.spec = { .nics = 1, .mac = { 0x52, 0x54, 0, 1, 2, 3 }, .backend.type = "loop" }
+	};
 	if (backend_fd >= 0) {
 		str_copy(add.spec.backend.type, sizeof(add.spec.backend.type), "stream");
 		add.spec.backend.nfds = 1;
@@ -289,6 +291,29 @@ static void expect_backend(struct process *p, bool up)
 	const struct msg_backend_status *status = message_body(&m, sizeof(*status));
 	assert_non_null(status);
 	assert_int_equal(status->up, up);
+}
+
+static void a_port_is_announced_by_rarp_while_a_card_is_active(void **state)
+{
+	struct process *p = *state;
+	struct msg_port_name name = { .port = "s" }, nobody = { .port = "x" };
+	uint8_t seen[4 + 60], more;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(add_port_on(p, "s", pair[0]), 0);
+	close(pair[0]);
+	start(p);
+	assert_int_equal(call(p, MSG_PORT_ANNOUNCE, &name, sizeof(name), NULL, 0), 0);
+	assert_int_equal(recv(pair[1], &more, 1, MSG_DONTWAIT), -1);
+	set_links(p, "s", true);
+	assert_int_equal(call(p, MSG_PORT_ANNOUNCE, &name, sizeof(name), NULL, 0), 0);
+	assert_int_equal(recv(pair[1], seen, sizeof(seen), MSG_WAITALL), sizeof(seen));
+	assert_memory_equal(seen, "\0\0\0\x3c\xff\xff\xff\xff\xff\xff", 10);
+	assert_memory_equal(seen + 10, "\x52\x54\0\1\2\3\x80\x35", 8);
+	assert_int_equal(call(p, MSG_PORT_ANNOUNCE, &nobody, sizeof(nobody), NULL, 0), -ENOENT);
+	assert_int_equal(call(p, MSG_PORT_ANNOUNCE, &name, 3, NULL, 0), -EPROTO);
+	close(pair[1]);
 }
 
 static void a_backend_that_was_lost_goes_on_with_a_new_socket(void **state)
@@ -634,6 +659,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		T(ports_come_and_go_after_the_lock_down),
 		T(what_is_no_vhost_net_is_refused_and_the_port_goes_on),
+		T(a_port_is_announced_by_rarp_while_a_card_is_active),
 		T(a_backend_that_was_lost_goes_on_with_a_new_socket),
 		T(wrong_messages_get_an_error_and_change_nothing),
 		T(a_flood_of_status_changes_stops_nobody),

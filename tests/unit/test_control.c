@@ -684,6 +684,46 @@ static void a_stopped_guest_has_no_time(void **state)
 	expect_links(w, true, false, 0);
 }
 
+/* Names of the ports that are to be announced, in the order of the messages. */
+static unsigned announced(struct world *w, char *names, size_t size)
+{
+	static struct message m;
+	unsigned count = 0;
+
+	names[0] = '\0';
+	while (message_receive(w->peer, &m) == 1) {
+		const struct msg_port_name *body = message_body(&m, sizeof(*body));
+
+		if (m.type != MSG_PORT_ANNOUNCE)
+			continue;
+		assert_non_null(body);
+		snprintf(names + strlen(names), size - strlen(names), "%s ", body->port);
+		count++;
+	}
+	return count;
+}
+
+static void a_guest_that_came_is_announced_on_all_its_ports_for_a_second(void **state)
+{
+	struct world *w = *state;
+	char names[200];
+
+	announced(w, names, sizeof(names));
+	control_announce(&w->control);
+	assert_int_equal(announced(w, names, sizeof(names)), 2);
+	assert_string_equal(names, "net0 lan0 ");
+	pass(w, 1000);
+	assert_int_equal(announced(w, names, sizeof(names)), 8);
+	pass(w, 1000);
+	assert_int_equal(announced(w, names, sizeof(names)), 0);
+	/* the process that would do it is gone: nothing is asked of it */
+	control_announce(&w->control);
+	control_datapath_gone(&w->control);
+	announced(w, names, sizeof(names));
+	pass(w, 1000);
+	assert_int_equal(announced(w, names, sizeof(names)), 0);
+}
+
 static void a_single_nic_is_up_from_the_start(void **state)
 {
 	struct world *w = *state;
@@ -851,6 +891,7 @@ int main(void)
 		STORY(a_hold_does_not_explain_why_there_is_no_driver, setup),
 		STORY(a_stopped_guest_has_no_time, setup),
 		STORY(a_single_nic_is_up_from_the_start, setup_two),
+		STORY(a_guest_that_came_is_announced_on_all_its_ports_for_a_second, setup_two),
 		STORY(a_backend_that_goes_is_told, setup),
 		STORY(the_end_of_the_datapath_takes_the_links_and_is_told, setup),
 		STORY(a_qemu_that_closes_its_monitor_leaves_its_cards_as_they_are, setup),

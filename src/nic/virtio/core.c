@@ -14,9 +14,8 @@
 #include "base/fd.h"
 #include "nic/virtio/virtio_net.h"
 
-#define SETTLED	  (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
-#define WRAP	  0x8000u
-#define RARP_SIZE 60u
+#define SETTLED (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
+#define WRAP	0x8000u
 /* Between a client's stop of the rings and its start of them, if the driver is still there. */
 #define STOP_GRACE_NS (100 * NS_PER_MS)
 
@@ -350,23 +349,10 @@ void virtio_core_kick(struct nic *nic, unsigned ring)
 	virtio_kick(virtio_of(nic), ring);
 }
 
-/* RFC 903: who am I? Asked of nobody, it shows every switch on the way where the address is. */
 void virtio_core_announce(struct nic *nic, const uint8_t mac[MAC_LEN])
 {
-	static const uint8_t request[] = { 0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3 };
-	struct frame *f = &nic->batch[0];
-	uint8_t *p = f->head;
-
-	_Static_assert(RARP_SIZE <= FRAME_HEAD, "the frame fits the head");
-	memset(p, 0, RARP_SIZE);
-	memset(p, 0xff, MAC_LEN);
-	memcpy(p + MAC_LEN, mac, MAC_LEN);
-	memcpy(p + 2 * MAC_LEN, request, sizeof(request));
-	memcpy(p + 22, mac, MAC_LEN); /* sender and target hardware address */
-	memcpy(p + 32, mac, MAC_LEN);
-	frame_set_linear(f, p, RARP_SIZE);
-	f->queue = 0;
-	(void)nic_send(nic, f,
+	frame_set_rarp(&nic->batch[0], mac);
+	(void)nic_send(nic, &nic->batch[0],
 		       1); /* one that the backend does not take now is lost, as on a wire */
 }
 
