@@ -10,6 +10,7 @@
 
 #include "config/blame.h"
 #include "host/helper.h"
+#include "host/ovn.h"
 #include "host/vhost.h"
 
 static unsigned total_nics(const struct service *s)
@@ -288,13 +289,29 @@ int service_make_ports(struct service *s, struct error *err)
 	return 0;
 }
 
+/* Nobody can send the guest before QEMU listens. */
+static void wait_for_ovn(struct service *s)
+{
+	struct ovn_wait w;
+
+	ovn_wait_begin(&w, OVN_WAIT_MS, s->signal_source.fd);
+	for (unsigned i = 0; i < s->options.count; i++)
+		for (unsigned n = 0; n < PORT_NICS; n++)
+			ovn_wait_port(&w, s->options.ports[i].id, &s->options.ports[i].backend,
+				      &s->port[i].backend[n]);
+}
+
 int service_open_ports(struct service *s, struct error *err)
 {
 	int rc = make_socket_folder(s, err);
 
 	if (rc == 0)
 		rc = open_backends(s, err);
-	return rc == 0 && service_uses_datapath(s) ? hand_over_ports(s, err) : rc;
+	if (rc == 0 && service_uses_datapath(s))
+		rc = hand_over_ports(s, err);
+	if (rc == 0 && s->options.incoming)
+		wait_for_ovn(s);
+	return rc;
 }
 
 unsigned service_card_fds(struct service *s, struct qemu_card_fds *cards)

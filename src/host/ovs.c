@@ -439,3 +439,135 @@ int ovs_port_add(const struct ovs_port *port, struct error *err)
 	ovsdb_close(db);
 	return rc;
 }
+
+/* --- OVN -------------------------------------------------------------------------------------------------------- */
+
+/* Several controllers of one host have their names behind these: ovn-remote-NAME. */
+#define OVN_REMOTE "ovn-remote"
+#define OVN_BRIDGE "ovn-bridge"
+
+/* Of a map, ["map", [[KEY, VALUE]...]]: what to call for each pair of strings. */
+static void each_pair(json_object *map, void (*take)(const char *key, const char *value, void *to),
+		      void *to)
+{
+	bool proper =
+		json_object_is_type(map, json_type_array) && json_object_array_length(map) == 2;
+	json_object *pairs = proper ? json_object_array_get_idx(map, 1) : NULL;
+	size_t n =
+		json_object_is_type(pairs, json_type_array) ? json_object_array_length(pairs) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		json_object *one = json_object_array_get_idx(pairs, i);
+
+		if (!json_object_is_type(one, json_type_array))
+			continue;
+		json_object *key = json_object_array_get_idx(one, 0);
+		json_object *value = json_object_array_get_idx(one, 1);
+		if (json_object_is_type(key, json_type_string) &&
+		    json_object_is_type(value, json_type_string))
+			take(json_object_get_string(key), json_object_get_string(value), to);
+	}
+}
+
+struct integration {
+	const char *bridge;
+	bool remote;  /* there is a controller */
+	bool named;   /* it was told a bridge, */
+	bool is_ours; /* and it is this one */
+};
+
+static bool is_key(const char *key, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncmp(key, name, n) == 0 && (key[n] == '\0' || key[n] == '-');
+}
+
+static void take_setting(const char *key, const char *value, void *to)
+{
+	struct integration *in = to;
+
+	/* other settings begin with the same words: ovn-remote-probe-interval, ovn-bridge-mappings */
+	if (is_key(key, OVN_REMOTE) && strchr(value, ':'))
+		in->remote = true;
+	in->named |= strcmp(key, OVN_BRIDGE) == 0;
+	in->is_ours |= is_key(key, OVN_BRIDGE) && strcmp(value, in->bridge) == 0;
+}
+
+int ovs_talk_is_ovn(struct ovsdb *db, const char *bridge, struct error *err)
+{
+	struct integration in = { .bridge = bridge };
+	json_object *results = ovsdb_transact(
+		db,
+		list(select_columns("Open_vSwitch", list(NULL), list(text("external_ids"), NULL)),
+		     NULL),
+		ASK_MS, err);
+
+	if (!results)
+		return err->code;
+	each_pair(column_of(results, 0, "external_ids"), take_setting, &in);
+	json_object_put(results);
+	return in.remote && (in.is_ours || (!in.named && strcmp(bridge, "br-int") == 0));
+}
+
+/* Rows of Interface that are this port of ours; with `installed`, if OVN's flows of it are in place. */
+static json_object *interface_of(const struct ovs_port *port, bool installed)
+{
+	char mark[OVS_UUID];
+	json_object *pairs = list(pair(MARK, ovs_uuid(mark, port->guest, port->port_id)), NULL);
+
+	if (installed)
+		json_object_array_add(pairs, pair("ovn-installed", "true"));
+	return list(condition("name", "==", text(port->ifname)),
+		    condition("external_ids", "includes", list(text("map"), pairs, NULL)), NULL);
+}
+
+static int check_there(struct ovsdb *db, const struct ovs_port *port, struct error *err)
+{
+	json_object *results =
+		ovsdb_transact(db,
+			       list(select_columns("Interface", interface_of(port, false),
+						   list(text("_uuid"), NULL)),
+				    NULL),
+			       ASK_MS, err);
+	if (!results)
+		return err->code;
+	size_t rows = row_count(results, 0);
+	json_object_put(results);
+	return rows ? 0
+		    : error_set(err, -ENODEV, "the port %s was removed from Open vSwitch",
+				port->ifname);
+}
+
+int ovs_talk_wait_installed(struct ovsdb *db, const struct ovs_port *port, int ms,
+			    struct error *err)
+{
+	json_object *wanted = list(row_of("name", text(port->ifname)), NULL);
+	json_object *results = ovsdb_transact(
+		db,
+		list(wait_until("Interface", interface_of(port, true), "name", "==", wanted, ms),
+		     NULL),
+		(unsigned)ms, err);
+	json_object_put(results);
+	if (results)
+		return 1;
+	return err->code == -EAGAIN ? check_there(db, port, err) : err->code;
+}
+
+int ovs_bridge_is_ovn(const char *name, struct error *err)
+{
+	struct ovsdb *db = ovsdb_open(err);
+	int rc = db ? ovs_talk_is_ovn(db, name, err) : err->code;
+
+	ovsdb_close(db);
+	return rc;
+}
+
+int ovs_port_wait_installed(const struct ovs_port *port, int ms, struct error *err)
+{
+	struct ovsdb *db = ovsdb_open(err);
+	int rc = db ? ovs_talk_wait_installed(db, port, ms, err) : err->code;
+
+	ovsdb_close(db);
+	return rc;
+}

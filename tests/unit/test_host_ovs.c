@@ -224,6 +224,36 @@ static void two_guests_on_one_bridge_hear_each_other_and_leave_nothing(void **st
 	close(b);
 }
 
+/* The test says what OVN's controller says. */
+static void a_port_is_waited_for_until_ovn_has_it(void **state)
+{
+	int tap = make_tap("tapa");
+	struct ovs_port one = port_of("tapa", 0, "one"), two = port_of("tapa", 0, "two");
+	struct error err = { 0 };
+	char command[400];
+
+	(void)state;
+	must_add(&one);
+	assert_int_equal(ovs_bridge_is_ovn("br0", &err), 0);
+	must("set open_vswitch . external_ids:ovn-remote=unix:/x external_ids:ovn-bridge=br0");
+	assert_int_equal(ovs_bridge_is_ovn("br0", &err), 1);
+	assert_int_equal(ovs_bridge_is_ovn("br-int", &err), 0);
+	assert_int_equal(ovs_port_wait_installed(&one, 100, &err), 0);
+	snprintf(command, sizeof(command),
+		 "(sleep 0.2; %s/ovs-vsctl set interface tapa external_ids:ovn-installed=true)&",
+		 programs);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(ovs_port_wait_installed(&one, 20000, &err), 1);
+	/* another guest's port of that name, and none at all */
+	assert_int_equal(ovs_port_wait_installed(&two, 50, &err), -ENODEV);
+	must_remove(&one);
+	assert_int_equal(ovs_port_wait_installed(&one, 50, &err), -ENODEV);
+	must("remove open_vswitch . external_ids ovn-remote");
+	must("remove open_vswitch . external_ids ovn-bridge");
+	assert_int_equal(ovs_bridge_is_ovn("br0", &err), 0);
+	close(tap);
+}
+
 static void a_leftover_of_the_same_guest_is_replaced(void **state)
 {
 	int tap = make_tap("tapa");
@@ -309,6 +339,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bridge_is_known_by_its_name),
 		cmocka_unit_test(two_guests_on_one_bridge_hear_each_other_and_leave_nothing),
+		cmocka_unit_test(a_port_is_waited_for_until_ovn_has_it),
 		cmocka_unit_test(a_leftover_of_the_same_guest_is_replaced),
 		cmocka_unit_test(what_belongs_to_others_is_left_alone),
 		cmocka_unit_test(an_interface_that_is_not_there_is_refused_and_leaves_nothing),
