@@ -61,16 +61,17 @@ class Guest:
     qemu      more words for QEMU
     extra     more archives for its initramfs
     kernel    6.1 or 6.12; None: the machine boots from its cards (firmware scenarios)
+    before    words in front of anynic's, as of nsenter
     """
 
     def __init__(self, folder, nics=("auto",), name="guest", machine=None, memory=("-m", "256M"), qemu=(),
-                 kernel="6.1", files=None, tools=False, append="", options=(), cpus=1, target="x86_64", extra=()):
+                 kernel="6.1", files=None, tools=False, append="", options=(), cpus=1, target="x86_64", extra=(), before=()):
         self.folder = pathlib.Path(folder)
         self.name = name
         self.peer = nics is not None and bool(os.environ.get("ANYNIC_PEER"))
         if self.peer:
             qemu, nics = [*peer.qemu_words(nics, machine or "q35"), *qemu], None
-        self._nics, self._options = nics, list(options)
+        self._nics, self._options, self._before = nics, list(options), list(before)
         self._socket = None
         self._lock = threading.Condition()
         self._text = ""
@@ -100,7 +101,7 @@ class Guest:
     def command_line(self):
         if self._nics is None:
             return self.qemu_words
-        words = [lab.anynic(), "run", "--name", self.name, "--qmp", str(self.qmp_path), *self._options]
+        words = [*self._before, lab.anynic(), "run", "--name", self.name, "--qmp", str(self.qmp_path), *self._options]
         for spec in self._nics:
             words += ["--nic", in_user_space(spec)]
         return words + ["--"] + self.qemu_words

@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -88,6 +89,14 @@ def own_sysfs():
         raise Skip("this machine does not allow mount namespaces")
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)
+
+
+def wait_until(condition, what, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not after {seconds} s")
+        time.sleep(0.02)
 
 
 def ip(*words):

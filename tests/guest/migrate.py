@@ -292,4 +292,5 @@ def scenario(lab, case="auto", *more):
         once(lab, case)
 
 
-main(scenario)
+if __name__ == "__main__":
+    main(scenario)

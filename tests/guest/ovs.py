@@ -2,58 +2,61 @@
 import os
 import pathlib
 import subprocess
-import time
 
 import lab
 
 
 class Switch:
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder) / "ovs"
+    """`inside`: words in front of its programs that put them into another network namespace. anynic looks for the switch of ours; for
+    another one it is told by `environment`."""
+
+    def __init__(self, folder, name="ovs", inside=()):
+        self.folder = pathlib.Path(folder) / name
         self.folder.mkdir()
-        for name in ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"):
-            os.environ[name] = str(self.folder)
+        variables = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVN_RUNDIR", "OVN_LOGDIR", "OVN_SYSCONFDIR")
+        self.environment = {name: str(self.folder) for name in variables}
+        self._inside = inside
+        if not inside:
+            os.environ.update(self.environment)
         self._programs = pathlib.Path(lab.tool("get-ovs"))
         schema = self._programs.parent / "root/usr/share/openvswitch/vswitch.ovsschema"
         self._run("ovsdb-tool", "create", self.folder / "conf.db", schema)
         self._processes = {}
         self.start_database()
-        self._start("ovs-vswitchd", self.socket, f"--unixctl={self.folder}/switch.ctl")
+        self.start("ovs-vswitchd", self.socket, f"--unixctl={self.folder}/switch.ctl")
 
     @property
     def socket(self):
         return f"unix:{self.folder}/db.sock"
 
     def _run(self, program, *words):
-        return subprocess.run([self._programs / program, *map(str, words)], check=True, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run([*self._inside, self._programs / program, *map(str, words)], check=True, capture_output=True, text=True,
+                              timeout=60, env={**os.environ, **self.environment}).stdout
 
-    def _start(self, program, *words):
+    def start(self, program, *words):
         with (self.folder / f"{program}.log").open("a") as log:
-            self._processes[program] = subprocess.Popen([self._programs / program, *map(str, words)], stdout=log, stderr=log)
+            self._processes[program] = subprocess.Popen([*self._inside, self._programs / program, *map(str, words)], stdout=log, stderr=log,
+                                                        env={**os.environ, **self.environment})
 
-    def start_database(self):
-        self._start("ovsdb-server", self.folder / "conf.db", f"--remote=p{self.socket}", f"--unixctl={self.folder}/db.ctl")
-        end = time.monotonic() + 20
-        while not (self.folder / "db.sock").exists():
-            if time.monotonic() > end:
-                raise RuntimeError((self.folder / "ovsdb-server.log").read_text())
-            time.sleep(0.02)
-
-    def stop_database(self):
-        self._end("ovsdb-server")
-        (self.folder / "db.sock").unlink(missing_ok=True)
-
-    def _end(self, program):
+    def end(self, program):
         process = self._processes.pop(program)
         process.terminate()
         process.wait(20)
+
+    def start_database(self):
+        self.start("ovsdb-server", self.folder / "conf.db", f"--remote=p{self.socket}", f"--unixctl={self.folder}/db.ctl")
+        lab.wait_until((self.folder / "db.sock").exists, "Open vSwitch's database")
+
+    def stop_database(self):
+        self.end("ovsdb-server")
+        (self.folder / "db.sock").unlink(missing_ok=True)
 
     def vsctl(self, *words):
         return self._run("ovs-vsctl", f"--db={self.socket}", "--timeout=20", *words).strip()
 
     def add_bridge(self, name):
         self.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev")
-        lab.ip("link", "set", name, "up")
+        subprocess.run([*self._inside, "ip", "link", "set", name, "up"], check=True)
 
     def ports(self, bridge):
         return self.vsctl("list-ports", bridge).split()
@@ -65,4 +68,4 @@ class Switch:
 
     def stop(self):
         for program in list(self._processes):
-            self._end(program)
+            self.end(program)
