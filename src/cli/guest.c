@@ -123,10 +123,11 @@ static int read_networks(struct network_list *list, const char *file, struct err
 	int rc = xml_read_networks(file, list, err);
 
 	for (unsigned i = before; rc == 0 && i < list->count; i++) {
-		rc = network_check(&list->item[i], err);
+		unsigned line;
+
+		rc = network_check(&list->item[i], &line, err);
 		if (rc < 0)
-			(void)snprintf(err->where, sizeof(err->where), "%.50s:%u", file,
-				       list->item[i].line);
+			(void)snprintf(err->where, sizeof(err->where), "%.50s:%u", file, line);
 	}
 	return rc;
 }

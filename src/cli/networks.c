@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/guest.h"
+#include "config/interface_port.h"
 #include "config/xml.h"
 #include "host/network.h"
 #include "host/network_pool.h"
@@ -115,8 +116,12 @@ int guest_networks(struct guest *g, const struct guest_request *request, struct 
 	return 0;
 
 fail:
-	if (err && !err->where[0])
+	/* of which network is in most texts already */
+	if (err && err->where[0] && !strstr(err->text, err->where))
+		error_prefix(err, "%s", err->where);
+	if (err)
 		(void)snprintf(err->where, sizeof(err->where), "%.50s:%u", request->interfaces,
-			       g->xml.item[i].line);
+			       interface_line(&g->xml.item[i],
+					      err->text[0] == '<' ? err->text : "<source "));
 	return rc;
 }

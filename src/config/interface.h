@@ -8,10 +8,11 @@
 
 #include "config/spec.h"
 
-#define INTERFACES_MAX	    (PORTS_MAX * PORT_NICS)
-#define VLAN_TAGS_MAX	    8
-#define INTERFACE_NAME	    64 /* of a network or a portgroup */
-#define INTERFACE_NOTES_MAX 64
+#define INTERFACES_MAX	       (PORTS_MAX * PORT_NICS)
+#define VLAN_TAGS_MAX	       8
+#define INTERFACE_NAME	       64 /* of a network or a portgroup */
+#define INTERFACE_NOTES_MAX    64
+#define INTERFACE_ELEMENTS_MAX 64 /* rows of xml_interface_table */
 
 enum interface_type {
 	INTERFACE_NETWORK,
@@ -31,6 +32,8 @@ enum interface_type {
 	INTERFACE_VDS,
 	INTERFACE_TYPE_COUNT
 };
+
+#define SNDBUF_UNSAID UINT32_MAX
 
 enum teaming_kind { TEAMING_NONE, TEAMING_PERSISTENT, TEAMING_TRANSIENT, TEAMING_KIND_COUNT };
 
@@ -84,7 +87,7 @@ struct interface_host {
 	enum tristate trust_rx;	  /* trustGuestRxFilters= */
 	bool target_managed_off;  /* <target managed='no'>: the user's own tap */
 	unsigned coalesce_frames; /* <coalesce><rx><frames max=>; 0 = not said */
-	uint32_t sndbuf;	  /* <tune>; 0 = not said */
+	uint32_t sndbuf;	  /* <tune>; 0 is a size, too */
 	char script[PATH_ROOM], downscript[PATH_ROOM];
 	char tap_node[PATH_ROOM], vhost_node[PATH_ROOM]; /* <backend tap= vhost=> */
 	char filter[INTERFACE_NAME];			 /* <filterref filter=> */
@@ -97,11 +100,13 @@ struct interface_anynic {
 };
 
 struct interface_spec {
-	unsigned line;		    /* of the element in its file */
-	unsigned driver_line;	    /* of its <driver>; 0 = none */
-	bool hostdev_element;	    /* <hostdev>, not <interface> */
-	enum interface_type type;   /* as written */
-	enum interface_type actual; /* what came of a network; else the same */
+	unsigned line;	      /* of the element in its file */
+	unsigned driver_line; /* of its <driver>; 0 = none */
+	uint32_t element_line
+		[INTERFACE_ELEMENTS_MAX]; /* of its elements, in the order of xml_interface_table */
+	bool hostdev_element;		  /* <hostdev>, not <interface> */
+	enum interface_type type;	  /* as written */
+	enum interface_type actual;	  /* what came of a network; else the same */
 	char network[INTERFACE_NAME], portgroup[INTERFACE_NAME];
 	char alias[ID_MAX]; /* as written; empty = made from the position */
 	char model

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/xml_rows.h"
+
 struct making {
 	struct interface_list *list; /* what was written stays as it is */
 	struct interface_spec *item; /* a copy of its interfaces, which become ports */
@@ -16,13 +18,25 @@ struct making {
 static int fail(struct making *m, const struct interface_spec *s, int code, const char *fmt, ...)
 	PRINTF(4, 5);
 
+unsigned interface_line(const struct interface_spec *s, const char *text)
+{
+	char path[32];
+
+	if (text[0] != '<')
+		return s->line;
+	size_t length = MIN(strcspn(text + 1, " >"), sizeof(path) - 1);
+	(void)snprintf(path, sizeof(path), "%.*s", (int)length, text + 1);
+	const struct xml_element *row = xml_element_find(&xml_interface_table, path);
+	unsigned line = row ? s->element_line[row - xml_interface_table.elements] : 0;
+	return line ? line : s->line;
+}
+
 /* "FILE:LINE" */
-static void place_of(const struct making *m, const struct interface_spec *s, char *to, size_t size)
+static void place_of(const struct making *m, unsigned line, char *to, size_t size)
 {
 	const char *file = m->rules->file, *slash = strrchr(file, '/');
 
-	(void)snprintf(to, size, "%.50s:%u", strlen(file) > 50 && slash ? slash + 1 : file,
-		       s->line);
+	(void)snprintf(to, size, "%.50s:%u", strlen(file) > 50 && slash ? slash + 1 : file, line);
 }
 
 static int fail(struct making *m, const struct interface_spec *s, int code, const char *fmt, ...)
@@ -35,17 +49,16 @@ static int fail(struct making *m, const struct interface_spec *s, int code, cons
 	va_end(args);
 	error_set(m->err, code, "%s", text);
 	if (m->err)
-		place_of(m, s, m->err->where, sizeof(m->err->where));
+		place_of(m, interface_line(s, text), m->err->where, sizeof(m->err->where));
 	return code;
 }
 
 /* What libvirt passes over in silence: a warning, or an error where the interface is strict. */
-static int lenient(struct making *m, const struct interface_spec *s, unsigned line,
-		   const char *text)
+static int lenient(struct making *m, const struct interface_spec *s, const char *text)
 {
 	if (s->anynic.strict)
 		return fail(m, s, -EINVAL, "%s; with anynic:strict='yes' this is an error", text);
-	interface_warn(m->list, line ? line : s->line, "%s", text);
+	interface_warn(m->list, interface_line(s, text), "%s", text);
 	return 0;
 }
 
@@ -130,10 +143,9 @@ static int check_driver(struct making *m, struct interface_spec *s)
 {
 	struct nic_spec *nic = &s->port.nic[0];
 	struct card_options *o = &nic->options;
-	unsigned line = s->driver_line;
 	char text[160];
 
-	if (!line || is_virtio(nic))
+	if (!s->driver_line || is_virtio(nic))
 		return 0;
 	if (o->iommu || o->ats || o->packed || o->page_per_vq)
 		return fail(m, s, -EINVAL,
@@ -155,7 +167,7 @@ static int check_driver(struct making *m, struct interface_spec *s)
 		TRISTATE_DEFAULT;
 	o->txmode = TXMODE_DEFAULT;
 	o->rx_queue_size = o->tx_queue_size = 0;
-	return lenient(m, s, line, text);
+	return lenient(m, s, text);
 }
 
 static bool is_tap(enum interface_type type)
@@ -186,14 +198,26 @@ static int check_vhost(struct making *m, struct interface_spec *s)
 	struct backend_spec *b = &s->port.backend;
 	bool wanted = b->driver == DRIVER_VHOST;
 
-	if (m->rules->kvm || s->anynic.given)
+	if (s->anynic.given)
+		return 0;
+	if (wanted && !is_tap(s->actual) && is_virtio(&s->port.nic[0])) {
+		char text[160];
+
+		b->driver = DRIVER_DEFAULT;
+		(void)snprintf(text, sizeof(text),
+			       "<driver name='vhost'> has no meaning for type='%s', only taps "
+			       "have it; it is ignored, as libvirt does",
+			       interface_type_names[s->actual]);
+		return lenient(m, s, text);
+	}
+	if (m->rules->kvm)
 		return 0;
 	s->port.tcg = true;
-	if (!wanted || !is_tap(s->actual) || !is_virtio(&s->port.nic[0]))
+	if (!wanted || !is_virtio(&s->port.nic[0]))
 		return 0;
 	b->driver = DRIVER_DEFAULT;
 	return lenient(
-		m, s, s->driver_line,
+		m, s,
 		"<driver name='vhost'>: the guest does not run on KVM, so the card is served in "
 		"user space, as libvirt does");
 }
@@ -247,7 +271,8 @@ static int set_backend(struct making *m, struct interface_spec *s)
 		b->ifname[0] = '\0';
 	if (s->actual == INTERFACE_DIRECT && !b->mode[0])
 		str_copy(b->mode, sizeof(b->mode), "vepa");
-	b->sndbuf = s->host.sndbuf;
+	b->sndbuf_given = s->host.sndbuf != SNDBUF_UNSAID;
+	b->sndbuf = b->sndbuf_given ? s->host.sndbuf : 0;
 	str_copy(b->iface_id, sizeof(b->iface_id), s->host.virtualport.interface_id);
 	if (s->actual == INTERFACE_VHOSTUSER)
 		b->server = strcmp(b->mode, "server") == 0;
@@ -263,7 +288,7 @@ static int check_host(struct making *m, const struct interface_spec *s)
 		return fail(m, s, -ENOTSUP,
 			    "<bandwidth> is not carried out: anynic sets no limits on a tap; "
 			    "remove it, or use tc on the tap");
-	if (h->sndbuf && s->anynic.given)
+	if (h->sndbuf != SNDBUF_UNSAID && s->anynic.given)
 		return fail(m, s, -ENOTSUP,
 			    "<tune><sndbuf> is not carried out for cards that anynic serves; "
 			    "remove it");
@@ -313,11 +338,27 @@ static void set_place(struct making *m, struct interface_spec *s)
 	s->port.plain = true;
 }
 
+/* T4: also of the model that nobody named. */
+static int check_persistent(struct making *m, struct interface_spec *s)
+{
+	if (s->teaming != TEAMING_PERSISTENT || is_virtio(&s->port.nic[0]))
+		return 0;
+	return fail(m, s, -EINVAL,
+		    "<teaming type='persistent'>: the persistent card must be virtio, not '%s'",
+		    s->port.nic[0].model);
+}
+
 static int set_hostdev(struct making *m, struct interface_spec *s)
 {
 	struct nic_spec *nic = &s->port.nic[0];
+	unsigned kind = s->type == INTERFACE_NETWORK ? 2 : s->hostdev_element;
 
 	str_copy(nic->model, MODEL_MAX, "hostdev");
+	/* type='hostdev', then <hostdev>, then those that a network gave */
+	nic->host_order = kind * INTERFACES_MAX + (unsigned)(s - m->item) + 1;
+	int rc = check_persistent(m, s);
+	if (rc < 0)
+		return rc;
 	str_copy(nic->host_pci, sizeof(nic->host_pci), s->hostdev.pci);
 	nic->host_managed = s->hostdev.managed ? TRISTATE_ON : TRISTATE_OFF;
 	if (!str_copy(nic->host_driver, sizeof(nic->host_driver), s->hostdev.variant))
@@ -378,7 +419,7 @@ static int make_port(struct making *m, struct interface_spec *s)
 		return rc;
 	set_place(m, s);
 	str_copy(s->port.id, ID_MAX, s->alias);
-	place_of(m, s, s->port.source, sizeof(s->port.source));
+	place_of(m, s->line, s->port.source, sizeof(s->port.source));
 	nic->role = ROLE_SINGLE;
 	if (s->actual == INTERFACE_HOSTDEV)
 		return set_hostdev(m, s);
@@ -396,11 +437,16 @@ static int make_port(struct making *m, struct interface_spec *s)
 			m, s, -ENOTSUP,
 			"<model type='%s'> is QEMU's: anynic has no such card; see `anynic models`",
 			s->model);
-	if (!is_virtio(nic)) { /* the tap's alone: only virtio tells the guest */
-		if (nic->mtu)
-			s->port.backend.mtu = nic->mtu;
+	if (nic->mtu)
+		s->port.backend.mtu = nic->mtu;
+	if (!is_virtio(nic)) /* the tap's alone: only virtio tells the guest */
 		nic->mtu = 0;
-	}
+	if (rc == 0)
+		rc = check_persistent(m, s);
+	if (rc == 0 && nic->options.loadparm[0])
+		rc = lenient(m, s,
+			     "<boot loadparm=...> is for cards on the channels of s390; it is "
+			     "ignored");
 	nic->packed = nic->options.packed == TRISTATE_ON;
 	nic->standby = s->teaming == TEAMING_PERSISTENT;
 	return rc;
@@ -438,11 +484,6 @@ static int check_pair(struct making *m, struct interface_spec *t, struct interfa
 			    "<teaming persistent='%s'>: that interface (line %u) is not <teaming "
 			    "type='persistent'/>",
 			    t->persistent, p->line);
-	if (!is_virtio(&p->port.nic[0]))
-		return fail(
-			m, p, -EINVAL,
-			"<teaming type='persistent'>: the persistent card must be virtio, not '%s'",
-			p->port.nic[0].model);
 	if (p->port.nics == 2)
 		return fail(m, t, -EINVAL,
 			    "<teaming persistent='%s'>: it has a transient partner already; a team "
@@ -468,6 +509,19 @@ static int check_pair(struct making *m, struct interface_spec *t, struct interfa
 	return 0;
 }
 
+/* For libvirt the partner may be plugged later; more often its alias is misspelt. */
+static int check_alone(struct making *m)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < m->list->count && rc == 0; i++)
+		if (m->item[i].teaming == TEAMING_PERSISTENT && m->item[i].port.nics == 1)
+			rc = lenient(m, &m->item[i],
+				     "<teaming type='persistent'>: no transient card names it; the "
+				     "guest has this card alone until one is plugged");
+	return rc;
+}
+
 static int join_teams(struct making *m)
 {
 	for (unsigned i = 0; i < m->list->count; i++) {
@@ -490,7 +544,7 @@ static int join_teams(struct making *m)
 		str_copy(port->nic[1].id, ID_MAX, t->alias);
 		str_copy(port->nic[1].pair, ID_MAX, p->alias);
 	}
-	return 0;
+	return check_alone(m);
 }
 
 static int check_aliases(struct making *m)
@@ -555,7 +609,7 @@ static int check_macs(struct making *m)
 			    memcmp(a->port.mac, b->port.mac, MAC_LEN) == 0 &&
 			    b->teaming != TEAMING_TRANSIENT && a->teaming != TEAMING_TRANSIENT)
 				rc = lenient(
-					m, b, 0,
+					m, b,
 					"<mac>: another interface has this address, too; where "
 					"both are in one network neither is reached for certain");
 		}

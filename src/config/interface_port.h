@@ -20,6 +20,9 @@ struct interface_rules {
 /* Aliases as libvirt gives them: net0, net1, hostdev0 in the order of the list; what begins with ua- is the user's own. */
 void interfaces_name(struct interface_list *list);
 
+/* The line of the element that a text begins with: "<teaming persistent='x'>: ..." has that one's; else the interface's own. */
+unsigned interface_line(const struct interface_spec *interface, const char *text);
+
 /* Which port and which of its cards an interface became. */
 struct interface_origin {
 	unsigned port, nic;

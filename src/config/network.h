@@ -25,6 +25,7 @@ extern const char *const forward_mode_names[FORWARD_MODE_COUNT];
 
 /* What an interface, a portgroup and a network can all say; the first that does wins, virtualports are merged. */
 struct network_port {
+	unsigned vlan_line, bandwidth_line; /* of the elements in their file */
 	struct vlan_tags vlan;
 	struct virtualport virtualport;
 	struct bandwidth_limit inbound, outbound;
@@ -33,13 +34,14 @@ struct network_port {
 };
 
 struct portgroup_spec {
+	unsigned line;
 	char name[INTERFACE_NAME];
 	bool is_default;
 	struct network_port port;
 };
 
 struct network_spec {
-	unsigned line;
+	unsigned line, forward_line, bridge_line, mtu_line; /* of the elements in their file */
 	char name[INTERFACE_NAME];
 	enum forward_mode forward;
 	char bridge[16]; /* <bridge name=> */

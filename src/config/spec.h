@@ -91,6 +91,7 @@ struct nic_spec {
 	char host_pci[16];    /* "0000:03:10.2"; empty = the pool behind host_dev says which */
 	char host_driver[32]; /* empty = vfio-pci, else a variant of it */
 	enum tristate host_managed; /* bound to that driver, and given back after (on) */
+	unsigned host_order;	    /* on QEMU's line, lowest first; 0 = last, as the ports are */
 	char romfile[PATH_ROOM];    /* empty = no option ROM */
 	struct card_options options;
 	/* of a virtual function, as `ip link set DEV vf N` has them */
@@ -116,7 +117,8 @@ struct backend_spec {
 	char tftp[PATH_ROOM];	  /* user: folder that its TFTP server offers */
 	char bootfile[PATH_ROOM]; /* user: what DHCP tells firmware to load */
 	char capture[PATH_ROOM];
-	char iface_id[40]; /* bridge of Open vSwitch: the external id that OVN knows the port by; empty = made of the names */
+	char iface_id
+		[40]; /* bridge of Open vSwitch: the external id that OVN knows the port by; empty = made of the names */
 	char chosen[160]; /* of backend=auto: why it became this; users do not give it */
 	bool server;	  /* stream: mode=server listens, else it connects */
 	/* of netdevs that only XML has: sockets (server, client, mcast, udp), and vhost-user, whose socket is somebody else's */
@@ -124,8 +126,9 @@ struct backend_spec {
 	uint16_t port, local_port;
 	enum tristate reconnect; /* vhost-user, QEMU connects: again, when it is lost */
 	unsigned reconnect_s;	 /* after so many; 0 = not said */
-	uint32_t sndbuf;	 /* tap: bytes that may wait in it; 0 = not said */
-	char net6[64];		 /* user: an IPv6 network */
+	bool sndbuf_given;
+	uint32_t sndbuf; /* tap: bytes that may wait in it; 0 = any number */
+	char net6[64];	 /* user: an IPv6 network */
 	uint16_t mtu;
 	int fds[QUEUES_MAX]; /* open descriptors; numbers of the process that holds the struct */
 	unsigned nfds;

@@ -191,6 +191,17 @@ static int read_mac(struct xml_reading *r, const xmlNode *node)
 	return 0;
 }
 
+static bool is_virtio_card(const xmlNode *interface)
+{
+	char model[16];
+
+	for (const xmlNode *c = interface->children; c; c = c->next)
+		if (c->type == XML_ELEMENT_NODE && strcmp((const char *)c->name, "model") == 0 &&
+		    xml_value(c, "type", model, sizeof(model)))
+			return strncmp(model, "virtio", 6) == 0;
+	return false;
+}
+
 /* name= of a card says who serves its rings, of a device of the host who hands it on. */
 static int read_driver(struct xml_reading *r, const xmlNode *node)
 {
@@ -210,6 +221,8 @@ static int read_driver(struct xml_reading *r, const xmlNode *node)
 											  : -EINVAL;
 	}
 	int found = name_find(backend_driver_names, BACKEND_DRIVER_COUNT, name);
+	if (found <= 0 && !is_virtio_card(node->parent))
+		return 0; /* V0: not even read; interface_port.c warns of the element */
 	if (found <= 0)
 		return xml_fail(
 			r, node, -EINVAL,
@@ -557,6 +570,8 @@ static int read_portgroup(struct xml_reading *r, const xmlNode *node)
 	int rc = xml_read_item(&inner, node);
 	if (rc < 0)
 		return rc;
+	group->line = (unsigned)xmlGetLineNo(node);
+	xml_note_lines(&group->port, node);
 	if (!group->name[0])
 		return xml_fail(r, node, -EINVAL, "<portgroup> needs name=");
 	for (unsigned i = 0; i < n->groups; i++) {

@@ -1,5 +1,5 @@
 /* What only the whole element shows: attributes that a type cannot be without, and those that exclude each other. libvirt's own rules, in
- * its order where that matters; T1 to T8 are its checks of <teaming>. What depends on the actual type of a network's port, on the guest's
+ * its order where that matters; T1 to T9 are its checks of <teaming>. What depends on the actual type of a network's port, on the guest's
  * machine, or on other interfaces is checked in interface_port.c. */
 #include <errno.h>
 #include <stdio.h>
@@ -125,6 +125,10 @@ static int check_backend(struct xml_reading *r, const xmlNode *node, const struc
 			r, child(node, "backend"), -ENOTSUP,
 			"<backend tap='%s'> is not carried out: taps come from /dev/net/tun",
 			s->host.tap_node);
+	if (s->host.vhost_node[0] && (!(TYPE & TAPS) || !is_virtio(s->model)))
+		return xml_warn(r, child(node, "backend"),
+				"<backend vhost=...> belongs to virtio cards on a tap; it is "
+				"ignored, as libvirt does");
 	if (s->host.vhost_node[0] && strcmp(s->host.vhost_node, "/dev/vhost-net") != 0)
 		return xml_fail(
 			r, child(node, "backend"), -ENOTSUP,
@@ -199,6 +203,10 @@ static int check_teaming(struct xml_reading *r, const xmlNode *node, const struc
 				"<teaming type='persistent' persistent='%s'>: only the transient "
 				"one names its partner",
 				pair);
+	if (s->teaming == TEAMING_PERSISTENT && r->type == INTERFACE_HOSTDEV) /* T4 */
+		return xml_fail(r, at, -EINVAL,
+				"<teaming type='persistent'>: the persistent card must be virtio, "
+				"not a device of the host");
 	if (s->teaming == TEAMING_PERSISTENT && s->model[0] && !is_virtio(s->model)) /* T4 */
 		return xml_fail(
 			r, at, -EINVAL,
@@ -289,9 +297,52 @@ static int check_own_bridge(struct xml_reading *r, const xmlNode *node,
 	return 0;
 }
 
+/* Whoever makes no bridge does not say how it behaves; delay='0' is libvirt's default. */
+static int check_bridge_options(struct xml_reading *r, const xmlNode *node,
+				const struct network_spec *n)
+{
+	static const struct {
+		const char *name, *same; /* as if it were not there */
+		enum forward_mode from;
+	} rows[] = {
+		{ "stp", "off", FORWARD_BRIDGE },
+		{ "delay", "0", FORWARD_BRIDGE },
+		{ "zone", "", FORWARD_PRIVATE },
+		{ "macTableManager", "", FORWARD_PRIVATE },
+	};
+	const xmlNode *at = child(node, "bridge");
+	char value[24];
+
+	for (unsigned i = 0; at != node && i < ARRAY_SIZE(rows); i++)
+		if (n->forward >= rows[i].from &&
+		    xml_value(at, rows[i].name, value, sizeof(value)) &&
+		    strcmp(value, rows[i].same) != 0)
+			return xml_fail(r, at, -EINVAL,
+					"<bridge %s='%s'> has no meaning with forward mode='%s': "
+					"libvirt makes no bridge for it; remove it",
+					rows[i].name, value, forward_mode_names[n->forward]);
+	return 0;
+}
+
+static unsigned line_of_child(const xmlNode *node, const char *name)
+{
+	return (unsigned)xmlGetLineNo(child(node, name));
+}
+
+void xml_note_lines(struct network_port *port, const xmlNode *node)
+{
+	port->vlan_line = line_of_child(node, "vlan");
+	port->bandwidth_line = line_of_child(node, "bandwidth");
+}
+
 int xml_check_network(struct xml_reading *r, const xmlNode *node)
 {
-	const struct network_spec *n = r->item;
+	struct network_spec *n = r->item;
+
+	n->forward_line = line_of_child(node, "forward");
+	n->bridge_line = line_of_child(node, "bridge");
+	n->mtu_line = line_of_child(node, "mtu");
+	xml_note_lines(&n->port, node);
 
 	if (!n->name[0])
 		return xml_fail(r, node, -EINVAL, "<network> needs <name>");
@@ -300,5 +351,7 @@ int xml_check_network(struct xml_reading *r, const xmlNode *node)
 			return xml_fail(r, node, -EINVAL, "<network>: '%s' is described twice",
 					n->name);
 	int rc = check_own_bridge(r, node, n);
+	if (rc == 0)
+		rc = check_bridge_options(r, node, n);
 	return rc == 0 ? check_vlan(r, node) : rc;
 }

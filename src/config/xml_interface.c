@@ -127,6 +127,8 @@ static const struct xml_element elements[] = {
 	  XML_CARRIED_OUT }, /* what `anynic xml` writes; said again each time */
 };
 
+_Static_assert(ARRAY_SIZE(elements) <= INTERFACE_ELEMENTS_MAX, "each has a line");
+
 #define BY_HAND(e, n)                                                                              \
 	{                                                                                          \
 		e, n, XML_BY_HAND                                                                  \
@@ -227,7 +229,8 @@ static const struct xml_attribute attributes[] = {
 	BY_HAND("portForward/range", "to"),
 	BY_HAND("portForward/range", "exclude"),
 
-	{ "tune/sndbuf", NULL, XML_NUMBER, SPEC(host.sndbuf), .max = UINT32_MAX },
+	{ "tune/sndbuf", NULL, XML_NUMBER, SPEC(host.sndbuf), .max = SNDBUF_UNSAID - 1,
+	  .unsaid = SNDBUF_UNSAID },
 	{ "teaming", "type", XML_NAME, SPEC(teaming), NAMES(teaming_words) },
 	{ "teaming", "persistent", XML_TEXT, SPEC(persistent) },
 	{ "link", "state", XML_NAME, SPEC(port.link), NAMES(link_words) },

@@ -423,9 +423,12 @@ static int open_once(int from, const char *path, struct error *err)
 	return fd < 0 ? no_file(path, err) : fd;
 }
 
+/* "-" is standard input. */
 static int open_file(const char *path, struct error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	bool standard = strcmp(path, "-") == 0;
+	int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+			  : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
@@ -433,7 +436,7 @@ static int open_file(const char *path, struct error *err)
 		fd_close(&fd);
 		return rc;
 	}
-	if (S_ISREG(st.st_mode))
+	if (S_ISREG(st.st_mode) && !standard)
 		return fd;
 	int copy = open_once(fd, path, err);
 	fd_close(&fd);

@@ -267,6 +267,14 @@ static int check_element(struct xml_reading *r, const xmlNode *node, const struc
 	return check_seen(r, node, row);
 }
 
+/* For what is found wrong with it when it is not read any more. */
+static void note_line(struct xml_reading *r, const xmlNode *node, const struct xml_element *row)
+{
+	if (r->table == &xml_interface_table)
+		((struct interface_spec *)r->item)->element_line[row - r->table->elements] =
+			line_of(node);
+}
+
 static int read_element(struct xml_reading *r, const xmlNode *node, const char *parent,
 			unsigned depth)
 {
@@ -287,6 +295,7 @@ static int read_element(struct xml_reading *r, const xmlNode *node, const char *
 			r, node,
 			"<%s>: there is no such element in <%s>; it is ignored, as libvirt does",
 			path, r->on == XML_ON_HOSTDEV ? "hostdev" : r->table->root);
+	note_line(r, node, row);
 	int rc = check_element(r, node, row);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
@@ -337,6 +346,23 @@ static bool is_item(const xmlNode *node)
 	return xml_value(node, "type", type, sizeof(type)) && strcmp(type, "pci") == 0;
 }
 
+/* Other host devices are not ours to read, but none of them is one of a team: T9. */
+static int check_other_device(struct xml_reading *r, const xmlNode *node)
+{
+	char type[16];
+
+	if (!is_named(node, "hostdev"))
+		return 0;
+	xml_value(node, "type", type, sizeof(type));
+	for (const xmlNode *c = node->children; c; c = c->next)
+		if (is_named(c, "teaming"))
+			return xml_fail(r, c, -EINVAL,
+					"<teaming> of <hostdev type='%s'>: only a PCI function can "
+					"be the transient one of a team",
+					type);
+	return 0;
+}
+
 static void empty_interface(struct interface_spec *spec)
 {
 	struct nic_spec *nic = spec->port.nic;
@@ -352,6 +378,7 @@ static void empty_interface(struct interface_spec *spec)
 	for (unsigned i = 0; i < PORT_NICS; i++)
 		nic[i].rev = nic[i].bootindex = nic[i].vlan = nic[i].qos = -1;
 	spec->host.vlan.native = -1;
+	spec->host.sndbuf = SNDBUF_UNSAID;
 }
 
 static int read_interface(struct xml_reading *r, const xmlNode *node)
@@ -470,16 +497,17 @@ static int read_interfaces(struct xml_reading *r, const xmlNode *root)
 		return rc;
 	if (is_item(root))
 		return read_interface(r, root);
+	rc = check_other_device(r, root);
+	if (rc < 0)
+		return rc;
 	if (!is_holder(root))
 		return xml_fail(
 			r, root, -EINVAL,
 			"<%.40s> is none of <interface>, <hostdev type='pci'>, <devices>, <domain>",
 			root->name);
 	for (const xmlNode *c = holder ? holder->children : NULL; c && rc == 0; c = c->next) {
-		if (!is_item(c))
-			continue;
-		rc = read_interface(r, c);
-		if (rc == 0 && is_named(root, "domain") && boots_by_os(root) &&
+		rc = is_item(c) ? read_interface(r, c) : check_other_device(r, c);
+		if (rc == 0 && is_item(c) && is_named(root, "domain") && boots_by_os(root) &&
 		    r->list->item[r->list->count - 1].port.nic[0].bootindex >= 0)
 			rc = xml_fail(r, c, -EINVAL,
 				      "<boot order=...> of a device and <boot dev=...> of <os> "

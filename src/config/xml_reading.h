@@ -49,6 +49,9 @@ int xml_read_root(struct xml_reading *r, const xmlNode *node);
 int xml_check_interface(struct xml_reading *r, const xmlNode *node);
 int xml_check_network(struct xml_reading *r, const xmlNode *node);
 
+/* Where the elements of a network or a portgroup are, for checks that come later. */
+void xml_note_lines(struct network_port *port, const xmlNode *node);
+
 /* "type='bridge', type='network'" */
 void xml_type_words(uint32_t types, char *to, size_t size);
 

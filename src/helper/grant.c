@@ -78,6 +78,7 @@ static int make(struct grant *g, struct undo *journal, struct error *err)
 					   .guest = g->guest,
 					   .port = r->port,
 					   .queues = r->queues,
+					   .granted = true,
 					   .undo = journal };
 	int rc = -EINVAL;
 

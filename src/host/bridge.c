@@ -105,7 +105,15 @@ static int find_bridge(struct netlink *nl, const char *name, struct link *bridge
 			 name, bridge->kind[0] ? " but a link of kind " : "", bridge->kind, name);
 }
 
-/* Its MTU never below the bridge's, which would lower the bridge's own. First a port, then up: nothing is sent in between. */
+/* As libvirt has it: its MTU is the chosen one, else the bridge's. A lower one lowers the bridge's own, which is not for every user to do. */
+static uint32_t mtu_of(const struct backend_request *r, const struct link *bridge)
+{
+	uint32_t chosen = r->spec->mtu;
+
+	return chosen && !r->granted ? chosen : MAX(bridge->mtu, chosen);
+}
+
+/* First a port, then up: nothing is sent in between. */
 static int join(struct netlink *nl, const struct backend_request *r, const struct link *bridge,
 		struct opened_backend *out, struct error *err)
 {
@@ -117,7 +125,7 @@ static int join(struct netlink *nl, const struct backend_request *r, const struc
 	host_link_alias(alias, sizeof(alias), r->guest, r->port);
 	struct link_change first = { .mac = mac,
 				     .alias = alias,
-				     .mtu = MAX(bridge->mtu, r->spec->mtu),
+				     .mtu = mtu_of(r, bridge),
 				     .master = is_bridge(bridge, NULL) ? bridge->index : 0,
 				     .quiet = true };
 	struct link_change then = { .up = true };

@@ -2,6 +2,7 @@
 #include "host/network.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,57 +24,80 @@ static bool is_plain_bridge(const struct network_spec *n)
 	return n->forward == FORWARD_BRIDGE && n->bridge[0];
 }
 
-static int check_source(const struct network_spec *n, struct error *err)
+struct checking {
+	const struct network_spec *n;
+	unsigned line; /* of what is wrong */
+	struct error *err;
+};
+
+static int fail_at(struct checking *c, unsigned line, const char *fmt, ...) PRINTF(3, 4);
+
+static int fail_at(struct checking *c, unsigned line, const char *fmt, ...)
 {
+	char text[sizeof(c->err->text)];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	c->line = line;
+	return error_set(c->err, -EINVAL, "%s", text);
+}
+
+static int check_source(struct checking *c)
+{
+	const struct network_spec *n = c->n;
 	bool direct = !forwards_by_ip(n) && !is_plain_bridge(n);
 
 	if (n->pf[0] && n->devs > 0)
-		return error_set(
-			err, -EINVAL,
-			"<pf> excludes <interface> and <address> in <forward>: the pool is "
-			"either the functions of a device, or a list");
+		return fail_at(c, n->forward_line,
+			       "<pf> excludes <interface> and <address> in <forward>: the pool is "
+			       "either the functions of a device, or a list");
 	if (n->bridge[0] && !forwards_by_ip(n) && n->forward != FORWARD_BRIDGE)
-		return error_set(err, -EINVAL,
-				 "<bridge> has no meaning with forward mode='%s': its ports are "
-				 "devices of the host",
-				 mode_name(n));
+		return fail_at(c, n->bridge_line,
+			       "<bridge> has no meaning with forward mode='%s': its ports are "
+			       "devices of the host",
+			       mode_name(n));
 	if (is_plain_bridge(n) && (n->devs > 0 || n->pf[0]))
-		return error_set(err, -EINVAL,
-				 "a network has a bridge, or devices to forward to, not both");
+		return fail_at(
+			c, n->bridge_line,
+			"<bridge>: a network has a bridge, or devices to forward to, not both");
 	if (direct && n->devs == 0 && !n->pf[0])
-		return error_set(err, -EINVAL,
-				 "forward mode='%s' needs devices: <pf dev=>, <interface dev=> or "
-				 "<address type='pci'>%s",
-				 mode_name(n),
-				 n->forward == FORWARD_BRIDGE ? ", or <bridge name=>" : "");
+		return fail_at(c, n->forward_line,
+			       "<forward mode='%s'> needs devices: <pf dev=>, <interface dev=> or "
+			       "<address type='pci'>%s",
+			       mode_name(n),
+			       n->forward == FORWARD_BRIDGE ? ", or <bridge name=>" : "");
 	if (forwards_by_ip(n) && n->pf[0])
-		return error_set(err, -EINVAL, "<pf> has no meaning with forward mode='%s'",
-				 mode_name(n));
+		return fail_at(c, n->forward_line, "<pf> has no meaning with forward mode='%s'",
+			       mode_name(n));
 	if (direct && n->mtu)
-		return error_set(err, -EINVAL,
-				 "<mtu> has no meaning with forward mode='%s': the device has its "
-				 "own",
-				 mode_name(n));
+		return fail_at(c, n->mtu_line,
+			       "<mtu> has no meaning with forward mode='%s': the device has its "
+			       "own",
+			       mode_name(n));
 	return 0;
 }
 
-static int check_devices(const struct network_spec *n, struct error *err)
+static int check_devices(struct checking *c)
 {
+	const struct network_spec *n = c->n;
+
 	if (n->devs > NETWORK_DEVICES_MAX)
-		return error_set(err, -ERANGE, "more than %d devices", NETWORK_DEVICES_MAX);
+		return fail_at(c, n->forward_line, "more than %d devices", NETWORK_DEVICES_MAX);
 	if (n->devs > 0 && n->devs_are_pci != (n->forward == FORWARD_HOSTDEV))
-		return error_set(err, -EINVAL,
-				 n->devs_are_pci
-					 ? "forward mode='%s' takes names of devices, <interface "
-					   "dev=>, not PCI addresses"
-					 : "forward mode='%s' takes PCI addresses, <address "
-					   "type='pci'>, or <pf dev=>, not names of devices",
-				 mode_name(n));
+		return fail_at(c, n->forward_line,
+			       n->devs_are_pci
+				       ? "<forward mode='%s'> takes names of devices, <interface "
+					 "dev=>, not PCI addresses"
+				       : "<forward mode='%s'> takes PCI addresses, <address "
+					 "type='pci'>, or <pf dev=>, not names of devices",
+			       mode_name(n));
 	for (unsigned i = 0; i < n->devs; i++)
 		for (unsigned j = 0; j < i; j++)
 			if (strcmp(n->dev[i], n->dev[j]) == 0)
-				return error_set(err, -EINVAL, "device %s is listed twice",
-						 n->dev[i]);
+				return fail_at(c, n->forward_line, "device %s is listed twice",
+					       n->dev[i]);
 	return 0;
 }
 
@@ -99,32 +123,35 @@ static bool takes_vlan(const struct network_spec *n, const struct network_port *
 }
 
 /* `group` NULL: of the network itself. `whose` names it. */
-static int check_vlan(const struct network_spec *n, const struct network_port *group,
-		      const char *whose, struct error *err)
+static int check_vlan(struct checking *c, const struct network_port *group, const char *whose)
 {
+	const struct network_spec *n = c->n;
+	const struct network_port *own = group && group->vlan.count ? group : &n->port;
 	bool vlan = n->port.vlan.count || (group && group->vlan.count);
 
 	if (!vlan || takes_vlan(n, group))
 		return 0;
-	return error_set(err, -EINVAL,
-			 "%s<vlan> has no meaning with forward mode='%s'%s; it belongs to hostdev, "
-			 "passthrough, a bridge of the host, Open vSwitch",
-			 whose, mode_name(n),
-			 group && group->virtualport.kind ? " and this virtualport" : "");
+	return fail_at(c, own->vlan_line,
+		       "%s<vlan> has no meaning with forward mode='%s'%s; it belongs to hostdev, "
+		       "passthrough, a bridge of the host, Open vSwitch",
+		       whose, mode_name(n),
+		       group && group->virtualport.kind ? " and this virtualport" : "");
 }
 
-static int check_bandwidth(const struct network_spec *n, const struct network_port *p,
-			   const char *whose, struct error *err)
+static int check_bandwidth(struct checking *c, const struct network_port *p, const char *whose)
 {
+	const struct network_spec *n = c->n;
+
 	if (!has_bandwidth(p) || forwards_by_ip(n) || is_plain_bridge(n))
 		return 0;
-	return error_set(err, -EINVAL,
-			 "%s<bandwidth> has no meaning with forward mode='%s' without a <bridge>",
-			 whose, mode_name(n));
+	return fail_at(c, p->bandwidth_line,
+		       "%s<bandwidth> has no meaning with forward mode='%s' without a <bridge>",
+		       whose, mode_name(n));
 }
 
-static int check_groups(const struct network_spec *n, struct error *err)
+static int check_groups(struct checking *c)
 {
+	const struct network_spec *n = c->n;
 	const struct portgroup_spec *standard = NULL;
 	char whose[INTERFACE_NAME + 16];
 
@@ -133,35 +160,37 @@ static int check_groups(const struct network_spec *n, struct error *err)
 
 		for (unsigned j = 0; j < i; j++)
 			if (strcmp(g->name, n->group[j].name) == 0)
-				return error_set(err, -EINVAL, "two portgroups are named %s",
-						 g->name);
+				return fail_at(c, g->line, "two portgroups are named %s", g->name);
 		if (g->is_default && standard)
-			return error_set(err, -EINVAL, "portgroups %s and %s are both the default",
-					 standard->name, g->name);
+			return fail_at(c, g->line, "portgroups %s and %s are both the default",
+				       standard->name, g->name);
 		if (g->is_default)
 			standard = g;
 		(void)snprintf(whose, sizeof(whose), "portgroup %s: ", g->name);
-		int rc = check_vlan(n, &g->port, whose, err);
+		int rc = check_vlan(c, &g->port, whose);
 		if (rc == 0)
-			rc = check_bandwidth(n, &g->port, whose, err);
+			rc = check_bandwidth(c, &g->port, whose);
 		if (rc < 0)
 			return rc;
 	}
-	int rc = check_bandwidth(n, &n->port, "", err);
+	int rc = check_bandwidth(c, &n->port, "");
 	/* with a default group the network's own VLAN is never used alone */
-	return rc == 0 && !standard ? check_vlan(n, NULL, "", err) : rc;
+	return rc == 0 && !standard ? check_vlan(c, NULL, "") : rc;
 }
 
-int network_check(const struct network_spec *network, struct error *err)
+int network_check(const struct network_spec *network, unsigned *line, struct error *err)
 {
-	int rc = check_source(network, err);
+	struct checking c = { .n = network, .line = network->line, .err = err };
+	int rc = check_source(&c);
 
 	if (rc == 0)
-		rc = check_devices(network, err);
+		rc = check_devices(&c);
 	if (rc == 0)
-		rc = check_groups(network, err);
+		rc = check_groups(&c);
 	if (rc < 0 && err)
 		(void)snprintf(err->where, sizeof(err->where), "network %.50s", network->name);
+	if (line)
+		*line = c.line;
 	return rc;
 }
 

@@ -29,8 +29,8 @@ struct network_plug {
 	char warning[160];	  /* what libvirt leaves out without a word; empty = nothing */
 };
 
-/* Whether libvirt would take such a network. `where` of the error is "network NAME". */
-int network_check(const struct network_spec *network, struct error *err);
+/* Whether libvirt would take such a network. `where` of the error is "network NAME"; `line`, if given, is that of the element. */
+int network_check(const struct network_spec *network, unsigned *line, struct error *err);
 
 /* The port of an interface with type='network'. -EBUSY: every device is taken, and this network shares none. */
 int network_allocate(const struct network_spec *network, const struct interface_spec *interface,

@@ -120,7 +120,7 @@ int network_pool_allocate(const struct vf_host *host, const struct network_spec 
 			  struct interface_spec *interface, const struct vf_owner *owner,
 			  struct vf_picks *dry, struct network_plug *plug, struct error *err)
 {
-	int rc = network_check(network, err);
+	int rc = network_check(network, NULL, err);
 
 	if (rc < 0)
 		return rc;

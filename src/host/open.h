@@ -22,6 +22,7 @@ struct backend_request {
 	uint8_t mac[MAC_LEN];		 /* of the port */
 	unsigned queues;   /* queue pairs that its NICs could use; fewer may come out. 0 = 1 */
 	bool again;	   /* the guest runs, and lost it: nobody is waited for long */
+	bool granted;	   /* anynic-helper opens it for a user without rights */
 	bool theirs;	   /* somebody else's tap: it is not made when it is not there */
 	struct undo *undo; /* journal of what would outlive us; NULL = none is kept */
 };

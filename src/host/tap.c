@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "host/bridge.h"
 #include "host/netlink.h"
 #include "host/rights.h"
 
@@ -145,9 +147,23 @@ static int set_mtu(int sock, struct ifreq *ifr, uint16_t mtu, struct error *err)
 			 strerror(-code));
 }
 
-/* A new interface: its MTU, and up. */
-static int bring_up(int sock, struct ifreq *ifr, uint16_t mtu, struct error *err)
+/* The host's side of the cable has its own address: as on a bridge, so that nobody meets a new one at each start. */
+static void set_mac(int sock, struct ifreq *ifr, const uint8_t guest[MAC_LEN])
 {
+	if (mac_is_zero(guest))
+		return;
+	ifr->ifr_hwaddr = (struct sockaddr){ .sa_family = ARPHRD_ETHER };
+	host_side_mac(guest, (uint8_t *)ifr->ifr_hwaddr.sa_data);
+	if (ioctl(sock, SIOCSIFHWADDR, ifr) < 0)
+		log_warning("tap %s keeps the address that the kernel gave it: %s", ifr->ifr_name,
+			    strerror(errno));
+}
+
+/* A new interface: its address and MTU, and up. */
+static int bring_up(int sock, struct ifreq *ifr, const uint8_t guest[MAC_LEN], uint16_t mtu,
+		    struct error *err)
+{
+	set_mac(sock, ifr, guest);
 	int rc = mtu ? set_mtu(sock, ifr, mtu, err) : 0;
 
 	if (rc < 0)
@@ -183,7 +199,8 @@ static unsigned index_here(int fd, const char *name)
 	return same ? if_nametoindex(name) : 0;
 }
 
-static int configure(struct opened_backend *out, uint16_t mtu, struct error *err)
+static int configure(struct opened_backend *out, const uint8_t guest[MAC_LEN], uint16_t mtu,
+		     struct error *err)
 {
 	struct ifreq ifr = { 0 };
 	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -194,7 +211,7 @@ static int configure(struct opened_backend *out, uint16_t mtu, struct error *err
 				 strerror(errno));
 	str_copy(ifr.ifr_name, sizeof(ifr.ifr_name), out->ifname);
 	if (out->made)
-		rc = bring_up(sock, &ifr, mtu, err);
+		rc = bring_up(sock, &ifr, guest, mtu, err);
 	else
 		warn_if_down(sock, &ifr);
 	/* a descriptor may come from another network namespace: then the MTU stays unknown */
@@ -220,14 +237,15 @@ int host_tap_make(const char *name, unsigned queues, struct opened_backend *out,
 	return open_queues(name, false, queues, out, err);
 }
 
-static int open_by_name(const struct backend_spec *spec, unsigned queues,
-			struct opened_backend *out, struct error *err)
+static int open_by_name(const struct backend_request *r, struct opened_backend *out,
+			struct error *err)
 {
+	const struct backend_spec *spec = r->spec;
 	bool exists = spec->ifname[0] && if_nametoindex(spec->ifname) != 0;
-	int rc = open_queues(spec->ifname[0] ? spec->ifname : HOST_TAP_NAME, exists, queues, out,
+	int rc = open_queues(spec->ifname[0] ? spec->ifname : HOST_TAP_NAME, exists, r->queues, out,
 			     err);
 
-	return rc < 0 ? rc : configure(out, spec->mtu, err);
+	return rc < 0 ? rc : configure(out, r->mac, spec->mtu, err);
 }
 
 /* --- looking ----------------------------------------------------------------------------------------------------- */
@@ -296,7 +314,7 @@ static int check_given(const struct backend_spec *spec, struct opened_backend *o
 		str_copy(out->ifname, sizeof(out->ifname), ifr.ifr_name);
 		out->fds[out->nfds++] = fd;
 	}
-	return configure(out, 0, err);
+	return configure(out, (const uint8_t[MAC_LEN]){ 0 }, 0, err);
 }
 
 int host_tap_open(const struct backend_request *request, struct opened_backend *out,
@@ -304,6 +322,5 @@ int host_tap_open(const struct backend_request *request, struct opened_backend *
 {
 	const struct backend_spec *spec = request->spec;
 
-	return spec->nfds ? check_given(spec, out, err)
-			  : open_by_name(spec, request->queues, out, err);
+	return spec->nfds ? check_given(spec, out, err) : open_by_name(request, out, err);
 }

@@ -375,16 +375,78 @@ int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports,
 	return rc;
 }
 
-static int add_cards(struct builder *b, const struct port_spec *ports, unsigned count, bool hostdev,
+static int add_cards(struct builder *b, const struct port_spec *ports, unsigned count,
 		     struct error *err)
 {
 	int rc = 0;
 
 	for (unsigned p = 0; p < count && rc == 0; p++)
 		for (unsigned i = 0; i < ports[p].nics && rc == 0; i++)
-			if ((ports[p].nic[i].netdev == NETDEV_HOSTDEV) == hostdev)
+			if (ports[p].nic[i].netdev != NETDEV_HOSTDEV)
 				rc = builder_card(b, &ports[p], &ports[p].nic[i], err);
 	return rc;
+}
+
+struct function {
+	const struct port_spec *port;
+	const struct nic_spec *nic;
+};
+
+/* host_order 0 comes last. */
+static bool is_before(const struct function *a, const struct function *b)
+{
+	return a->nic->host_order - 1 < b->nic->host_order - 1;
+}
+
+/* libvirt's order: devices of the host come after all cards, and those of networks after the rest. */
+static int add_functions(struct builder *b, const struct port_spec *ports, unsigned count,
+			 struct error *err)
+{
+	struct function sorted[PORTS_MAX * PORT_NICS];
+	unsigned found = 0;
+	int rc = 0;
+
+	for (unsigned p = 0; p < count; p++)
+		for (unsigned i = 0; i < ports[p].nics; i++) {
+			struct function one = { &ports[p], &ports[p].nic[i] };
+			unsigned at = found;
+
+			if (one.nic->netdev != NETDEV_HOSTDEV || found == ARRAY_SIZE(sorted))
+				continue;
+			for (; at > 0 && is_before(&one, &sorted[at - 1]); at--)
+				sorted[at] = sorted[at - 1];
+			sorted[at] = one;
+			found++;
+		}
+	for (unsigned i = 0; i < found && rc == 0; i++)
+		rc = builder_card(b, sorted[i].port, sorted[i].nic, err);
+	return rc;
+}
+
+/* What is told QEMU before the guest's first instruction. Cards of anynic's own come up as their port says. */
+static void add_links(struct builder *b, const struct port_spec *port)
+{
+	bool by_policy = port->policy == POLICY_SWITCH;
+
+	for (unsigned i = 0; i < port->nics; i++) {
+		const struct nic_spec *nic = &port->nic[i];
+
+		if (!nic_link_is_qemus(nic) || (port->link != LINK_DOWN && !by_policy))
+			continue;
+		json_object *o = builder_begin(
+				    b, "set_link",
+				    by_policy ? "the link comes up when the port chooses it"
+					      : "the link is down from the start"),
+			    *qmp = json_object_new_object(), *told = json_object_new_object();
+		builder_end(b);
+		json_object_object_del(o, "arguments");
+		json_object_object_add(o, "nic", json_object_new_string(nic->id));
+		json_object_object_add(told, "name", json_object_new_string(nic->id));
+		json_object_object_add(told, "up", json_object_new_boolean(false));
+		json_object_object_add(qmp, "execute", json_object_new_string("set_link"));
+		json_object_object_add(qmp, "arguments", told);
+		json_object_object_add(o, "qmp", qmp);
+	}
 }
 
 int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
@@ -419,9 +481,11 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 	if (qemu_moves_links(ports, count))
 		add_stop(&b);
 	add_incoming(&b);
-	rc = add_cards(&b, ports, count, false, err);
-	if (rc == 0) /* libvirt's order: devices of the host come last */
-		rc = add_cards(&b, ports, count, true, err);
+	rc = add_cards(&b, ports, count, err);
+	if (rc == 0)
+		rc = add_functions(&b, ports, count, err);
+	for (unsigned p = 0; p < count && rc == 0; p++)
+		add_links(&b, &ports[p]);
 	if (rc == 0 && b.failed)
 		rc = error_set(err, -ENOMEM, "out of memory");
 	if (rc < 0)

@@ -98,7 +98,7 @@ static void add_tap(json_object *netdev, const struct port_spec *port, const str
 		add_true(netdev, "vhost");
 		add_descriptors(netdev, nic, true, way);
 	}
-	if (port->backend.sndbuf)
+	if (port->backend.sndbuf_given)
 		add_number(netdev, "sndbuf", port->backend.sndbuf);
 }
 

@@ -380,7 +380,7 @@ static void errors_of_networks_name_the_file_and_the_line(void **state)
 	write_file("x.xml", "<interface type='user'/>");
 	snprintf(line, sizeof(line), "plan --interfaces %s/x.xml --networks %s/n.xml", dir, dir);
 	assert_int_equal(run(line, out, err, sizeof(out)), 2);
-	if (!strstr(err, "/n.xml:2: forward mode='hostdev' needs devices"))
+	if (!strstr(err, "/n.xml:3: <forward mode='hostdev'> needs devices"))
 		fail_msg("%s", err);
 }
 

@@ -22,7 +22,7 @@ has '"id":"hostdev0"'
 has 'does not run on KVM'
 
 if plan --assume vhost,vfio; then echo "a network that nobody described was found"; exit 1; fi
-has "ports.xml:4: <source network='lan'>: there is no such network"
+has "ports.xml:6: <source network='lan'>: there is no such network"
 
 # a portgroup that is not there: libvirt says nothing, we warn, and strict refuses
 sed 's/network=.lan./network="lan" portgroup="gone"/; s/vfs/fast/' "$folder/ports.xml" >"$out.xml"
@@ -32,7 +32,7 @@ sed -i "0,/<interface /s//<interface xmlns:anynic='https:\\/\\/anynic.org\\/xml\
 if "$anynic" plan --interfaces "$out.xml" --qemu-version 11.1 --networks "$folder/networks.xml" --assume vhost >"$out" 2>&1; then
 	echo "a strict interface got no portgroup and went on"; exit 1
 fi
-has ":4: network lan has no portgroup gone"
+has ":6: network lan has no portgroup gone"
 rm -f "$out.xml"
 
 # without the function that the network lists
@@ -59,6 +59,16 @@ EOF
 "$anynic" xml "$out.xml" --qemu-version 11.1 --assume vhost >"$out"
 rm -f "$out.xml"
 has 'driver="vhost"'
+# of a pipe, which is read once
+echo "<interface type='user'><model type='virtio'/></interface>" | "$anynic" xml - >"$out"
+has 'model="virtio-net"'
+"$anynic" plan -j --interfaces - --networks "$folder/networks.xml" <"$folder/ports.xml" --qemu-version 11.1 --assume vhost,vfio >"$out" 2>&1
+has '"name":"from-xml"'
+# a rule of networks names the line of its element
+printf "<network>\n<name>lan</name>\n<forward mode='vepa' dev='eth0'/>\n<mtu size='9000'/>\n</network>\n" >"$out.xml"
+if plan --networks "$out.xml"; then echo "an MTU of a device was taken"; exit 1; fi
+rm -f "$out.xml"
+has "xml:4: <mtu> has no meaning with forward mode='vepa'"
 # what is found late is said in XML's words, with its line
 cat >"$out.xml" <<'EOF'
 <interface type='user' xmlns:anynic='https://anynic.org/xml/1'><anynic:place>qemu</anynic:place><model type='virtio'/><driver name='vhost'/></interface>

@@ -250,6 +250,93 @@ static void what_libvirt_leaves_unchecked_of_a_team_is_checked(void **state)
 		  -EINVAL, "f.xml:2", "the persistent card must be virtio, not 'rtl8139'");
 }
 
+static void a_persistent_card_is_virtio_and_has_a_partner(void **state)
+{
+	(void)state;
+	must_fail(BRIDGE "\n<teaming type='persistent'/></interface>", -EINVAL, "f.xml:3",
+		  "the persistent card must be virtio, not 'rtl8139'");
+	must(PERSISTENT);
+	assert_int_equal(list.notes, 1);
+	assert_non_null(strstr(list.note[0].text, "no transient card names it"));
+	must(PERSISTENT TRANSIENT(""));
+	assert_int_equal(list.notes, 0);
+}
+
+static void vhost_without_a_tap_is_ignored_unless_strict(void **state)
+{
+	(void)state;
+	must("<interface type='user'><model type='virtio'/>\n<driver name='vhost'/></interface>");
+	assert_int_equal(ports[0].backend.driver, DRIVER_DEFAULT);
+	assert_int_equal(list.notes, 1);
+	assert_int_equal(list.note[0].line, 3);
+	must_fail("<interface type='user' anynic:strict='yes'><model type='virtio'/>\n"
+		  "<driver name='vhost'/></interface>",
+		  -EINVAL, "f.xml:3", "only taps have it");
+}
+
+/* V0: of a card without rings libvirt does not read the name at all. */
+static void an_unknown_driver_of_a_card_without_rings_is_ignored(void **state)
+{
+	(void)state;
+	must(BRIDGE "<driver name='bogus'/><model type='e1000'/></interface>");
+	assert_int_equal(list.notes, 1);
+	must(BRIDGE "<driver name='bogus'/></interface>");
+	assert_int_equal(list.notes, 1);
+}
+
+static void what_has_no_meaning_here_is_said(void **state)
+{
+	(void)state;
+	must(BRIDGE "<boot order='1' loadparm='2'/></interface>");
+	assert_int_equal(list.notes, 1);
+	assert_non_null(strstr(list.note[0].text, "loadparm"));
+	must(BRIDGE "<backend vhost='/dev/other'/></interface>");
+	assert_int_equal(list.notes, 1);
+	assert_non_null(strstr(list.note[0].text, "<backend vhost=...>"));
+}
+
+static void a_tap_has_the_mtu_that_its_card_says(void **state)
+{
+	(void)state;
+	must(BRIDGE "<model type='virtio'/><mtu size='9000'/></interface>");
+	assert_int_equal(ports[0].nic[0].mtu, 9000);
+	assert_int_equal(ports[0].backend.mtu, 9000);
+	must(BRIDGE "<model type='e1000'/><mtu size='9000'/></interface>");
+	assert_int_equal(ports[0].nic[0].mtu, 0);
+	assert_int_equal(ports[0].backend.mtu, 9000);
+}
+
+static void a_send_buffer_of_nothing_is_a_size(void **state)
+{
+	(void)state;
+	must(BRIDGE "<tune><sndbuf>0</sndbuf></tune></interface>");
+	assert_true(ports[0].backend.sndbuf_given);
+	assert_int_equal(ports[0].backend.sndbuf, 0);
+	must(BRIDGE "</interface>");
+	assert_false(ports[0].backend.sndbuf_given);
+}
+
+#define FUNCTION(n) "<source><address type='pci' bus='3' slot='" #n "' function='0'/></source>"
+
+/* libvirt's: interfaces before <hostdev>, whatever stands first. */
+static void functions_of_the_host_have_libvirts_order(void **state)
+{
+	(void)state;
+	must("<hostdev mode='subsystem' type='pci'>" FUNCTION(
+		1) "</hostdev>" PERSISTENT
+		   "<interface type='hostdev'>" FUNCTION(2) "</interface>" TRANSIENT(""));
+	assert_int_equal(count, 3);
+	const struct nic_spec *transient = &ports[0].nic[1];
+	for (unsigned i = 1; i < 3; i++) {
+		const struct nic_spec *nic = &ports[i].nic[0];
+
+		if (strcmp(nic->host_pci, "0000:03:02.0") == 0)
+			assert_true(nic->host_order < transient->host_order);
+		else
+			assert_true(nic->host_order > transient->host_order);
+	}
+}
+
 static void our_own_elements_make_what_nic_would(void **state)
 {
 	(void)state;
@@ -302,6 +389,13 @@ int main(void)
 		cmocka_unit_test_setup(what_is_not_done_on_the_host_is_said, reset),
 		cmocka_unit_test_setup(a_team_is_one_port_with_the_aliases_as_ids, reset),
 		cmocka_unit_test_setup(what_libvirt_leaves_unchecked_of_a_team_is_checked, reset),
+		cmocka_unit_test_setup(a_persistent_card_is_virtio_and_has_a_partner, reset),
+		cmocka_unit_test_setup(vhost_without_a_tap_is_ignored_unless_strict, reset),
+		cmocka_unit_test_setup(an_unknown_driver_of_a_card_without_rings_is_ignored, reset),
+		cmocka_unit_test_setup(what_has_no_meaning_here_is_said, reset),
+		cmocka_unit_test_setup(a_tap_has_the_mtu_that_its_card_says, reset),
+		cmocka_unit_test_setup(a_send_buffer_of_nothing_is_a_size, reset),
+		cmocka_unit_test_setup(functions_of_the_host_have_libvirts_order, reset),
 		cmocka_unit_test_setup(our_own_elements_make_what_nic_would, reset),
 		cmocka_unit_test_setup(place_hosted_moves_plain_interfaces, reset),
 	};

@@ -137,6 +137,8 @@ static void forget_lines(struct interface_list *l)
 	memset(l->note, 0, sizeof(l->note));
 	for (unsigned i = 0; i < l->count; i++)
 		l->item[i].line = l->item[i].driver_line = 0;
+	for (unsigned i = 0; i < l->count; i++)
+		memset(l->item[i].element_line, 0, sizeof(l->item[i].element_line));
 }
 
 static void check_round_trip(const char *stem)

@@ -62,7 +62,7 @@ static void refused(int code, const char *why)
 
 static void checked(const char *why)
 {
-	int rc = network_check(&net, &err);
+	int rc = network_check(&net, NULL, &err);
 
 	if (!why) {
 		if (rc < 0)

@@ -154,6 +154,7 @@ static void taps_have_as_many_descriptors_as_were_opened(void **state)
 	struct port_spec p = plain("bridge", "virtio-net", "");
 
 	assert_netdev(p, &qemu_7_2, NULL, "{'type':'tap','fd':'<fd>','id':'hostnet0'}");
+	p.backend.sndbuf_given = true;
 	p.backend.sndbuf = 1600;
 	assert_netdev(p, &qemu_7_2, &two,
 		      "{'type':'tap','fds':'5:6','vhost':true,'vhostfds':'7:8','sndbuf':1600,"
@@ -364,6 +365,50 @@ static void a_function_of_the_host_comes_last_and_has_no_netdev(void **state)
 	qemu_arguments_finish(&a);
 }
 
+static void functions_of_the_host_stand_in_libvirts_order(void **state)
+{
+	static const unsigned order[] = { 34, 0, 2 };
+	struct port_spec p[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		p[i] = plain("hostdev", "hostdev", "");
+		(void)snprintf(p[i].id, ID_MAX, "f%u", i);
+		(void)snprintf(p[i].nic[0].id, ID_MAX, "f%u", i);
+		str_copy(p[i].nic[0].host_pci, 16, "0000:03:10.2");
+		p[i].nic[0].host_order = order[i];
+	}
+	struct qemu_arguments a = built(p, 3, "q35", &qemu_7_2, NULL);
+	static const char *const ids[] = { "f2", "f0", "f1" };
+	for (unsigned i = 0; i < 3; i++) {
+		json_object *device = json_object_array_get_idx(a.devices, i);
+
+		assert_string_equal(json_object_get_string(json_object_object_get(device, "id")),
+				    ids[i]);
+	}
+	qemu_arguments_finish(&a);
+}
+
+/* Nothing on the line: QEMU is told over QMP, before the guest runs. */
+static void a_link_that_is_down_from_the_start_is_an_action(void **state)
+{
+	struct port_spec p = plain("user", "rtl8139", "");
+
+	(void)state;
+	p.link = LINK_DOWN;
+	struct qemu_arguments a = built(&p, 1, "pc", &qemu_7_2, NULL);
+	size_t count = json_object_array_length(a.actions);
+	json_object *last = json_object_array_get_idx(a.actions, count - 1);
+	assert_json(json_object_object_get(last, "qmp"),
+		    "{'execute':'set_link','arguments':{'name':'net0','up':false}}");
+	assert_string_equal(json_object_get_string(json_object_object_get(last, "nic")), "net0");
+	qemu_arguments_finish(&a);
+	p.link = LINK_UP;
+	a = built(&p, 1, "pc", &qemu_7_2, NULL);
+	assert_int_equal(json_object_array_length(a.actions), count - 1);
+	qemu_arguments_finish(&a);
+}
+
 static void only_plain_xml_has_the_types_of_qemu(void **state)
 {
 	(void)state;
@@ -445,6 +490,8 @@ int main(void)
 		cmocka_unit_test(a_bus_that_xml_names_is_made_where_the_line_has_none),
 		cmocka_unit_test(two_cards_on_one_bus_of_xml_share_it),
 		cmocka_unit_test(a_function_of_the_host_comes_last_and_has_no_netdev),
+		cmocka_unit_test(functions_of_the_host_stand_in_libvirts_order),
+		cmocka_unit_test(a_link_that_is_down_from_the_start_is_an_action),
 		cmocka_unit_test(only_plain_xml_has_the_types_of_qemu),
 		cmocka_unit_test(vhost_is_required_where_libvirt_requires_it),
 	};
