@@ -106,7 +106,7 @@ class Attached:
                                             stdout=log, stderr=log)
         STARTED.append(self.process)
         try:
-            self.qmp = Qmp(lab.folder + "/anynic/bob.qmp", 10)
+            self.qmp = Qmp(lab.folder + "/anynic/bob.qmp", 30)
         except OSError as error:
             self.process.kill()
             raise RuntimeError(self.log()) from error
@@ -141,7 +141,7 @@ def cards_come(lab):
               "what was set by hand stays so")
     for turn in range(2):
         qemu.qmp.command("device_del", id="new")
-        qemu.qmp.wait("DEVICE_DELETED", 5, qemu.mark, device="new")
+        qemu.qmp.wait("DEVICE_DELETED", 60, qemu.mark, device="new")
         await_(lambda: "QEMU has no such card" in one.evidence("new"), f"turn {turn + 1}: a card goes: status says so")
         lab.equal(one.ports(), {"port0": ["old", "new"], "alone": ["alone"]}, "its port waits for it")
         qemu.mark = qemu.qmp.mark()
@@ -149,7 +149,7 @@ def cards_come(lab):
         await_(lambda: "QEMU has no such card" not in one.evidence("new"), "it comes again")
         lab.equal(one.ports(), {"port0": ["old", "new"], "alone": ["alone"]}, "and has its place")
     os.kill(qemu.process.pid, signal.SIGKILL)
-    lab.equal(one.process.wait(10), 1, "attach ends with QEMU")
+    lab.equal(one.process.wait(30), 1, "attach ends with QEMU")
     lab.check("has ended without a word" in one.log(), one.log().strip().split("\n")[-1])
     qemu.end()
 
@@ -182,7 +182,7 @@ def monitor_closes(lab):
     one.qmp.command("set_link", name="port0", up=True)
     await_(lambda: [n["link"] for n in one.qmp.command("query-ports")[0]["nics"]] == ["up", "down"], "links are set as ever")
     one.qmp.command("quit")
-    lab.equal(one.process.wait(10), 0, "detached")
+    lab.equal(one.process.wait(30), 0, "detached")
     named = Attached(lab, relay.path, "--nic", "old")
     qemu.qmp.command("query-status")
     relay.cut()
@@ -190,7 +190,7 @@ def monitor_closes(lab):
     time.sleep(0.5)
     lab.equal(named.ports(), {"old": ["old"]}, "with --nic no other card is taken")
     named.qmp.command("quit")
-    lab.equal(named.process.wait(10), 0, "detached")
+    lab.equal(named.process.wait(30), 0, "detached")
     qemu.end()
 
 

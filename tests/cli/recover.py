@@ -52,11 +52,9 @@ def starts(folder):
 
 
 def child(service, *names):
+    await_(lambda: set(names) & set(service.children()), f"one of {names}")
     found = service.children()
-    for name in names:
-        if name in found:
-            return found[name]
-    raise RuntimeError(f"none of {names} in {found}")
+    return next(found[name] for name in names if name in found)
 
 
 def greets(port):
@@ -70,8 +68,8 @@ def killed_again_and_again(lab, one, port, *names):
         before = child(one, *names)
         mark = one.qmp.mark()
         os.kill(before, signal.SIGKILL)
-        one.qmp.wait("BACKEND_STATUS_CHANGED", 10, mark, port="net0", up=False)
-        one.qmp.wait("BACKEND_STATUS_CHANGED", 10, mark, port="net0", up=True)
+        one.qmp.wait("BACKEND_STATUS_CHANGED", 60, mark, port="net0", up=False)
+        one.qmp.wait("BACKEND_STATUS_CHANGED", 60, mark, port="net0", up=True)
         lab.check(child(one, *names) != before and one.backend()["up"], f"kill {turn + 1}: another one is there")
         await_(lambda: greets(port), "its forwarded port is open again")
     lab.check("signal 9" in one.log.read_text(), "the log says what happened")
@@ -103,17 +101,18 @@ def passt_that_fails_for_a_while(lab):
     folder = wrapped_passt(lab)
     one = Service(lab, "backend=passt")
     (folder / "broken").touch()
-    mark, before = one.qmp.mark(), starts(folder)
+    mark, before, begin = one.qmp.mark(), starts(folder), time.monotonic()
     os.kill(child(one, "passt", "passt.avx2"), signal.SIGKILL)
-    one.qmp.wait("BACKEND_STATUS_CHANGED", 10, mark, port="net0", up=False)
+    one.qmp.wait("BACKEND_STATUS_CHANGED", 60, mark, port="net0", up=False)
     await_(lambda: "the network is broken" in one.backend()["reason"], "status tells passt's own words")
     lab.check("wait" in one.why()["next-step"], f"why: {one.why()['text']}; {one.why()['next-step']}")
-    time.sleep(2)
-    tried = starts(folder) - before
-    lab.check(2 <= tried <= 8, f"tried {tried} times in two seconds: the pauses grow")
+    await_(lambda: starts(folder) - before >= 4, "it is tried again")
+    tried, passed = starts(folder) - before, time.monotonic() - begin
+    # after 0, 0.1, 0.3, 0.7, 1.5 s ...: the next one can not have been sooner
+    lab.check(passed > 0.1 * (2 ** (tried - 1) - 1) - 0.01, f"tried {tried} times in {passed:.1f} s: the pauses grow")
     lab.equal(one.log.read_text().count("broken"), 1, "the log has it once")
     (folder / "broken").unlink()
-    one.qmp.wait("BACKEND_STATUS_CHANGED", 10, mark, port="net0", up=True)
+    one.qmp.wait("BACKEND_STATUS_CHANGED", 60, mark, port="net0", up=True)
     lab.equal(len(one.qmp.events[mark:]), 2, "one event down, one up")
     one.stop()
 
@@ -124,15 +123,14 @@ def passt_that_never_answers(lab):
     (folder / "silent").touch()
     mark = one.qmp.mark()
     os.kill(child(one, "passt", "passt.avx2"), signal.SIGKILL)
-    one.qmp.wait("BACKEND_STATUS_CHANGED", 10, mark, port="net0", up=False)
+    one.qmp.wait("BACKEND_STATUS_CHANGED", 60, mark, port="net0", up=False)
     await_(lambda: "sleep" in one.children(), "the next one hangs")
-    begin = time.monotonic()
     one.port()
-    lab.check(time.monotonic() - begin < 1, "control does not wait for it")
+    lab.check("sleep" in one.children() and "become ready" not in one.log.read_text(), "control does not wait for it")
     (folder / "silent").unlink()
-    one.qmp.wait("BACKEND_STATUS_CHANGED", 30, mark, port="net0", up=True)
+    one.qmp.wait("BACKEND_STATUS_CHANGED", 60, mark, port="net0", up=True)
     lab.check("does not become ready" in one.log.read_text(), "it was left after ten seconds")
-    lab.check("sleep" not in one.children(), "and ended")
+    await_(lambda: "sleep" not in one.children(), "and ended")
     one.stop()
 
 
@@ -160,7 +158,7 @@ class Peer:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(4)
-        self.listener.settimeout(10)
+        self.listener.settimeout(60)
         self.connection = None
 
     def take(self):
@@ -182,24 +180,24 @@ def stream_peer_comes_and_goes(lab, words="backend=stream"):
         mark = one.qmp.mark()
         peer.connection.close()  # it goes on listening
         peer.take()
-        one.qmp.wait("BACKEND_STATUS_CHANGED", 10, mark, port="net0", up=True)
+        one.qmp.wait("BACKEND_STATUS_CHANGED", 60, mark, port="net0", up=True)
         lab.equal([e["data"]["up"] for e in one.qmp.events[mark:]], [False, True], f"turn {turn + 1}: lost and connected again")
     mark = one.qmp.mark()
     peer.leave()
-    one.qmp.wait("BACKEND_STATUS_CHANGED", 10, mark, port="net0", up=False)
+    one.qmp.wait("BACKEND_STATUS_CHANGED", 60, mark, port="net0", up=False)
     await_(lambda: "nobody listens" in one.backend()["reason"], "status says that nobody listens")
     lab.check("mend the other side" in one.why()["next-step"], f"why: {one.why()['text']}")
     time.sleep(1)
     again = Peer(path)
     again.take()
-    one.qmp.wait("BACKEND_STATUS_CHANGED", 10, mark, port="net0", up=True)
+    one.qmp.wait("BACKEND_STATUS_CHANGED", 60, mark, port="net0", up=True)
     # what no frame can be ends the connection; the next one is as good as new
     mark = one.qmp.mark()
     again.connection.sendall(b"\xff" * 100)
-    event = one.qmp.wait("BACKEND_STATUS_CHANGED", 10, mark, port="net0", up=False)
+    event = one.qmp.wait("BACKEND_STATUS_CHANGED", 60, mark, port="net0", up=False)
     lab.check("longer than any frame" in event["data"]["reason"], event["data"]["reason"])
     again.take()
-    one.qmp.wait("BACKEND_STATUS_CHANGED", 10, mark, port="net0", up=True)
+    one.qmp.wait("BACKEND_STATUS_CHANGED", 60, mark, port="net0", up=True)
     one.stop()
     again.leave()
 
