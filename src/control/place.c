@@ -21,6 +21,7 @@
 #define DIRECTORIES    3
 #define LOCK_TRIES     10
 #define LOCK_RETRY_US  5000
+#define LISTEN_TRIES   8   /* each waits twice as long as the one before: 1.3 s */
 #define TIDY_WAITS     160 /* of LOCK_TRIES each: 8 s */
 
 /* --- the run directory ------------------------------------------------------------------------------------------ */
@@ -105,16 +106,16 @@ static int connect_to(const struct sockaddr_un *address)
 	return fd;
 }
 
-/* A process that outlives its killed parent by a moment may still listen. */
+/* A process that outlives its killed parent by a moment may still listen; on a busy machine that is a long one. */
 static bool somebody_listens(const struct sockaddr_un *address)
 {
-	for (int tries = 0; tries < LOCK_TRIES; tries++) {
+	for (unsigned tries = 0; tries < LISTEN_TRIES; tries++) {
 		int fd = connect_to(address);
 		if (fd >= 0)
 			close(fd);
 		else if (fd != -EAGAIN)
 			return false;
-		usleep(LOCK_RETRY_US);
+		usleep(LOCK_RETRY_US << tries);
 	}
 	return true;
 }

@@ -6,10 +6,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,23 +24,30 @@ static char lock[64], elsewhere[64];
 
 #define A_WHILE_US 300000
 
-/* Another process does it, and ends after a while. Returns when it has begun. */
-static pid_t another(int (*act)(void))
+/* Another process does it, and ends after a while, with its first visitor, or when join() tells it. Returns when it has begun. */
+enum until { A_WHILE, A_VISITOR, TOLD };
+
+static int line; /* to the other process */
+
+static pid_t another(int (*act)(void), enum until until)
 {
 	int pair[2];
 	char byte = 0;
 
-	assert_int_equal(pipe(pair), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
-		if (act() < 0 || write(pair[1], &byte, 1) != 1)
+		close(pair[0]);
+		int fd = act();
+		if (fd < 0 || write(pair[1], &byte, 1) != 1)
 			_exit(1);
-		usleep(A_WHILE_US);
+		struct pollfd p = { .fd = until == A_VISITOR ? fd : pair[1], .events = POLLIN };
+		poll(&p, 1, until == A_WHILE ? A_WHILE_US / 1000 : 60000);
 		_exit(0);
 	}
 	close(pair[1]);
-	assert_int_equal(read(pair[0], &byte, 1), 1);
-	close(pair[0]);
+	line = pair[0];
+	assert_int_equal(read(line, &byte, 1), 1);
 	return pid;
 }
 
@@ -46,6 +55,7 @@ static void join(pid_t pid)
 {
 	int status;
 
+	close(line);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 }
@@ -76,7 +86,7 @@ static void a_name_that_is_being_tidied_up_can_be_had_soon(void **state)
 	uint64_t begin = monotonic_ns();
 
 	(void)state;
-	pid_t pid = another(hold_lock);
+	pid_t pid = another(hold_lock, A_WHILE);
 	if (place_claim(&p, "one", NULL, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_true(monotonic_ns() - begin >= A_WHILE_US * 1000ull - 10 * NS_PER_MS);
@@ -90,10 +100,8 @@ static void a_name_that_is_live_is_refused_at_once(void **state)
 	struct error err = { 0 };
 
 	(void)state;
-	pid_t pid = another(be_a_guest);
-	uint64_t begin = monotonic_ns();
+	pid_t pid = another(be_a_guest, TOLD); /* which it is only after the refusal */
 	assert_int_equal(place_claim(&p, "one", NULL, &err), -EEXIST);
-	assert_true(monotonic_ns() - begin < A_WHILE_US * 1000ull);
 	assert_non_null(strstr(err.text, "running already"));
 	join(pid);
 	/* and it left its files there, as if it had been killed */
@@ -109,8 +117,7 @@ static void a_socket_of_one_who_is_about_to_end_is_had(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(place_listen(elsewhere, NULL), -EADDRINUSE);
 	close(fd);
-	pid_t pid = another(listen_elsewhere);
-	usleep(A_WHILE_US - 20000);
+	pid_t pid = another(listen_elsewhere, A_VISITOR);
 	fd = place_listen(elsewhere, NULL);
 	assert_true(fd >= 0);
 	close(fd);
