@@ -197,7 +197,7 @@ static void connect_to(const struct process *p, const char *id, struct vfio_clie
 	char path[128];
 
 	path_of(p, id, path, sizeof(path));
-	for (int i = 0; i < 100 && client_connect(c, path, NULL, NULL) < 0; i++)
+	for (int i = 0; i < WAIT_MS / 10 && client_connect(c, path, NULL, NULL) < 0; i++)
 		usleep(10000);
 	c->refuse_dma = true;
 	assert_true(client_hello(c, client_qemu_text) >= 0);
@@ -399,11 +399,13 @@ static void a_flood_of_status_changes_stops_nobody(void **state)
 		assert_true(client_region_write(&c, 1, 0x37, 1, &on) >= 0);
 	}
 	assert_int_equal(client_read32(&c, 7, 0), 0x813910ec);
-	usleep(200000);
-	while (recv(p->control, &m, 1, MSG_PEEK | MSG_DONTWAIT) == 1) {
+	/* until nothing comes any more and the last word is that it is ready */
+	struct pollfd more = { .fd = p->control, .events = POLLIN };
+	for (bool ready = false; poll(&more, 1, ready ? 200 : WAIT_MS) == 1;) {
 		assert_int_equal(message_receive(p->control, &m), 1);
 		if (m.type == MSG_NIC_STATUS) {
 			last = message_body(&m, sizeof(*last));
+			ready = last->state == 2;
 			told++;
 		}
 	}
@@ -431,7 +433,7 @@ static void wait_for_frames(struct process *p, uint64_t wanted)
 {
 	uint64_t seen = 0;
 
-	for (int i = 0; i < 200 && (seen = frames_read(p)) != wanted; i++)
+	for (int i = 0; i < WAIT_MS / 10 && (seen = frames_read(p)) != wanted; i++)
 		usleep(10000);
 	assert_int_equal(seen, wanted);
 }
@@ -455,7 +457,11 @@ static void fill_the_guest(struct process *p, struct vfio_client *c, int pair[2]
 	use_card(c);
 	set_links(p, "a", true);
 	send_many(pair[0]);
+	uint64_t seen = 0;
+	for (int i = 0; i < WAIT_MS / 10 && (seen = frames_read(p)) < 32; i++)
+		usleep(10000);
 	usleep(200000);
+	assert_in_range(seen, 32, AT_ONCE - 33);
 	assert_in_range(frames_read(p), 32, AT_ONCE - 33);
 }
 
@@ -616,7 +622,7 @@ static bool gets_something(int fd)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint8_t data[64];
 
-	return poll(&p, 1, 2000) == 1 && recv(fd, data, sizeof(data), MSG_DONTWAIT) > 0;
+	return poll(&p, 1, WAIT_MS) == 1 && recv(fd, data, sizeof(data), MSG_DONTWAIT) > 0;
 }
 
 /* It did not read, so the port waited for it; then it was sent away for what it said. */

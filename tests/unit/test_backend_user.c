@@ -137,7 +137,7 @@ static const uint8_t *expect_ip(struct guest *g, uint8_t protocol, uint32_t *len
 	const uint8_t *f;
 	uint32_t n;
 
-	for (int tries = 0; tries < 200 && (f = next_frame(g, &n, 2000)); tries++) {
+	for (int tries = 0; tries < 200 && (f = next_frame(g, &n, 20000)); tries++) {
 		if (get_be16(f + 12) == 0x0806)
 			answer_arp(g, f);
 		if (get_be16(f + 12) != 0x0800 || f[23] != protocol)
@@ -230,7 +230,7 @@ static void arp_and_ping_of_the_gateway_are_answered(void **state)
 	send_frame(&g, arp, sizeof(arp));
 	const uint8_t *f;
 	do
-		f = next_frame(&g, &length, 2000);
+		f = next_frame(&g, &length, 20000);
 	while (f && get_be16(f + 12) != 0x0806);
 	assert_non_null(f);
 	assert_int_equal(get_be16(f + 20), 2);
@@ -268,7 +268,7 @@ static void a_router_is_announced_in_ipv6(void **state)
 					     rs + 54, 8, false)));
 	send_frame(&g, rs, sizeof(rs));
 	do
-		f = next_frame(&g, &length, 2000);
+		f = next_frame(&g, &length, 20000);
 	while (f && !(get_be16(f + 12) == 0x86dd && f[20] == IPPROTO_ICMPV6 && f[54] == 134));
 	assert_non_null(f);
 	bool prefix = false;
@@ -540,7 +540,7 @@ static void the_helper_ends_with_its_socket(void **state)
 	start_guest(&g, &spec);
 	backend_destroy(g.b);
 	struct pollfd p = { .fd = g.open.pidfd, .events = POLLIN };
-	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(poll(&p, 1, 20000), 1);
 	assert_int_equal(waitpid(g.open.pid, &status, 0), g.open.pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	g.open.pid = 0;

@@ -225,7 +225,7 @@ static bool guest_gets(struct port *p, uint8_t number, int wait_ms)
 	return false;
 }
 
-#define SOON 1000
+#define SOON 20000
 #define NOT  60 /* ms that a frame would need at most to come where it must not */
 
 /* --- links -------------------------------------------------------------------------------------------------------- */

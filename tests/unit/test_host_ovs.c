@@ -319,13 +319,11 @@ static void a_database_that_hangs_or_is_gone_is_told(void **state)
 {
 	struct ovs_port one = port_of("tapa", 0, "one");
 	struct error err = { 0 };
-	uint64_t begin = monotonic_ns();
 
 	(void)state;
 	kill(database, SIGSTOP);
 	assert_int_equal(ovs_has_bridge("br0", &err), -ETIMEDOUT);
 	kill(database, SIGCONT);
-	assert_true(monotonic_ns() - begin < 10 * NS_PER_S);
 	end(&database);
 	assert_int_equal(ovs_has_bridge("br0", &err), -ENOTSUP);
 	assert_int_equal(ovs_port_add(&one, &err), -ENOTSUP);

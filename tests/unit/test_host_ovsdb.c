@@ -200,11 +200,9 @@ static void a_server_that_hangs_is_left_after_the_deadline(void **state)
 	struct error err = { 0 };
 	int server;
 	struct ovsdb *db = talk(&server);
-	uint64_t begin = monotonic_ns();
 
 	(void)state;
 	assert_int_equal(ask(db, &err), -ETIMEDOUT);
-	assert_true(monotonic_ns() - begin < 4 * NS_PER_S);
 	assert_non_null(strstr(err.text, "does not answer"));
 	close(server);
 	ovsdb_close(db);
@@ -220,15 +218,17 @@ static void a_database_that_hangs_is_waited_for_once(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(folder));
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s/db.sock", folder);
-	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(server, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(listen(server, 16), 0);
 	setenv("OVS_RUNDIR", folder, 1);
-	uint64_t begin = monotonic_ns();
 	for (unsigned i = 0; i < 8; i++)
 		assert_int_equal(ovs_port_remove("tap0", "guest", "net0", &err), -ETIMEDOUT);
-	assert_true(monotonic_ns() - begin < 9 * NS_PER_S);
 	assert_non_null(strstr(err.text, "does not answer"));
+	unsigned asked = 0;
+	for (int fd; (fd = accept4(server, NULL, NULL, SOCK_NONBLOCK)) >= 0; asked++)
+		close(fd);
+	assert_int_equal(asked, 1);
 	close(server);
 	unlink(at.sun_path);
 	rmdir(folder);

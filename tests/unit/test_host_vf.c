@@ -362,7 +362,7 @@ static void but_not_before_its_journal_is_done(void **state)
 
 static void of_many_that_race_for_the_last_function_one_gets_it(void **state)
 {
-	int gate[2], won = 0;
+	int gate[2], over[2], won = 0;
 	pid_t pid[8];
 
 	(void)state;
@@ -371,6 +371,8 @@ static void of_many_that_race_for_the_last_function_one_gets_it(void **state)
 	takes("a", "net1", VF(1));
 	takes("a", "net2", VF(2));
 	assert_int_equal(pipe(gate), 0);
+	assert_int_equal(pipe(over),
+			 0); /* it closes when all have tried: who has it lives until then */
 	for (unsigned i = 0; i < ARRAY_SIZE(pid); i++) {
 		pid[i] = fork();
 		if (pid[i] != 0)
@@ -383,11 +385,15 @@ static void of_many_that_race_for_the_last_function_one_gets_it(void **state)
 		if (read(gate[0], &go, 1) != 0)
 			_exit(3);
 		int rc = vf_pool_take(&host, &source, &owner, NULL, pci, &err);
-		usleep(rc == 0 ? 300000 : 0); /* who has it lives until the others have tried */
+		close(over[1]);
+		if (rc == 0 && read(over[0], &go, 1) != 0)
+			_exit(4);
 		_exit(rc == 0 ? 0 : rc == -EBUSY ? 1 : 2);
 	}
 	close(gate[0]);
 	close(gate[1]);
+	close(over[0]);
+	close(over[1]);
 	for (unsigned i = 0; i < ARRAY_SIZE(pid); i++) {
 		int status;
 
