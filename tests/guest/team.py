@@ -40,6 +40,7 @@ class Echoes:
 
     def stop(self):
         """How many there were, how many were lost or wrong."""
+        self.guest.sh("await 20 sh -c '[ $(wc -l </tmp/echoes) -ge 2 ]'")
         text = self.guest.sh("rm /tmp/go; sleep 1; await 60 sh -c '! pidof probe >/dev/null'; cat /tmp/echoes", timeout=200)
         found = [tuple(map(int, m)) for m in re.findall(r"count=(\d+) lost=(\d+) wrong=(\d+)", text)]
         return sum(f[0] for f in found), sum(f[1] + f[2] for f in found)

@@ -35,11 +35,21 @@ class Served:
         for _ in range(20):
             self._process = subprocess.Popen(self._words, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
                                              start_new_session=True)
-            try:
-                self._process.wait(0.2)
-            except subprocess.TimeoutExpired:
-                return
+            while self._process.poll() is None:
+                if self._serves():
+                    return
+                time.sleep(0.02)
         raise RuntimeError("anynic serve does not start")
+
+    def _serves(self):
+        """Its process for the cards is there, and the socket is its own: listening, by what the kernel tells of it."""
+        tasks = pathlib.Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        inodes = {line.split()[6] for line in open("/proc/net/unix", encoding="ascii")
+                  if line.split()[-1] == self._words[-1] and line.split()[3] == "00010000"}
+        try:
+            return any(f"socket:[{inode}]" in links(pid) for inode in inodes for pid in [self._process.pid, *tasks.read_text().split()])
+        except OSError:  # it has ended
+            return False
 
     def kill(self):
         """All of it, and until the tap is free again."""
@@ -52,6 +62,17 @@ class Served:
     def stop(self):
         self._process.terminate()
         self._process.wait(20)
+
+
+def links(pid):
+    """What the descriptors of a process are."""
+    found = set()
+    for fd in list_fds(pid):
+        try:
+            found.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except OSError:
+            continue
+    return found
 
 
 def list_fds(pid):

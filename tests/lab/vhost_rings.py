@@ -48,7 +48,10 @@ def one_card(lab):
         guest.sh(f"await 5 {'carrier' if state == 'up' else 'no_carrier'} {name}")
     moved(lab, guest, name, True, "the link went down and up: the kernel again")
     monitor = guest.monitor()
+    mark = guest.qmp.mark()
     monitor.command("stop")
+    guest.qmp.wait("STOP", since=mark)
+    guest.port()  # who answers has heard of it
     time.sleep(0.3)
     threads = host.vhost_threads(guest.process.pid)
     before = host.work_of(threads)
