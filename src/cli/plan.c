@@ -232,6 +232,11 @@ static void print_actions(const struct qemu_arguments *a)
 
 		printf("  %-15s %s%s%s\n", text_of(action, "action"), nic, nic[0] ? ": " : "",
 		       text_of(action, "why"));
+		if (strcmp(text_of(action, "action"), "device_add") == 0)
+			printf("%18s%s\n", "",
+			       json_object_to_json_string_ext(
+				       member_of(action, "device"),
+				       JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	}
 }
 

@@ -113,6 +113,7 @@ static int start_with(struct service *s, const struct guest *guest, const struct
 
 	if (rc < 0)
 		return rc;
+	transient_plan(s, arguments.devices);
 	rc = qemu_process_start(&s->qemu, arguments.argv, keep, fds_to_keep(setup, keep), err);
 	qemu_arguments_finish(&arguments);
 	service_qemu_has_fds(s);

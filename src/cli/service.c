@@ -227,25 +227,29 @@ static void read_monitor(struct service *s, uint32_t events)
 				break;
 			if (item.id == s->status_id)
 				control_set_running(&s->control, qmp_status_is_running(item.data));
-			else if (!migration_reply(&s->migration, &item) &&
+			else if (!transient_reply(s, &item) &&
+				 !migration_reply(&s->migration, &item) &&
 				 !card_watch_reply(&s->cards, &item))
 				control_qemu_replied(&s->control, item.id, NULL);
 			break;
 		case QMP_ITEM_EVENT:
 			if (s->follow)
 				follow_event(s->follow, item.name);
+			transient_event(s, item.name, item.data);
 			card_watch_event(&s->cards, item.name, item.data);
 			control_qemu_event(&s->control, item.name, item.data);
 			break;
 		case QMP_ITEM_ERROR:
 			if (s->follow)
 				(void)follow_reply(s->follow, item.id, NULL, &ours);
-			if (!ours && !migration_reply(&s->migration, &item) &&
+			if (!ours && !transient_reply(s, &item) &&
+			    !migration_reply(&s->migration, &item) &&
 			    !card_watch_reply(&s->cards, &item) &&
 			    !control_qemu_replied(&s->control, item.id, item.text))
 				log_warning("QEMU's monitor: %s", item.text);
 			break;
 		case QMP_ITEM_CLOSED:
+			transient_monitor_gone(s);
 			card_watch_stop(&s->cards);
 			loop_unwatch(&s->loop, &s->monitor_source);
 			control_set_monitor(&s->control, NULL, false);
@@ -335,6 +339,9 @@ static void handle(struct service *s, const struct loop_event *e)
 		read_datapath(s);
 		control_timer(&s->control, e->kind, e->owner);
 		break;
+	case KIND_TRANSIENT_TIMER:
+		transient_timer(s, e->owner);
+		break;
 	case KIND_CARD_TIMER:
 		card_watch_timer(&s->cards);
 		break;
@@ -383,6 +390,7 @@ void service_run(struct service *s)
 			break;
 		tell_events(s);
 		commands_serve(&s->commands);
+		transient_look(s);
 		tell_events(s);
 		if (s->control.quit && !s->ending)
 			quit(s);

@@ -7,6 +7,7 @@
 #define ANYNIC_CLI_SERVICE_H
 
 #include "cli/recover.h"
+#include "cli/transient.h"
 #include "control/card_watch.h"
 #include "control/commands.h"
 #include "control/control.h"
@@ -42,6 +43,7 @@ struct service_port {
 	struct opened_backend backend[PORT_NICS];
 	struct loop_source process[PORT_NICS]; /* behind it; fd -1 = none */
 	struct recovery recovery;
+	struct transient transient;
 };
 
 struct service {

@@ -105,6 +105,7 @@ void service_backend_request(struct service *s, unsigned port, unsigned nic,
 	if (p->nic[nic].netdev == NETDEV_HOSTDEV) {
 		request->nic = &p->nic[nic];
 		request->port = p->nic[nic].id;
+		request->unset = nic_is_plugged_later(&p->nic[nic]);
 	}
 	for (unsigned n = 0; n < p->nics; n++)
 		if (port_in_datapath(p) || n == nic)
@@ -133,6 +134,8 @@ static int open_backend(struct service *s, unsigned port, unsigned nic, struct e
 		return choose_driver(s, port, nic, err);
 	}
 	int rc = host_backend_open(&request, b, err);
+	if (rc < 0 && transient_may_come_later(s, port, nic, err))
+		return 0;
 	if (rc < 0) {
 		error_of_port(err, p);
 		return rc;
@@ -285,6 +288,7 @@ int service_make_ports(struct service *s, struct error *err)
 			s->port[i].process[n].fd = -1;
 		}
 		recovery_init(&s->port[i].recovery, i);
+		transient_init(&s->port[i].transient, &s->options.ports[i], i);
 	}
 	return 0;
 }
@@ -369,6 +373,7 @@ void service_close_ports(struct service *s)
 {
 	for (unsigned i = 0; s->port && i < s->options.count; i++) {
 		recovery_stop(s, &s->port[i].recovery);
+		transient_stop(s, &s->port[i].transient);
 		for (unsigned n = 0; n < PORT_NICS; n++)
 			opened_backend_close(&s->port[i].backend[n]);
 	}

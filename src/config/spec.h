@@ -162,6 +162,12 @@ static inline bool nic_link_is_qemus(const struct nic_spec *nic)
 	return nic->netdev != NETDEV_NONE && nic->netdev != NETDEV_HOSTDEV;
 }
 
+/* The transient card of a team that is a function of this host: QEMU gets it while the guest runs (cli/transient.h). */
+static inline bool nic_is_plugged_later(const struct nic_spec *nic)
+{
+	return nic->netdev == NETDEV_HOSTDEV && nic->pair[0];
+}
+
 /* All cards of a port are of one kind: the datapath has them, or nothing of the port. A team has a part in it when one card has. */
 static inline bool port_in_datapath(const struct port_spec *port)
 {

@@ -185,15 +185,26 @@ static void query_guest_driver_status(struct commands *c, const struct qmp_reque
 	reply(c, r, list);
 }
 
+/* Which function of this host a team has, or why it has none. */
+static const char *function_told(const struct control_port *p)
+{
+	for (unsigned i = 0; p->function.ours && i < p->spec.nics; i++)
+		if (nic_is_plugged_later(&p->spec.nic[i]))
+			return p->host[i].chosen;
+	return "";
+}
+
 static json_object *port_backend(const struct control_port *p)
 {
 	const struct backend_spec *b = &p->spec.backend;
 	json_object *object = json_object_new_object();
-	char good[500];
+	const char *function = function_told(p);
+	char good[800];
 
 	/* what is to know of a backend that works: which driver it has and why, and what it cannot do */
-	snprintf(good, sizeof(good), "%s%s%s", p->driver_why,
-		 p->driver_why[0] && p->host[0].chosen[0] ? "; " : "", p->host[0].chosen);
+	snprintf(good, sizeof(good), "%s%s%s%s%s", p->driver_why,
+		 p->driver_why[0] && p->host[0].chosen[0] ? "; " : "", p->host[0].chosen,
+		 function[0] ? "; transient: " : "", function);
 	add_text(object, "type", b->type);
 	add_text(object, "driver", name_of(backend_driver_names, BACKEND_DRIVER_COUNT, p->driver));
 	json_object_object_add(object, "up", json_object_new_boolean(p->backend_up));

@@ -420,6 +420,10 @@ void control_take_over(struct control *c)
 	control_announce(c);
 	json_object *data = json_object_new_object();
 	json_object_object_add(data, "status", json_object_new_string("arrived"));
+	for (unsigned i = 0; i < c->ports; i++)
+		if (c->port[i].function.why[0])
+			json_object_object_add(data, "reason",
+					       json_object_new_string(c->port[i].function.why));
 	control_event(c, EVENT_MIGRATION, data);
 }
 

@@ -34,11 +34,12 @@ enum control_kind {
 	KIND_RECOVER_READY,
 	KIND_NETLINK, /* the host's links: host_watch.h */
 	KIND_SIGNAL,
-	KIND_LEGACY_TIMER,  /* owner = struct control_port */
-	KIND_HOLD_TIMER,    /* owner = struct control_port */
-	KIND_LOST_TIMER,    /* owner = struct control_port */
-	KIND_CARD_TIMER,    /* owner = struct card_watch */
-	KIND_MIGRATE_TIMER, /* owner = struct migration */
+	KIND_LEGACY_TIMER,    /* owner = struct control_port */
+	KIND_HOLD_TIMER,      /* owner = struct control_port */
+	KIND_LOST_TIMER,      /* owner = struct control_port */
+	KIND_TRANSIENT_TIMER, /* owner = struct transient of cli/transient.h */
+	KIND_CARD_TIMER,      /* owner = struct card_watch */
+	KIND_MIGRATE_TIMER,   /* owner = struct migration */
 	KIND_ANNOUNCE_TIMER,
 	KIND_COUNTERS_TIMER,
 	KIND_END_TIMER,
@@ -101,6 +102,15 @@ struct port_host {
 	char chosen[330]; /* what a person must know of it while all is well */
 };
 
+/* The transient card of a team that is a function of this host. Who runs the service plugs it when it may be in the guest, and takes it out
+ * (cli/transient.h). */
+struct control_function {
+	bool ours;     /* there is one */
+	bool leave;    /* it shall not be in the guest: a migration */
+	bool in;       /* it is in the guest, or on its way in or out */
+	char why[240]; /* why it is not, where that is not the guest's or a migration's doing */
+};
+
 struct control_port {
 	struct control *control;
 	struct port_spec spec;
@@ -112,6 +122,7 @@ struct control_port {
 	struct switch_state
 		policy; /* of a single NIC only `manual` counts, of a team `manual` and `held` */
 	struct team_state team;
+	struct control_function function;
 	struct switch_hold hold;
 	struct port_step step[PORT_STEPS];
 	unsigned steps;
@@ -263,6 +274,9 @@ bool control_team_negotiated(struct control_port *p, const char *nic);
 
 /* The transient card shall leave the guest, or may come back: until then nothing is sent on it. Who calls this plugs and unplugs. */
 void control_team_take_out(struct control_port *p, bool out);
+
+/* Whether the function of this host that is its transient card may be in the guest now: the guest pairs, runs, and stays here. */
+bool control_team_wants_function(const struct control_port *p);
 
 /* --- steps.c: links of one port ---------------------------------------------------------------------------------- */
 

@@ -20,8 +20,10 @@ void control_host_opened(struct control_port *p, unsigned nic, const struct open
 		.dirty = true,
 	};
 	str_copy(h->ifname, sizeof(h->ifname), o->ifname);
-	(void)snprintf(h->chosen, sizeof(h->chosen), "%s%s%s", p->spec.backend.chosen,
-		       p->spec.backend.chosen[0] && o->reason[0] ? "; " : "", o->reason);
+	const char *chosen = nic_is_plugged_later(&p->spec.nic[nic]) ? "" : p->spec.backend.chosen;
+
+	(void)snprintf(h->chosen, sizeof(h->chosen), "%s%s%s", chosen,
+		       chosen[0] && o->reason[0] ? "; " : "", o->reason);
 	/* what the kernel chose, or a descriptor brought along */
 	if (nic == 0)
 		str_copy(p->spec.backend.ifname, sizeof(p->spec.backend.ifname), o->ifname);

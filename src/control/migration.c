@@ -154,6 +154,22 @@ static void take_out(struct migration *m, bool out)
 			control_team_take_out(&c->port[i], out);
 }
 
+/* Functions of this host are taken out before QEMU is asked for anything, and plugged again by the same hand: only so is a function told its MAC
+ * before the guest's driver asks for it. QEMU would plug it first and tell us then. */
+static void take_functions(struct migration *m, bool leave)
+{
+	for (unsigned i = 0; i < m->control->ports; i++)
+		m->control->port[i].function.leave = leave && m->control->port[i].function.ours;
+}
+
+static bool has_functions(const struct migration *m)
+{
+	for (unsigned i = 0; i < m->control->ports; i++)
+		if (m->control->port[i].function.in)
+			return true;
+	return false;
+}
+
 static void tell_where(struct migration *m)
 {
 	json_object *arguments = json_object_new_object();
@@ -171,7 +187,11 @@ static void carry_out(struct migration *m, enum migrate_action action)
 	case MIGRATE_TELL_HOW:
 		tell_how(m);
 		break;
+	case MIGRATE_EMPTY:
+		take_functions(m, true);
+		break;
 	case MIGRATE_TELL_WHERE:
+		take_functions(m, true); /* none comes meanwhile */
 		tell_where(m);
 		break;
 	case MIGRATE_TAKE_OUT:
@@ -183,12 +203,14 @@ static void carry_out(struct migration *m, enum migrate_action action)
 		break;
 	case MIGRATE_PUT_BACK:
 		m->runs = false;
+		take_functions(m, false);
 		take_out(m, false);
 		break;
 	case MIGRATE_CLEAN_UP:
 		m->control->quit = true;
 		break;
 	case MIGRATE_GIVE_UP:
+		take_functions(m, false);
 		take_out(m, false);
 		set_reason(m, m->stuck ? "the time is over" : "it was cancelled");
 		break;
@@ -201,7 +223,8 @@ static void carry_out(struct migration *m, enum migrate_action action)
 static void look_later(struct migration *m)
 {
 	/* `moving` begins with the unplug, before QEMU says so */
-	bool soon = m->state == MIGRATE_UNPLUGGING || (m->state == MIGRATE_MOVING && !m->moved);
+	bool soon = m->state == MIGRATE_UNPLUGGING || m->state == MIGRATE_EMPTYING ||
+		    (m->state == MIGRATE_MOVING && !m->moved);
 
 	loop_timer_set(m->control->loop, &m->timer,
 		       monotonic_ns() + (soon ? UNPLUG_LOOK_NS : LOOK_NS));
@@ -306,7 +329,8 @@ static bool is_restored(const struct migration *m)
 	for (unsigned i = 0; i < c->ports; i++)
 		for (unsigned n = 0; n < c->port[i].spec.nics; n++)
 			if (m->had_driver[i] && in_a_team(&c->port[i], &c->port[i].spec.nic[n]) &&
-			    c->port[i].nic[n].status != DRIVER_READY)
+			    (c->port[i].nic[n].status != DRIVER_READY ||
+			     (c->port[i].function.ours && !c->port[i].function.in)))
 				return false;
 	return true;
 }
@@ -321,7 +345,9 @@ bool migration_reply(struct migration *m, const struct qmp_item *item)
 	switch (m->state) {
 	case MIGRATE_PREPARING:
 	case MIGRATE_STARTING:
-		advance(m, item->kind == QMP_ITEM_ERROR ? MIGRATE_REFUSED : MIGRATE_ACCEPTED);
+		advance(m, item->kind == QMP_ITEM_ERROR			       ? MIGRATE_REFUSED
+			   : m->state == MIGRATE_PREPARING && has_functions(m) ? MIGRATE_HOLDS
+									       : MIGRATE_ACCEPTED);
 		break;
 	case MIGRATE_UNPLUGGING:
 	case MIGRATE_MOVING:
@@ -345,6 +371,7 @@ static void tell_stuck(struct migration *m)
 {
 	static const char *const what[MIGRATE_STATE_COUNT] = {
 		[MIGRATE_PREPARING] = "QEMU did not answer",
+		[MIGRATE_EMPTYING] = "the guest did not let go of its transient card",
 		[MIGRATE_STARTING] = "QEMU did not answer",
 		[MIGRATE_UNPLUGGING] = "the guest did not let go of its transient card",
 		[MIGRATE_MOVING] = "the other end took nothing",
@@ -375,6 +402,10 @@ void migration_timer(struct migration *m)
 
 	if (migrate_is_over(m->state))
 		return;
+	if (m->state == MIGRATE_EMPTYING && !has_functions(m)) {
+		advance(m, MIGRATE_LET_GO);
+		return;
+	}
 	if (now - m->moved_ns >= m->patience_ns) {
 		tell_stuck(m);
 		advance(m, MIGRATE_STUCK);

@@ -99,6 +99,7 @@ void control_team_start(struct control_port *p)
 	if (p->spec.link == LINK_DOWN)
 		p->team.wish[TEAM_TRANSIENT] = LINK_DOWN;
 	p->team = team_next(p->team, TEAM_ADMIN).next;
+	p->function.ours = transient >= 0 && nic_is_plugged_later(&p->spec.nic[transient]);
 	p->policy.manual = team_is_manual(&p->team);
 	order(p, quiet, 0);
 }
@@ -172,6 +173,14 @@ void control_team_take_out(struct control_port *p, bool out)
 {
 	if (p->team.out != out)
 		feed(p, out ? TEAM_TAKE_OUT : TEAM_PUT_BACK, monotonic_ns());
+}
+
+bool control_team_wants_function(const struct control_port *p)
+{
+	const struct control *c = p->control;
+
+	return p->function.ours && !p->function.leave && p->team.paired && c->running &&
+	       c->monitor && !c->over && !c->quit;
 }
 
 /* QEMU tells its reset late: a driver may have come since. */

@@ -195,6 +195,13 @@ static enum why_verdict team_transient(const struct control_port *p, int nic, st
 
 	if (p->team.out) {
 		say(why, "; %s was taken out of the guest and comes back when it is put back", id);
+	} else if (!p->team.plugged && p->function.ours) {
+		say(why, "; the guest pairs, but %s is not plugged%s%s", id,
+		    p->function.why[0] ? ": " : "", p->function.why);
+		advise(why, "%s",
+		       p->function.why[0] ? "see `anynic pool list`; it is tried again until it "
+					    "is there"
+					  : "wait");
 	} else if (!p->team.plugged) {
 		say(why, "; the guest pairs, but %s is not plugged", id);
 		advise(why, "see what QEMU wrote: it plugs the card when the guest's driver asks "

@@ -1,5 +1,6 @@
 /* The order is libvirt's: chosen, taken from its driver, then set up through its physical function. It is undone the other way round, so
- * that the host's driver finds the function as it left it. */
+ * that the host's driver finds the function as it left it. The transient card of a team is set up each time that it is plugged, and set
+ * back each time that it is out: what the kernel's net_failover.rst has people do with `ip link set PF vf N mac`. */
 #include "host/hostdev.h"
 
 #include <errno.h>
@@ -141,6 +142,37 @@ static int give_to_vfio(const struct vf_host *host, const struct nic_spec *nic,
 	return rc;
 }
 
+/* The device of the physical function: its link is the function's, too. */
+static int find_physical(const struct vf_host *host, struct netlink *nl,
+			 const struct pci_function *f, struct vf_place *at,
+			 struct opened_backend *out, struct error *err)
+{
+	int rc = vf_place_find(nl, host->sys, f, at, err);
+
+	if (rc == 0 && !at->up)
+		rc = error_set(err, -ENETDOWN,
+			       "%s is down: its functions pass no frames; next: ip link set %s up",
+			       at->pf, at->pf);
+	if (rc < 0)
+		return rc;
+	out->ifindex = at->device;
+	str_copy(out->ifname, sizeof(out->ifname), at->pf);
+	return 0;
+}
+
+static void tell_skipped(const struct pci_function *f, const struct vf_place *at,
+			 const char *skipped, struct opened_backend *out)
+{
+	char told[120];
+	size_t end = strlen(out->reason);
+
+	(void)snprintf(told, sizeof(told), "; the driver of %s does not set: %s", at->pf, skipped);
+	if (!skipped[0] || strstr(out->reason, told))
+		return;
+	(void)snprintf(out->reason + end, sizeof(out->reason) - end, "%s", told);
+	log_warning("%s: %s", f->pci, told + 2);
+}
+
 static int set_up(const struct vf_host *host, const struct backend_request *r, struct netlink *nl,
 		  const struct pci_function *f, struct opened_backend *out, struct error *err)
 {
@@ -149,15 +181,9 @@ static int set_up(const struct vf_host *host, const struct backend_request *r, s
 	struct undo_step step;
 	struct vf_place at;
 
-	int rc = vf_place_find(nl, host->sys, f, &at, err);
-	if (rc == 0 && !at.up)
-		rc = error_set(err, -ENETDOWN,
-			       "%s is down: its functions pass no frames; next: ip link set %s up",
-			       at.pf, at.pf);
-	if (rc < 0)
+	int rc = find_physical(host, nl, f, &at, out, err);
+	if (rc < 0 || r->unset)
 		return rc;
-	out->ifindex = at.device; /* its link is the function's too */
-	str_copy(out->ifname, sizeof(out->ifname), at.pf);
 	rc = netlink_get_vf(nl, at.device, at.number, &before);
 	if (rc < 0)
 		return error_set(err, rc, "%s does not tell about its function %u: %s", at.pf,
@@ -170,12 +196,8 @@ static int set_up(const struct vf_host *host, const struct backend_request *r, s
 	rc = vf_settings_set(nl, &at, &wanted, &before, skipped, sizeof(skipped), err);
 	if (rc < 0)
 		opened_backend_forget(out);
-	if (rc == 0 && skipped[0]) {
-		size_t end = strlen(out->reason);
-		(void)snprintf(out->reason + end, sizeof(out->reason) - end,
-			       "; the driver of %s does not set: %s", at.pf, skipped);
-		log_warning("%s: the driver of %s does not set: %s", f->pci, at.pf, skipped);
-	}
+	else
+		tell_skipped(f, &at, skipped, out);
 	return rc;
 }
 
@@ -198,6 +220,30 @@ static int set_up_if_virtual(const struct vf_host *host, const struct backend_re
 	rc = set_up(host, r, &nl, f, out, err);
 	netlink_close(&nl);
 	return rc;
+}
+
+static bool is_set(const struct opened_backend *out)
+{
+	return out->steps && out->step[out->steps - 1].kind == UNDO_VF;
+}
+
+int host_hostdev_set(const struct backend_request *request, struct opened_backend *out,
+		     struct error *err)
+{
+	struct backend_request r = *request;
+	struct pci_function f;
+	struct vf_host host;
+
+	vf_host_init(&host);
+	r.unset = false;
+	int rc = pci_function_read(host.sys, out->pci, &f, err);
+	return rc < 0 || !f.pf[0] || is_set(out) ? rc : set_up_if_virtual(&host, &r, &f, out, err);
+}
+
+void host_hostdev_set_back(struct opened_backend *out)
+{
+	if (is_set(out))
+		opened_backend_take_back(out);
 }
 
 static int check_access(const struct vf_host *host, const struct pci_function *f, struct error *err)

@@ -14,6 +14,13 @@ int host_hostdev_plan(struct nic_spec *nic, const char *guest, const char *port,
 int host_hostdev_open(const struct backend_request *request, struct opened_backend *out,
 		      struct error *err);
 
+/* A function that was opened with request->unset: what it is told through its physical one (MAC, VLAN, ...) just before the guest gets it, and told
+ * back when the guest has let go of it. In between its card hands it what is for the guest; before and after, a bridge on the same card gets
+ * that. The journal knows. */
+int host_hostdev_set(const struct backend_request *request, struct opened_backend *out,
+		     struct error *err);
+void host_hostdev_set_back(struct opened_backend *out);
+
 /* Whether this host has what it takes; see available.h. */
 int host_has_hostdev(struct error *err);
 

@@ -23,6 +23,7 @@ struct backend_request {
 	unsigned queues;   /* queue pairs that its NICs could use; fewer may come out. 0 = 1 */
 	bool again;	   /* the guest runs, and lost it: nobody is waited for long */
 	bool granted;	   /* anynic-helper opens it for a user without rights */
+	bool unset;	   /* of a function: its MAC and VLAN are set later (host/hostdev.h) */
 	bool theirs;	   /* somebody else's tap: it is not made when it is not there */
 	struct undo *undo; /* journal of what would outlive us; NULL = none is kept */
 };
@@ -107,6 +108,9 @@ extern const unsigned host_backend_count;
 /* For openers: what is about to be made, and how it is taken back. Goes to the journal, if there is one. */
 int opened_backend_note(struct opened_backend *o, const struct undo_step *step, struct error *err);
 void opened_backend_forget(struct opened_backend *o); /* the last one was not made after all */
+
+/* Takes back the last one, and only that. */
+void opened_backend_take_back(struct opened_backend *o);
 
 /* The datapath has its copies. */
 void opened_backend_close_fds(struct opened_backend *o);

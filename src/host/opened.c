@@ -26,8 +26,10 @@ void opened_backend_forget(struct opened_backend *o)
 }
 
 /* What cannot be taken back now stays in the journal: the next start tries again. */
-static void take_back(struct opened_backend *o)
+void opened_backend_take_back(struct opened_backend *o)
 {
+	if (!o->steps)
+		return;
 	unsigned last = --o->steps;
 	struct error err = { 0 };
 
@@ -58,7 +60,7 @@ void opened_backend_close(struct opened_backend *o)
 		close(o->helper);
 	o->helper = 0;
 	while (o->steps)
-		take_back(o);
+		opened_backend_take_back(o);
 	if (o->unlink_path[0])
 		unlink(o->unlink_path);
 	o->unlink_path[0] = '\0';

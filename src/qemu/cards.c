@@ -184,6 +184,21 @@ static void add_device(struct builder *b, json_object *device)
 	json_object_array_add(b->out->devices, device);
 }
 
+/* With its MAC a function takes what is for the guest from the wire, whether the guest uses it or not: so it is told its MAC, and plugged,
+ * when the guest's virtio driver asks for it (cli/transient.c). */
+static void plug_later(struct builder *b, const struct nic_spec *nic, json_object *device)
+{
+	json_object *o = builder_begin(b, "device_add",
+				       "it is plugged when the guest's virtio driver asks for it; "
+				       "until then it does not have the MAC");
+
+	builder_end(b);
+	json_object_object_del(o, "arguments");
+	json_object_object_add(o, "nic", json_object_new_string(nic->id));
+	json_object_object_add(o, "device", json_object_get(device));
+	json_object_array_add(b->out->devices, device);
+}
+
 static int add_hosted(struct builder *b, const struct nic_spec *nic, struct error *err)
 {
 	json_object *device = json_object_new_object();
@@ -327,9 +342,14 @@ static int add_own(struct builder *b, const struct port_spec *port, const struct
 		return 0;
 	}
 	rc = find_place(b, nic, &at, err);
-	if (rc == 0)
-		add_device(b, card_device_json(port, nic, &way, at.bus, at.addr));
-	return rc;
+	if (rc < 0)
+		return rc;
+	json_object *device = card_device_json(port, nic, &way, at.bus, at.addr);
+	if (nic_is_plugged_later(nic))
+		plug_later(b, nic, device);
+	else
+		add_device(b, device);
+	return 0;
 }
 
 int builder_card(struct builder *b, const struct port_spec *port, const struct nic_spec *nic,

@@ -3,41 +3,31 @@
 #include <string.h>
 
 const char *const migrate_state_names[] = {
-	[MIGRATE_IDLE] = "idle",
-	[MIGRATE_PREPARING] = "preparing",
-	[MIGRATE_STARTING] = "starting",
-	[MIGRATE_UNPLUGGING] = "unplugging",
-	[MIGRATE_MOVING] = "moving",
-	[MIGRATE_CANCELLING] = "cancelling",
-	[MIGRATE_RESTORING] = "restoring",
-	[MIGRATE_DONE] = "completed",
+	[MIGRATE_IDLE] = "idle",	   [MIGRATE_PREPARING] = "preparing",
+	[MIGRATE_EMPTYING] = "unplugging", /* for people it is one thing */
+	[MIGRATE_STARTING] = "starting",   [MIGRATE_UNPLUGGING] = "unplugging",
+	[MIGRATE_MOVING] = "moving",	   [MIGRATE_CANCELLING] = "cancelling",
+	[MIGRATE_RESTORING] = "restoring", [MIGRATE_DONE] = "completed",
 	[MIGRATE_FAILED] = "failed",
 };
 NAMES_MATCH(migrate_state_names, MIGRATE_STATE_COUNT);
 
 const char *const migrate_event_names[] = {
-	[MIGRATE_BEGIN] = "begin",
-	[MIGRATE_ACCEPTED] = "accepted",
-	[MIGRATE_REFUSED] = "refused",
-	[MIGRATE_WAITS] = "waits",
-	[MIGRATE_GOES_ON] = "goes-on",
-	[MIGRATE_COMPLETED] = "completed",
-	[MIGRATE_STOPPED] = "stopped",
-	[MIGRATE_STUCK] = "stuck",
-	[MIGRATE_CANCEL] = "cancel",
-	[MIGRATE_RESTORED] = "restored",
+	[MIGRATE_BEGIN] = "begin",     [MIGRATE_ACCEPTED] = "accepted",
+	[MIGRATE_REFUSED] = "refused", [MIGRATE_HOLDS] = "holds",
+	[MIGRATE_LET_GO] = "let-go",   [MIGRATE_WAITS] = "waits",
+	[MIGRATE_GOES_ON] = "goes-on", [MIGRATE_COMPLETED] = "completed",
+	[MIGRATE_STOPPED] = "stopped", [MIGRATE_STUCK] = "stuck",
+	[MIGRATE_CANCEL] = "cancel",   [MIGRATE_RESTORED] = "restored",
 	[MIGRATE_LOST] = "lost",
 };
 NAMES_MATCH(migrate_event_names, MIGRATE_EVENT_COUNT);
 
 const char *const migrate_action_names[] = {
-	[MIGRATE_NOTHING] = "nothing",
-	[MIGRATE_TELL_HOW] = "tell-how",
-	[MIGRATE_TELL_WHERE] = "tell-where",
-	[MIGRATE_TAKE_OUT] = "take-out",
-	[MIGRATE_TELL_CANCEL] = "tell-cancel",
-	[MIGRATE_PUT_BACK] = "put-back",
-	[MIGRATE_CLEAN_UP] = "clean-up",
+	[MIGRATE_NOTHING] = "nothing",	 [MIGRATE_TELL_HOW] = "tell-how",
+	[MIGRATE_EMPTY] = "empty",	 [MIGRATE_TELL_WHERE] = "tell-where",
+	[MIGRATE_TAKE_OUT] = "take-out", [MIGRATE_TELL_CANCEL] = "tell-cancel",
+	[MIGRATE_PUT_BACK] = "put-back", [MIGRATE_CLEAN_UP] = "clean-up",
 	[MIGRATE_GIVE_UP] = "give-up",
 };
 NAMES_MATCH(migrate_action_names, MIGRATE_ACTION_COUNT);
@@ -54,6 +44,10 @@ static const struct row {
 	{ STATES(IDLE) | STATES(FAILED),    MIGRATE_BEGIN,     { MIGRATE_PREPARING,  MIGRATE_TELL_HOW } },
 	{ STATES(PREPARING),                MIGRATE_ACCEPTED,  { MIGRATE_STARTING,   MIGRATE_TELL_WHERE } },
 	{ STATES(PREPARING),                MIGRATE_REFUSED,   { MIGRATE_FAILED,     MIGRATE_GIVE_UP } },
+	{ STATES(PREPARING),                MIGRATE_HOLDS,     { MIGRATE_EMPTYING,   MIGRATE_EMPTY } },
+	{ STATES(EMPTYING),                 MIGRATE_LET_GO,    { MIGRATE_STARTING,   MIGRATE_TELL_WHERE } },
+	{ STATES(EMPTYING),                 MIGRATE_STUCK,     { MIGRATE_RESTORING,  MIGRATE_PUT_BACK } },
+	{ STATES(EMPTYING),                 MIGRATE_CANCEL,    { MIGRATE_RESTORING,  MIGRATE_PUT_BACK } },
 	{ STATES(STARTING),                 MIGRATE_ACCEPTED,  { MIGRATE_MOVING,     MIGRATE_NOTHING } },
 	{ STATES(STARTING),                 MIGRATE_REFUSED,   { MIGRATE_RESTORING,  MIGRATE_PUT_BACK } },
 	{ UNDER_WAY,                        MIGRATE_WAITS,     { MIGRATE_UNPLUGGING, MIGRATE_NOTHING } },
@@ -89,8 +83,8 @@ enum migrate_event migrate_status_event(const char *status)
 		const char *status;
 		enum migrate_event event;
 	} words[] = {
-		{ "wait-unplug", MIGRATE_WAITS },   { "completed", MIGRATE_COMPLETED },
-		{ "failed", MIGRATE_STOPPED },	    { "cancelled", MIGRATE_STOPPED },
+		{ "wait-unplug", MIGRATE_WAITS },      { "completed", MIGRATE_COMPLETED },
+		{ "failed", MIGRATE_STOPPED },	       { "cancelled", MIGRATE_STOPPED },
 		{ "cancelling", MIGRATE_EVENT_COUNT }, /* neither goes on nor has ended */
 		{ "failing", MIGRATE_EVENT_COUNT },
 	};

@@ -11,7 +11,8 @@
 
 enum migrate_state {
 	MIGRATE_IDLE,
-	MIGRATE_PREPARING,  /* QEMU is told how */
+	MIGRATE_PREPARING, /* QEMU is told how */
+	MIGRATE_EMPTYING, /* the guest has to let go of functions of this host: QEMU is not asked for anything before */
 	MIGRATE_STARTING,   /* ... and where to */
 	MIGRATE_UNPLUGGING, /* the guest has to let go of a transient card */
 	MIGRATE_MOVING,	    /* memory is copied, then the rest */
@@ -26,6 +27,8 @@ enum migrate_event {
 	MIGRATE_BEGIN,	   /* somebody asked for it */
 	MIGRATE_ACCEPTED,  /* QEMU took the command that went before */
 	MIGRATE_REFUSED,   /* it did not */
+	MIGRATE_HOLDS,	   /* it did, and the guest has functions of this host */
+	MIGRATE_LET_GO,	   /* it has none any more */
 	MIGRATE_WAITS,	   /* QEMU's status: wait-unplug */
 	MIGRATE_GOES_ON,   /* setup, active, device ... */
 	MIGRATE_COMPLETED, /* completed */
@@ -40,6 +43,7 @@ enum migrate_event {
 enum migrate_action {
 	MIGRATE_NOTHING,
 	MIGRATE_TELL_HOW,   /* capabilities */
+	MIGRATE_EMPTY,	    /* take functions of this host out of the guest */
 	MIGRATE_TELL_WHERE, /* the command */
 	MIGRATE_TAKE_OUT, /* the guest has let go of transient cards: they carry nothing from now on */
 	MIGRATE_TELL_CANCEL,

@@ -522,6 +522,28 @@ static void guest_was_reset(struct nic_status *w, uint64_t now)
 	}
 }
 
+/* It may be back before the next look: that would see nothing of it. */
+static void card_went(struct nic_status *w, json_object *data, uint64_t now)
+{
+	json_object *device = NULL;
+
+	if (!json_object_object_get_ex(data, "device", &device))
+		return;
+	for (unsigned i = 0; i < w->nics; i++) {
+		struct watched_nic *n = &w->nic[i];
+
+		if (strcmp(n->owner, json_object_get_string(device)) != 0)
+			continue;
+		w->stale = true;
+		forget_driver(n);
+		n->seen.present = n->seen.bus_master = n->seen.mapped = n->seen.has_base = false;
+		if (n->now.state != DRIVER_NONE)
+			n->since_ns = now;
+		report_set(&n->now, DRIVER_NONE, PHASE_UNKNOWN, "QEMU has no such card now");
+		n->pending = true;
+	}
+}
+
 static void filter_changed(struct nic_status *w, json_object *data)
 {
 	json_object *name;
@@ -547,7 +569,9 @@ void nic_status_event(struct nic_status *w, const char *name, json_object *data,
 		filter_changed(w, data);
 		break;
 	case 2:
+		break;
 	case 3:
+		card_went(w, data, now);
 		break;
 	default:
 		return;

@@ -320,6 +320,12 @@ void plug_timer(struct plug *p, uint64_t now)
 	stays(p, -ETIMEDOUT, "the guest did not give the card up in time");
 }
 
+void plug_keep(struct plug *p)
+{
+	if (p->state == PLUG_GOING_OUT && is_leaving(p))
+		stays(p, -ECANCELED, "nobody wants it any more");
+}
+
 void plug_monitor_gone(struct plug *p)
 {
 	if (p->state != PLUG_OUT && p->state != PLUG_STUCK)

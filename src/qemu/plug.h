@@ -84,6 +84,9 @@ void plug_adopt(struct plug *p, struct qmp_client *client, const struct plug_car
 /* -EINVAL: it is not in. `deadline_ns` is for the guest. */
 int plug_out(struct plug *p, uint64_t deadline_ns, struct error *err);
 
+/* It shall stay after all. The guest may let it go all the same: then it is out without having been asked again. */
+void plug_keep(struct plug *p);
+
 bool plug_reply(struct plug *p, const struct qmp_item *item, uint64_t now);
 void plug_event(struct plug *p, const char *name, json_object *data);
 uint64_t plug_deadline(const struct plug *p);

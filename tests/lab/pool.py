@@ -11,55 +11,11 @@ import time
 
 import host  # pylint: disable=unused-import  # goes to the lab host
 import lab as machine
+from functions import SECONDS, card, pool, settings, state, until
 from harness import main
 
 MAC = "52:54:00:aa:bb:0c"
 NETWORKS = pathlib.Path("/etc/libvirt/qemu/networks")
-SECONDS = 60
-
-
-def pool(*words, code=0):
-    """anynic pool; the JSON document, or what it said when it must fail."""
-    done = subprocess.run([machine.anynic(), "pool", *words, "-j"], capture_output=True, text=True, timeout=SECONDS, check=False)
-    if done.returncode != code:
-        raise RuntimeError(f"pool {words}: status {done.returncode}: {done.stderr}{done.stdout}")
-    return json.loads(done.stdout) if code == 0 else done.stderr
-
-
-def settings(dev):
-    """What the card's driver tells of each function."""
-    told = subprocess.run(["ip", "-j", "-d", "link", "show", dev], capture_output=True, text=True, check=True).stdout
-    return [(vf["address"], vf.get("vlan_list", [{}])[0].get("vlan", 0), vf.get("spoofchk"))
-            for vf in json.loads(told)[0].get("vfinfo_list", [])]
-
-
-def state(dev):
-    return [(f["driver"], f["state"]) for f in pool("show", dev)]
-
-
-def until(lab, holds, text, seconds=SECONDS):
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            break
-        time.sleep(0.2)
-    lab.check(holds(), text)
-
-
-def card(lab, load=True):
-    """The card with all its functions, bound to their own driver."""
-    (found,) = pool("list")
-    dev = found["pool"]
-    if found["vfs"]:  # of the scenario before
-        pool("create", dev, "--vfs", "0")
-        (found,) = pool("list")
-    lab.equal((found["vfs"], found["driver"]), (0, "igb"), f"{dev} has no functions, and can have {found['vfs-max']}")
-    machine.ip("link", "set", dev, "up")
-    pool("create", dev, "--vfs", "7")
-    if load:
-        subprocess.run(["modprobe", "igbvf"], check=True)
-        until(lab, lambda: all(f["dev"] for f in pool("show", dev)), "seven functions, each with a device of its own driver")
-    return dev
 
 
 class Still:

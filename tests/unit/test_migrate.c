@@ -361,6 +361,140 @@ static void somebody_may_change_his_mind(void **state)
 	assert_false(w->m.stuck);
 }
 
+/* --- a function of the host, which who runs the service takes out and plugs ---------------------------------------- */
+
+static const struct port_spec with_function = {
+	.id = "net0",
+	.policy = POLICY_TEAM,
+	.nics = 2,
+	.nic = { { .id = "p",
+		   .model = "virtio-net",
+		   .role = ROLE_PERSISTENT,
+		   .netdev = NETDEV_TAP,
+		   .place = PLACE_QEMU },
+		 { .id = "t",
+		   .model = "hostdev",
+		   .role = ROLE_TRANSIENT,
+		   .pair = "p",
+		   .netdev = NETDEV_HOSTDEV,
+		   .place = PLACE_QEMU } },
+	.backend = { .type = "bridge" },
+};
+
+static int setup_function(void **state)
+{
+	struct world *w = *state = calloc(1, sizeof(struct world));
+	int rc = setup_with(w, &with_function);
+
+	assert_true(w->control.port[0].function.ours);
+	w->control.port[0].function.in = true;
+	w->control.port[0].nic[1].attached = true;
+	w->control.port[0].nic[1].status = DRIVER_READY;
+	return rc;
+}
+
+/* Up to where the guest is asked for it. */
+static struct control_function *begin_with_function(struct world *w)
+{
+	struct error err = { 0 };
+
+	assert_int_equal(migration_begin(&w->m, "unix:/there", 30, &err), 0);
+	assert_false(w->control.port[0].function.leave);
+	answer(w, "{}"); /* capabilities */
+	assert_int_equal(w->m.state, MIGRATE_EMPTYING);
+	assert_true(w->control.port[0].function.leave);
+	migration_timer(&w->m);
+	assert_int_equal(asked(w), 0); /* QEMU is not asked before it is out */
+	return &w->control.port[0].function;
+}
+
+static void a_function_is_out_before_qemu_is_asked(void **state)
+{
+	struct world *w = *state;
+	struct control_function *function = begin_with_function(w);
+
+	function->in = false;
+	migration_timer(&w->m);
+	answer(w, "{}");
+	assert_non_null(strstr(w->asked, "there\""));
+	status(w, "active", 100);
+	assert_true(function->leave); /* and does not come back meanwhile */
+	status(w, "completed", 200);
+	assert_true(w->control.quit);
+	assert_string_equal(told(w), "preparing unplugging starting moving completed");
+}
+
+static void a_function_comes_back_when_the_move_fails(void **state)
+{
+	struct world *w = *state;
+	struct control_function *function = begin_with_function(w);
+
+	function->in = false;
+	migration_timer(&w->m);
+	refuse(w, "no such file");
+	assert_int_equal(w->m.state, MIGRATE_RESTORING);
+	assert_false(function->leave);
+	migration_timer(&w->m);
+	answer(w, "{\"running\": true}");
+	/* the status is that of the card that went */
+	assert_int_equal(w->m.state, MIGRATE_RESTORING);
+	function->in = true;
+	migration_timer(&w->m);
+	answer(w, "{\"running\": true}");
+	assert_int_equal(w->m.state, MIGRATE_FAILED);
+	assert_string_equal(w->m.reason, "no such file");
+}
+
+static void a_guest_that_keeps_its_function_stays_with_it(void **state)
+{
+	struct world *w = *state;
+	struct control_function *function = begin_with_function(w);
+
+	time_passes(w);
+	assert_int_equal(w->m.state, MIGRATE_RESTORING);
+	assert_int_equal(asked(w), 0); /* there is nothing of QEMU's to cancel */
+	assert_false(function->leave);
+	migration_timer(&w->m);
+	answer(w, "{\"running\": true}");
+	assert_int_equal(w->m.state, MIGRATE_FAILED);
+	assert_true(w->m.stuck);
+	assert_non_null(strstr(w->m.reason, "did not let go of its transient card for 30 s"));
+	/* nor does a guest wait for it whose user changes his mind */
+	struct error err = { 0 };
+	begin_with_function(w);
+	assert_int_equal(migration_cancel(&w->m, &err), 0);
+	assert_int_equal(w->m.state, MIGRATE_RESTORING);
+	assert_false(function->leave);
+}
+
+static void a_function_that_is_not_in_the_guest_is_not_waited_for(void **state)
+{
+	struct world *w = *state;
+
+	w->control.port[0].function.in = false;
+	begin(w);
+	assert_true(w->control.port[0].function.leave);
+	assert_string_equal(told(w), "preparing starting moving");
+}
+
+static void a_function_is_wanted_by_a_guest_that_pairs_runs_and_stays(void **state)
+{
+	struct world *w = *state;
+	struct control_port *p = &w->control.port[0];
+
+	assert_false(control_team_wants_function(p));
+	assert_true(control_team_negotiated(p, "p"));
+	assert_true(control_team_wants_function(p));
+	control_set_running(&w->control, false); /* it has only been loaded */
+	assert_false(control_team_wants_function(p));
+	control_set_running(&w->control, true);
+	p->function.leave = true;
+	assert_false(control_team_wants_function(p));
+	p->function.leave = false;
+	w->control.over = true;
+	assert_false(control_team_wants_function(p));
+}
+
 static void what_cannot_move_is_refused_before_anything_is_asked(void **state)
 {
 	static const struct {
@@ -427,7 +561,8 @@ static void what_cannot_move_is_refused_before_anything_is_asked(void **state)
 	}
 }
 
-#define WITH_QEMU(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define WITH_FUNCTION(name) cmocka_unit_test_setup_teardown(name, setup_function, teardown)
+#define WITH_QEMU(t)	    cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
 {
@@ -444,6 +579,11 @@ int main(void)
 		WITH_QEMU(a_qemu_that_hangs_up_ends_it),
 		WITH_QEMU(somebody_may_change_his_mind),
 		WITH_QEMU(what_cannot_move_is_refused_before_anything_is_asked),
+		WITH_FUNCTION(a_function_is_out_before_qemu_is_asked),
+		WITH_FUNCTION(a_function_comes_back_when_the_move_fails),
+		WITH_FUNCTION(a_guest_that_keeps_its_function_stays_with_it),
+		WITH_FUNCTION(a_function_that_is_not_in_the_guest_is_not_waited_for),
+		WITH_FUNCTION(a_function_is_wanted_by_a_guest_that_pairs_runs_and_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -389,11 +389,47 @@ static void a_team_of_qemus_own_cards_can_migrate(void **state)
 	qemu_arguments_finish(&a);
 }
 
+/* With its MAC it would take the guest's frames from the wire before the guest has a driver for it. */
+static void a_function_of_the_host_in_a_team_is_plugged_and_not_on_the_line(void **state)
+{
+	struct qemu_setup setup = { .socket_dir = "/run/x", .qmp_fd = 7, .program = &qemu_11_1 };
+	char *words[] = { (char *)"qemu-system-x86_64", (char *)"-M", (char *)"q35" };
+	struct guest_identity who = { "m", 0, "g" };
+	char line_text[4096] = "";
+	struct qemu_arguments a;
+	struct qemu_line line;
+	struct port_spec port;
+
+	(void)state;
+	assert_int_equal(
+		nic_option_parse(&port, "team,id=a,transient=hostdev,dev=fast", &test_known, NULL),
+		0);
+	ports_complete(&port, 1, &who);
+	for (unsigned i = 0; i < 2; i++) {
+		port.nic[i].place = PLACE_QEMU;
+		port.nic[i].netdev = i ? NETDEV_HOSTDEV : NETDEV_TAP;
+	}
+	assert_int_equal(qemu_line_parse(&line, words, 3, NULL), 0);
+	assert_int_equal(qemu_arguments_build(&a, &line, &port, 1, &setup, NULL), 0);
+	for (int i = 0; i < a.argc; i++)
+		strncat(line_text, a.argv[i], sizeof(line_text) - strlen(line_text) - 1);
+	assert_non_null(strstr(line_text, "anynic-rp-1"));
+	assert_non_null(strstr(line_text, "a-persistent"));
+	assert_null(strstr(line_text, "vfio-pci"));
+	const char *devices = json_object_to_json_string_ext(a.devices, JSON_C_TO_STRING_PLAIN);
+	assert_non_null(strstr(devices, "\"driver\":\"vfio-pci\""));
+	assert_non_null(strstr(devices, "\"bus\":\"anynic-rp-1\""));
+	const char *actions = json_object_to_json_string_ext(a.actions, JSON_C_TO_STRING_PLAIN);
+	assert_non_null(strstr(actions, "\"action\":\"device_add\""));
+	qemu_arguments_finish(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(qemu_is_told_which_cards_are_a_team),
 		cmocka_unit_test(a_team_of_qemus_own_cards_can_migrate),
+		cmocka_unit_test(a_function_of_the_host_in_a_team_is_plugged_and_not_on_the_line),
 		cmocka_unit_test(a_uri_to_come_from_is_added),
 		cmocka_unit_test(msix_is_left_out_where_it_kills_qemu),
 		cmocka_unit_test(each_line_gets_what_it_lacks),

@@ -825,6 +825,31 @@ static void a_card_that_was_unplugged_is_gone_and_comes_back(void **state)
 	assert_true(q->attached[q->tolds - 1]);
 }
 
+/* It may be back before the next look, with another driver. */
+static void a_card_that_qemu_says_is_deleted_is_told_at_once(void **state)
+{
+	struct qemu *q = *state;
+	json_object *data = json_object_new_object();
+
+	load(q);
+	json_object_object_add(data, "device", json_object_new_string("other"));
+	nic_status_event(&q->w, "DEVICE_DELETED", data, q->now);
+	q->tolds = 0;
+	take_reports(q);
+	assert_int_equal(q->tolds, 0);
+	json_object_object_add(data, "device", json_object_new_string("p"));
+	nic_status_event(&q->w, "DEVICE_DELETED", data, q->now);
+	json_object_put(data);
+	take_reports(q);
+	assert_int_equal(q->tolds, 1);
+	expect(q, 0, "performant", DRIVER_NONE);
+	assert_false(q->attached[0]);
+	pass(q, 2000); /* it is there again, and so is a driver */
+	assert_true(q->tolds >= 1);
+	expect(q, q->tolds - 1, "performant", DRIVER_INITIALIZING);
+	assert_true(q->attached[q->tolds - 1]);
+}
+
 static void registers_that_cannot_be_read_leave_initializing_and_say_so(void **state)
 {
 	struct qemu *q = *state;
@@ -901,6 +926,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(
 			a_change_of_the_filter_speeds_up_and_is_asked_about_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_card_that_was_unplugged_is_gone_and_comes_back,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_card_that_qemu_says_is_deleted_is_told_at_once,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			registers_that_cannot_be_read_leave_initializing_and_say_so, setup,

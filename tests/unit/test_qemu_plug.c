@@ -291,6 +291,29 @@ static void a_guest_that_does_not_answer_keeps_the_card_until_it_does(void **sta
 	end();
 }
 
+static void a_card_that_shall_stay_after_all_is_in_at_once(void **state)
+{
+	(void)state;
+	struct error err;
+
+	plug_a_tap();
+	plug_keep(&plug); /* nobody asked for it */
+	assert_int_equal(plug.state, PLUG_IN);
+	assert_int_equal(plug.rc, 0);
+	assert_int_equal(plug_out(&plug, PLUG_NEVER, &err), 0);
+	plug_keep(&plug);
+	assert_int_equal(plug.state, PLUG_IN);
+	assert_int_equal(plug.rc, -ECANCELED);
+	expect("device_del", 0, OK); /* the answer is nobody's */
+	assert_int_equal(plug.state, PLUG_IN);
+	/* the guest had been asked, and answers */
+	say(DELETED);
+	take_items(6000);
+	expect("netdev_del", 0, OK);
+	assert_int_equal(plug.state, PLUG_OUT);
+	end();
+}
+
 static void a_guest_that_refuses_keeps_the_card(void **state)
 {
 	(void)state;
@@ -517,6 +540,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_step_that_fails_undoes_those_before_it),
 		cmocka_unit_test(a_link_that_cannot_be_set_takes_the_card_out_again),
 		cmocka_unit_test(a_guest_that_does_not_answer_keeps_the_card_until_it_does),
+		cmocka_unit_test(a_card_that_shall_stay_after_all_is_in_at_once),
 		cmocka_unit_test(a_guest_that_refuses_keeps_the_card),
 		cmocka_unit_test(a_card_that_qemu_hides_goes_with_its_netdev),
 		cmocka_unit_test(a_function_of_the_host_is_a_device_alone),
