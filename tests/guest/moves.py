@@ -102,10 +102,19 @@ class Flow:
         except OSError as error:
             self._error = error
 
+    def lives(self, lab):
+        seen = self.bytes
+        end = time.monotonic() + 60
+        while self.bytes == seen and not self._error and time.monotonic() < end:
+            time.sleep(0.05)
+        lab.check(not self._error and self.bytes > seen, f"the stream goes on ({self._error or 'no error'}); longest pause {self.gap:.1f} s")
+
     def end(self, lab, guest, most=3):
         """`most`: seconds that the stream may have stood still."""
         self._stop.set()
         self._thread.join(60)
+        if self._error:
+            lab.say(f"the guest's end of the stream: {guest.sh('cat /tmp/flow; grep Tcp: /proc/net/snmp; ip addr', check=False)}")
         lab.check(not self._error and not self._thread.is_alive(), f"the stream lived ({self._error or 'no error'})")
         guest.sh("await 20 grep -q done /tmp/flow")
         got = dict(word.split("=", 1) for word in guest.sh("cat /tmp/flow").split() if "=" in word)

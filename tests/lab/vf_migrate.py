@@ -143,21 +143,23 @@ def moves_twice(lab):
     arrived = move(lab, source, target)
     lab.check("reason" not in arrived["data"], "it arrived")
     on_function(lab, place, target, "there")
+    flow.lives(lab)
     lab.equal([pci for pci, _ in place.taken()], place.having(), "the source's function is nobody's again")
-    stays_on_virtio(lab, place, target)
+    stays_on_virtio(lab, place, target, flow)
     flow.end(lab, place.last, STILL)
     place.last.stop()
     place.all_back("the guest ended")
     place.close()
 
 
-def stays_on_virtio(lab, place, source):
+def stays_on_virtio(lab, place, source, flow):
     """To the other pool, whose functions are all kept for others."""
     kept = [pool("take", pci, "--owner", "others")["pci"] for pci in place.functions[POOLS["here"]]]
     target = place.last = place.end("here", incoming=True)
     arrived = move(lab, source, target)
     lab.check("no function of here is free" in arrived["data"].get("reason", ""), f"the event says why: {arrived['data']}")
     on_virtio(lab, place, target)
+    flow.lives(lab)
     lab.check("no function of here is free" in why(target), f"so does why: {why(target)}")
     lab.check("no function of here is free" in json.dumps(target.port()), "and status")
     pool("release", kept[1])
@@ -172,13 +174,14 @@ LISTENS = "cd /sys/bus/pci_express/drivers/pciehp; for port in /sys/bus/pci_expr
 NO_ACPI = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
 
 
-def as_before(lab, place, guest, text):
+def as_before(lab, place, guest, flow, text):
     lab.equal(guest.port()["active"], TRANSIENT, f"{text}: the function carries traffic")
     monitor = guest.monitor()
     lab.check(monitor.command("query-status")["running"], "the guest runs")
     monitor.close()
     lab.equal(len(place.having()), 1, "one function has its MAC")
     guest.sh(f"await 20 answers {moves.HOST}; await 20 answers {WIRE}", timeout=120)
+    flow.lives(lab)
 
 
 def silent_end(lab, name):
@@ -206,24 +209,24 @@ def holds(lab):
     said = migrate(guest, "unix:/nowhere", "--timeout", "3", status=5)
     lab.check("did not let go of its transient card for 3 s" in said, "a guest without hot plug: the deadline")
     lab.equal([word for word in story(guest.qmp.events[mark:]) if word != "MIGRATION"], [], "and its cards noticed nothing")
-    as_before(lab, place, guest, "after the deadline")
+    as_before(lab, place, guest, flow, "after the deadline")
     mark = guest.qmp.mark()
     process = begin(guest, "unix:/nowhere")
     guest.qmp.wait("MIGRATION", since=mark, status="unplugging")
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[0]
     lab.check(process.returncode == 1 and "it was cancelled" in said, f"^C while the guest is waited for: {said}")
-    as_before(lab, place, guest, "after ^C")
+    as_before(lab, place, guest, flow, "after ^C")
     mark = guest.qmp.mark()
     guest.sh(LISTENS, check=False)
     back_in_hand(lab, place, guest, mark)
     said = migrate(guest, "unix:/nowhere", status=1)
     lab.check("No such file" in said, "nobody at the other end: it was unplugged, and plugged again")
-    as_before(lab, place, guest, "after that")
+    as_before(lab, place, guest, flow, "after that")
     there = silent_end(lab, "silent")
     said = migrate(guest, f"unix:{lab.folder}/silent", "--timeout", "15", status=5)
     lab.check("took nothing for 15 s" in said, "one that takes nothing: the deadline")
-    as_before(lab, place, guest, "after that")
+    as_before(lab, place, guest, flow, "after that")
     there.close()
     target = place.end("there", incoming=True, qemu=NO_ACPI)
     move(lab, guest, target)
@@ -300,6 +303,7 @@ def often(lab):
         begin_ns = time.monotonic()
         move(lab, guest, target)
         on_function(lab, place, target, name)
+        flow.lives(lab)
         lab.equal(len(place.taken()), 1, f"move {turn + 1}: {time.monotonic() - begin_ns:.1f} s; one function is taken, the guest's")
         guest = target
     flow.end(lab, guest, STILL)
