@@ -96,6 +96,14 @@ static json_object *backend_as_json(const struct backend_spec *b, const struct v
 	add_given(o, "tftp", b->tftp);
 	add_given(o, "bootfile", b->bootfile);
 	add_given(o, "capture", b->capture);
+	if (b->rules.vlan.count) {
+		json_object *list = json_object_new_array();
+		for (unsigned i = 0; i < b->rules.vlan.count; i++)
+			json_object_array_add(list, json_object_new_int(b->rules.vlan.tag[i]));
+		json_object_object_add(o, "vlan", list);
+	}
+	if (b->rules.isolated)
+		json_object_object_add(o, "isolated", json_object_new_boolean(true));
 	if (b->hostfwds) {
 		json_object *list = json_object_new_array();
 		for (unsigned i = 0; i < b->hostfwds; i++)

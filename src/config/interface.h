@@ -9,7 +9,6 @@
 #include "config/spec.h"
 
 #define INTERFACES_MAX	       (PORTS_MAX * PORT_NICS)
-#define VLAN_TAGS_MAX	       8
 #define INTERFACE_NAME	       64 /* of a network or a portgroup */
 #define INTERFACE_NOTES_MAX    64
 #define INTERFACE_ELEMENTS_MAX 64 /* rows of xml_interface_table */
@@ -51,23 +50,10 @@ extern const char *const interface_type_names[INTERFACE_TYPE_COUNT]; /* as in ty
 extern const char *const teaming_names[TEAMING_KIND_COUNT]; /* none, persistent, transient */
 extern const char *const virtualport_names[VIRTUALPORT_KIND_COUNT];
 
-struct vlan_tags {
-	unsigned count; /* 0 = no <vlan> */
-	uint16_t tag[VLAN_TAGS_MAX];
-	bool trunk;
-	int native; /* the native VLAN of a trunk; -1 = none */
-	bool native_tagged;
-};
-
 struct virtualport {
 	enum virtualport_kind kind;
 	char interface_id[40]; /* UUID; empty = none */
 	char profile[64];
-};
-
-/* A side of <bandwidth>: kilobytes a second, kilobytes. 0 = not said. */
-struct bandwidth_limit {
-	uint32_t average, peak, burst, floor;
 };
 
 /* A function of this host that goes to the guest as it is. */
@@ -76,6 +62,11 @@ struct hostdev_source {
 	bool managed;	  /* bound to vfio-pci for the guest, given back to its driver after */
 	char driver[16];  /* <driver name=>: "vfio" or empty */
 	char variant[64]; /* <driver model=>: another driver of the vfio kind */
+};
+
+/* A side of <bandwidth>: kilobytes a second, kilobytes. 0 = not said. */
+struct bandwidth_limit {
+	uint32_t average, peak, burst, floor;
 };
 
 /* What is done on this host around the port. */

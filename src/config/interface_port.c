@@ -274,6 +274,8 @@ static int set_backend(struct making *m, struct interface_spec *s)
 	b->sndbuf_given = s->host.sndbuf != SNDBUF_UNSAID;
 	b->sndbuf = b->sndbuf_given ? s->host.sndbuf : 0;
 	str_copy(b->iface_id, sizeof(b->iface_id), s->host.virtualport.interface_id);
+	if (s->actual == INTERFACE_BRIDGE)
+		b->rules = (struct bridge_rules){ s->host.vlan, s->host.isolated == TRISTATE_ON };
 	if (s->actual == INTERFACE_VHOSTUSER)
 		b->server = strcmp(b->mode, "server") == 0;
 	return 0;
@@ -288,17 +290,27 @@ static int check_host(struct making *m, const struct interface_spec *s)
 		return fail(m, s, -ENOTSUP,
 			    "<bandwidth> is not carried out: anynic sets no limits on a tap; "
 			    "remove it, or use tc on the tap");
+	if (h->trust_rx == TRISTATE_ON) {
+		int rc = lenient(m, s,
+				 "trustGuestRxFilters='yes': nothing acts on it; a guest that "
+				 "changes its MAC or its multicast addresses changes nothing on "
+				 "this host");
+		if (rc < 0)
+			return rc;
+	}
 	if (h->sndbuf != SNDBUF_UNSAID && s->anynic.given)
 		return fail(m, s, -ENOTSUP,
 			    "<tune><sndbuf> is not carried out for cards that anynic serves; "
 			    "remove it");
-	if (h->isolated == TRISTATE_ON)
+	if (h->isolated == TRISTATE_ON && s->actual != INTERFACE_BRIDGE)
+		return fail(m, s, -EINVAL,
+			    "<port isolated='yes'> has no meaning for type='%s': it is no port of "
+			    "a bridge",
+			    interface_type_names[s->actual]);
+	if (h->vlan.count && s->actual != INTERFACE_HOSTDEV && s->actual != INTERFACE_BRIDGE)
 		return fail(m, s, -ENOTSUP,
-			    "<port isolated='yes'> is not carried out; next: bridge link set dev "
-			    "TAP isolated on");
-	if (h->vlan.count && s->actual != INTERFACE_HOSTDEV)
-		return fail(m, s, -ENOTSUP,
-			    "<vlan> of type='%s' is not carried out; next: a bridge of that VLAN",
+			    "<vlan> of type='%s' is not carried out; next: a bridge, or a network "
+			    "device of that VLAN (ip link add link DEV name DEV.N type vlan id N)",
 			    interface_type_names[s->actual]);
 	if (h->virtualport.kind != VIRTUALPORT_NONE &&
 	    h->virtualport.kind != VIRTUALPORT_OPENVSWITCH)

@@ -44,12 +44,36 @@ const char *const backend_driver_names[] = {
 };
 NAMES_MATCH(backend_driver_names, BACKEND_DRIVER_COUNT);
 
+static size_t vlans_text(const struct vlan_tags *v, char *to, size_t size)
+{
+	size_t at = (size_t)snprintf(to, size, ", VLAN");
+
+	for (unsigned i = 0; i < MIN(v->count, (unsigned)VLAN_TAGS_MAX) && at < size; i++)
+		at += (size_t)snprintf(to + at, size - at, "%s%u", i ? "," : " ", v->tag[i]);
+	if (v->trunk && v->native >= 0 && at < size)
+		at += (size_t)snprintf(to + at, size - at, " (native %d, %s)", v->native,
+				       v->native_tagged ? "tagged" : "untagged");
+	else if (v->trunk && at < size)
+		at += (size_t)snprintf(to + at, size - at, " (tagged)");
+	return at;
+}
+
+void bridge_rules_text(const struct bridge_rules *rules, char *to, size_t size)
+{
+	size_t at = rules->vlan.count ? vlans_text(&rules->vlan, to, size) : 0;
+
+	if (at < size)
+		(void)snprintf(to + at, size - at, "%s", rules->isolated ? ", isolated" : "");
+}
+
 void backend_text(const struct backend_spec *b, char to[BACKEND_TEXT])
 {
 	const char *name = b->ifname[0] ? b->ifname : b->path;
 	const char *on = b->br[0] ? b->br : b->dev;
+	char rules[120];
 
-	(void)snprintf(to, BACKEND_TEXT, "%s%s%s%s%s%s%s%s", b->type, name[0] ? " " : "", name,
+	bridge_rules_text(&b->rules, rules, sizeof(rules));
+	(void)snprintf(to, BACKEND_TEXT, "%s%s%s%s%s%s%s%s%s", b->type, name[0] ? " " : "", name,
 		       on[0] ? " on " : "", on, b->mode[0] ? " (" : "", b->mode,
-		       b->mode[0] ? ")" : "");
+		       b->mode[0] ? ")" : "", rules);
 }

@@ -15,6 +15,7 @@
 #define HOSTFWD_MAX	    8
 #define LEGACY_DELAY_MAX_MS 600000
 #define PORTS_MAX	    16 /* ports of one guest */
+#define VLAN_TAGS_MAX	    8
 
 enum policy_kind { POLICY_SINGLE, POLICY_SWITCH, POLICY_TEAM, POLICY_KIND_COUNT };
 enum nic_role {
@@ -103,6 +104,20 @@ struct nic_spec {
 		offloads; /* enum frame_offload that the port's backend takes; set by datapath, not by users */
 };
 
+struct vlan_tags {
+	unsigned count; /* 0 = no VLAN */
+	uint16_t tag[VLAN_TAGS_MAX];
+	bool trunk;
+	int native; /* the native VLAN of a trunk; -1 = none */
+	bool native_tagged;
+};
+
+/* What a bridge does with the port that a tap is. Zeroed: nothing special. */
+struct bridge_rules {
+	struct vlan_tags vlan;
+	bool isolated; /* it reaches no other isolated port */
+};
+
 struct backend_spec {
 	char type[MODEL_MAX]; /* "user", "tap", ... */
 	enum backend_driver driver;
@@ -126,6 +141,7 @@ struct backend_spec {
 	uint16_t port, local_port;
 	enum tristate reconnect; /* vhost-user, QEMU connects: again, when it is lost */
 	unsigned reconnect_s;	 /* after so many; 0 = not said */
+	struct bridge_rules rules;
 	bool sndbuf_given;
 	uint32_t sndbuf; /* tap: bytes that may wait in it; 0 = any number */
 	char net6[64];	 /* user: an IPv6 network */
@@ -152,6 +168,9 @@ struct port_spec {
 };
 
 #define BACKEND_TEXT 512
+
+/* ", VLAN 10,20 (native 10, untagged), isolated"; empty when there are none. */
+void bridge_rules_text(const struct bridge_rules *rules, char *to, size_t size);
 
 /* What a person reads: "bridge anynic0 on br0", "direct on eth0 (vepa)", "stream /run/s (server)". */
 void backend_text(const struct backend_spec *b, char to[BACKEND_TEXT]);

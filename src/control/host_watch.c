@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/bridge_rules.h"
 #include "host/helper_client.h"
 #include "host/link_state.h"
 
@@ -60,13 +61,27 @@ static int look(struct host_watch *w, const struct control_port *p, struct port_
 	return rc == -ENODEV ? 0 : rc;
 }
 
+/* A port with VLANs passes no frame before it has them again. */
+static int join_again(struct host_watch *w, const struct control_port *p, const struct link_view *v,
+		      struct error *err)
+{
+	const struct bridge_rules *rules = &p->spec.backend.rules;
+	bool bare = !bridge_has_rules(rules);
+	const struct link_change change = { .master = v->bridge.index, .down = !bare },
+				 up = { .up = true };
+	int rc = netlink_change(&w->nl, v->own.index, &change);
+
+	if (rc < 0 || bare)
+		return rc;
+	rc = bridge_rules_set(&w->nl, v->own.index, &v->bridge, rules, err);
+	return rc == 0 ? netlink_change(&w->nl, v->own.index, &up) : rc;
+}
+
 static void rejoin(struct host_watch *w, const struct control_port *p, struct port_host *h,
 		   struct link_view *v)
 {
-	struct link_change change = { .master = v->bridge.index };
 	struct error err = { 0 };
-	int rc = h->helper ? host_helper_rejoin(h->helper, &err)
-			   : netlink_change(&w->nl, v->own.index, &change);
+	int rc = h->helper ? host_helper_rejoin(h->helper, &err) : join_again(w, p, v, &err);
 
 	if (rc < 0) {
 		log_warning("port %s: bridge %s is back, but %s cannot join it: %s", p->spec.id,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "host/bridge_rules.h"
 #include "host/netlink.h"
 #include "host/ovs.h"
 #include "host/tap.h"
@@ -132,8 +133,13 @@ static int join(struct netlink *nl, const struct backend_request *r, const struc
 	int rc = netlink_find(nl, out->ifname, &tap);
 	if (rc == 0)
 		rc = netlink_change(nl, tap.index, &first);
-	if (rc == 0)
-		rc = netlink_change(nl, tap.index, &then);
+	if (rc < 0)
+		return join_error(nl, out->ifname, r->spec->br, rc, err);
+	if (first.master)
+		rc = bridge_rules_set(nl, tap.index, bridge, &r->spec->rules, err);
+	if (rc < 0)
+		return rc;
+	rc = netlink_change(nl, tap.index, &then);
 	if (rc < 0)
 		return join_error(nl, out->ifname, r->spec->br, rc, err);
 	out->ifindex = tap.index;
@@ -151,7 +157,8 @@ static int join_ovs(const struct backend_request *r, struct opened_backend *out,
 				 .mac = r->mac,
 				 .guest = r->guest,
 				 .port_id = r->port,
-				 .iface_id = r->spec->iface_id };
+				 .iface_id = r->spec->iface_id,
+				 .rules = &r->spec->rules };
 
 	str_copy(step.name, sizeof(step.name), out->ifname);
 	str_copy(step.text, sizeof(step.text), r->guest);
@@ -197,6 +204,8 @@ int host_bridge_look(const struct backend_request *request, struct error *err)
 	if (rc < 0)
 		return rc;
 	rc = find_place(&nl, request->spec, &bridge, &ovs, err);
+	if (rc == 0 && !ovs)
+		rc = bridge_rules_look(&bridge, &request->spec->rules, err);
 	netlink_close(&nl);
 	return rc;
 }

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "host/bridge_rules.h"
 #include "host/helper.h"
 #include "host/helper_protocol.h"
 #include "host/netlink.h"
@@ -247,6 +248,10 @@ static int ask_all_ways(enum helper_ask what, const struct backend_request *r,
 			err, -EPERM,
 			"iface-id= is root's to choose: who has it has that logical port of "
 			"OVN; next: leave it out, or start as root");
+	if (bridge_has_rules(&r->spec->rules))
+		return error_set(err, -EPERM,
+				 "VLANs and isolation of a port are root's to choose, and "
+				 "anynic-helper does not set them; next: start as root");
 	fill_request(&request, what, r);
 	for (enum way way = BY_SOCKET; way < (r->again ? BY_PKEXEC : WAYS) && rc == NOBODY; way++) {
 		sock = reach(way);

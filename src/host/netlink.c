@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define REQUEST_ROOM 1024
+#include "host/netlink_talk.h"
+
 #define ANSWER_ROOM  131072 /* a card with 256 virtual functions says much at once */
 #define NEWS_AT_ONCE 64u
 #define NEWS_BUFFER  (1 << 20)
@@ -57,6 +58,8 @@ static int read_kind_data(const struct nlattr *a, void *context)
 
 	if (mnl_attr_get_type(a) == IFLA_MACVLAN_MODE && strncmp(l->kind, "macv", 4) == 0)
 		l->mode = number_of(a);
+	if (mnl_attr_get_type(a) == IFLA_BR_VLAN_FILTERING && strcmp(l->kind, "bridge") == 0)
+		l->filters_vlans = mnl_attr_get_payload_len(a) >= 1 && mnl_attr_get_u8(a);
 	if (strcmp(l->kind, "tun") == 0)
 		read_tun(a, l);
 	return MNL_CB_OK;
@@ -364,6 +367,11 @@ static int ask(struct netlink *nl, struct nlmsghdr *request, struct answer *answ
 		if (rc != 0)
 			return MIN(rc, 0);
 	}
+}
+
+int netlink_ask(struct netlink *nl, struct nlmsghdr *request)
+{
+	return ask(nl, request, NULL);
 }
 
 static struct nlmsghdr *begin(char room[REQUEST_ROOM], uint16_t type, unsigned flags,

@@ -34,11 +34,12 @@ struct link {
 	bool carrier;		   /* and frames can pass */
 	unsigned master;	   /* index of what it belongs to; 0 = nothing */
 	char port_kind[LINK_KIND]; /* of that: "bridge", "bond"... */
-	unsigned parent;   /* macvtap, vlan...: what it sits on, in the same namespace; 0 = none */
-	unsigned mode;	   /* of a macvlan or macvtap: MACVLAN_MODE_... */
-	unsigned tun_type; /* of kind tun: IFF_TUN or IFF_TAP; 0 = unknown */
-	bool tun_multi;	   /* it may have several queues */
-	bool tun_owned;	   /* only user `tun_owner` and an administrator may open it */
+	unsigned parent;    /* macvtap, vlan...: what it sits on, in the same namespace; 0 = none */
+	unsigned mode;	    /* of a macvlan or macvtap: MACVLAN_MODE_... */
+	bool filters_vlans; /* of a bridge: it keeps VLANs apart */
+	unsigned tun_type;  /* of kind tun: IFF_TUN or IFF_TAP; 0 = unknown */
+	bool tun_multi;	    /* it may have several queues */
+	bool tun_owned;	    /* only user `tun_owner` and an administrator may open it */
 	uint32_t tun_owner;
 	bool plugged; /* carrier, whether it is up or not: of a tap, somebody has it open */
 };

@@ -194,6 +194,38 @@ static json_object *external_ids(const struct ovs_port *port)
 		    NULL);
 }
 
+/* --- VLANs ------------------------------------------------------------------------------------------------------ */
+
+static json_object *trunks(const struct vlan_tags *v)
+{
+	json_object *tags = json_object_new_array();
+
+	for (unsigned i = 0; i < v->count; i++)
+		json_object_array_add(tags, json_object_new_int(v->tag[i]));
+	return list(text("set"), tags, NULL);
+}
+
+/* libvirt's words for it: an access port has a tag, a trunk the set of its VLANs and perhaps a native one. */
+static void add_rules(json_object *row, const struct bridge_rules *rules)
+{
+	const struct vlan_tags *v = &rules->vlan;
+
+	if (v->count && v->trunk)
+		json_object_object_add(row, "trunks", trunks(v));
+	if (v->count && !v->trunk)
+		json_object_object_add(row, "tag", json_object_new_int(v->tag[0]));
+	if (v->count && v->trunk && v->native >= 0) {
+		json_object_object_add(row, "tag", json_object_new_int(v->native));
+		json_object_object_add(
+			row, "vlan_mode",
+			text(v->native_tagged ? "native-tagged" : "native-untagged"));
+	}
+	if (rules->isolated)
+		json_object_object_add(
+			row, "other_config",
+			list(text("map"), list(pair("protected", "true"), NULL), NULL));
+}
+
 /* --- the bridge ------------------------------------------------------------------------------------------------- */
 
 static int find_bridge(struct ovsdb *db, const char *name, char uuid[OVS_UUID], struct error *err)
@@ -322,6 +354,8 @@ static json_object *insertion(const struct ovs_port *port, const char *bridge_uu
 	json_object_object_add(iface, "row", row);
 	json_object_object_add(iface, "uuid-name", text("iface"));
 	json_object_object_add(port_row, "interfaces", pair("named-uuid", "iface"));
+	if (port->rules)
+		add_rules(port_row, port->rules);
 	json_object_object_add(insert, "row", port_row);
 	json_object_object_add(insert, "uuid-name", text("port"));
 	return list(wait_until("Bridge", json_object_get(bridge), "name",

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/mac.h"
+#include "config/spec.h"
 
 #define OVS_UUID 37 /* 8-4-4-4-12 and a NUL */
 
@@ -18,7 +19,8 @@ struct ovs_port {
 	const uint8_t *mac; /* of the guest's NICs */
 	const char *guest;
 	const char *port_id;
-	const char *iface_id; /* empty or NULL = made of guest and port_id */
+	const char *iface_id;		  /* empty or NULL = made of guest and port_id */
+	const struct bridge_rules *rules; /* NULL = none */
 };
 
 /* 1 when the database has a bridge of this name, 0 when it has none, or negative errno. */

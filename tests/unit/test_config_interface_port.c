@@ -193,9 +193,9 @@ static void what_is_not_done_on_the_host_is_said(void **state)
 	(void)state;
 	must_fail(BRIDGE "<bandwidth><inbound average='9'/></bandwidth></interface>", -ENOTSUP,
 		  "f.xml:2", "<bandwidth>");
-	must_fail(BRIDGE "<port isolated='yes'/></interface>", -ENOTSUP, "f.xml:2",
-		  "<port isolated='yes'>");
-	must_fail(BRIDGE "<vlan><tag id='5'/></vlan></interface>", -ENOTSUP, "f.xml:2", "<vlan>");
+	must_fail("<interface type='direct'><source dev='eth0' mode='passthrough'/><vlan><tag "
+		  "id='5'/></vlan></interface>",
+		  -ENOTSUP, "f.xml:2", "<vlan>");
 	must_fail(BRIDGE "<virtualport type='midonet'/></interface>", -ENOTSUP, "f.xml:2",
 		  "<virtualport type='midonet'>");
 	must(BRIDGE "<virtualport type='openvswitch'/></interface>");
@@ -374,6 +374,42 @@ static void place_hosted_moves_plain_interfaces(void **state)
 	assert_non_null(strstr(list.note[0].text, "served by QEMU alone"));
 }
 
+static void a_bridges_port_has_its_vlans_and_its_isolation(void **state)
+{
+	const struct bridge_rules *its = &ports[0].backend.rules;
+	char text[BACKEND_TEXT];
+
+	(void)state;
+	must(BRIDGE "<vlan><tag id='5'/></vlan><port isolated='yes'/></interface>");
+	assert_int_equal(its->vlan.count, 1);
+	assert_int_equal(its->vlan.tag[0], 5);
+	assert_false(its->vlan.trunk);
+	assert_true(its->isolated);
+	backend_text(&ports[0].backend, text);
+	assert_string_equal(text, "bridge on br0, VLAN 5, isolated");
+	must(BRIDGE "<vlan><tag id='5'/><tag id='6' nativeMode='tagged'/></vlan></interface>");
+	backend_text(&ports[0].backend, text);
+	assert_string_equal(text, "bridge on br0, VLAN 5,6 (native 6, tagged)");
+	must(BRIDGE "<vlan trunk='yes'><tag id='5'/></vlan></interface>");
+	backend_text(&ports[0].backend, text);
+	assert_string_equal(text, "bridge on br0, VLAN 5 (tagged)");
+	must(BRIDGE "</interface>");
+	assert_int_equal(its->vlan.count, 0);
+	assert_false(its->isolated);
+}
+
+static void what_nothing_acts_on_is_said(void **state)
+{
+	(void)state;
+	must("<interface type='bridge' trustGuestRxFilters='yes'><source "
+	     "bridge='br0'/></interface>");
+	assert_int_equal(list.notes, 1);
+	assert_non_null(strstr(list.note[0].text, "nothing acts on it"));
+	must("<interface type='bridge' trustGuestRxFilters='no'><source "
+	     "bridge='br0'/></interface>");
+	assert_int_equal(list.notes, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +423,8 @@ int main(void)
 		cmocka_unit_test_setup(without_kvm_vhost_is_user_space, reset),
 		cmocka_unit_test_setup(several_queues_belong_to_some_types, reset),
 		cmocka_unit_test_setup(what_is_not_done_on_the_host_is_said, reset),
+		cmocka_unit_test_setup(a_bridges_port_has_its_vlans_and_its_isolation, reset),
+		cmocka_unit_test_setup(what_nothing_acts_on_is_said, reset),
 		cmocka_unit_test_setup(a_team_is_one_port_with_the_aliases_as_ids, reset),
 		cmocka_unit_test_setup(what_libvirt_leaves_unchecked_of_a_team_is_checked, reset),
 		cmocka_unit_test_setup(a_persistent_card_is_virtio_and_has_a_partner, reset),

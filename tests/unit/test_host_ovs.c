@@ -254,6 +254,66 @@ static void a_port_is_waited_for_until_ovn_has_it(void **state)
 	close(tap);
 }
 
+static void check_rules(const struct bridge_rules *rules, const char *tag, const char *trunks,
+			const char *mode, const char *config)
+{
+	int tap = make_tap("tapa");
+	struct ovs_port one = port_of("tapa", 0, "one");
+
+	one.rules = rules;
+	must_add(&one);
+	assert_says("get Port tapa tag", tag);
+	assert_says("get Port tapa trunks", trunks);
+	assert_says("get Port tapa vlan_mode", mode);
+	assert_says("get Port tapa other_config", config);
+	must_remove(&one);
+	close(tap);
+}
+
+static void vlans_and_isolation_stand_in_the_ports_row(void **state)
+{
+	const struct bridge_rules rules[] = {
+		{ .isolated = true },
+		{ .vlan = { .count = 1, .tag = { 12 }, .native = -1 } },
+		{ .vlan = { .count = 2, .tag = { 10, 20 }, .trunk = true, .native = -1 } },
+		{ .vlan = { .count = 2, .tag = { 10, 20 }, .trunk = true, .native = 20 } },
+		{ .vlan = { .count = 1,
+			    .tag = { 10 },
+			    .trunk = true,
+			    .native = 10,
+			    .native_tagged = true } },
+	};
+
+	(void)state;
+	check_rules(&rules[0], "[]", "[]", "[]", "{protected=\"true\"}");
+	check_rules(&rules[1], "12", "[]", "[]", "{}");
+	check_rules(&rules[2], "[]", "[10, 20]", "[]", "{}");
+	check_rules(&rules[3], "20", "[10, 20]", "native-untagged", "{}");
+	check_rules(&rules[4], "10", "[10]", "native-tagged", "{}");
+}
+
+static void guests_of_two_vlans_do_not_hear_each_other(void **state)
+{
+	const struct bridge_rules ten = { .vlan = { .count = 1, .tag = { 10 }, .native = -1 } },
+				  other = { .vlan = { .count = 1, .tag = { 11 }, .native = -1 } };
+	int a = make_tap("tapa"), b = make_tap("tapb");
+	struct ovs_port one = port_of("tapa", 0, "one"), two = port_of("tapb", 1, "two");
+
+	(void)state;
+	one.rules = two.rules = &ten;
+	must_add(&one);
+	must_add(&two);
+	assert_true(arrives(a, b, 0));
+	must_remove(&two);
+	two.rules = &other;
+	must_add(&two);
+	assert_false(arrives(a, b, 0));
+	must_remove(&one);
+	must_remove(&two);
+	close(a);
+	close(b);
+}
+
 static void a_leftover_of_the_same_guest_is_replaced(void **state)
 {
 	int tap = make_tap("tapa");
@@ -338,6 +398,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_bridge_is_known_by_its_name),
 		cmocka_unit_test(two_guests_on_one_bridge_hear_each_other_and_leave_nothing),
 		cmocka_unit_test(a_port_is_waited_for_until_ovn_has_it),
+		cmocka_unit_test(vlans_and_isolation_stand_in_the_ports_row),
+		cmocka_unit_test(guests_of_two_vlans_do_not_hear_each_other),
 		cmocka_unit_test(a_leftover_of_the_same_guest_is_replaced),
 		cmocka_unit_test(what_belongs_to_others_is_left_alone),
 		cmocka_unit_test(an_interface_that_is_not_there_is_refused_and_leaves_nothing),
