@@ -46,6 +46,8 @@ static enum ovn_verdict look(const struct ovs_port *port, bool *is_ovn, struct e
 	*is_ovn |= rc > 0;
 	if (rc > 0)
 		rc = ovs_port_wait_installed(port, TURN_MS, err);
+	if (rc == 0)
+		*err = (struct error){ 0 }; /* it was learned that they are not in place */
 	return rc > 0 ? OVN_BOUND : rc == -ENODEV ? OVN_GONE : OVN_LATE;
 }
 
@@ -61,14 +63,19 @@ static void tell(enum ovn_verdict verdict, const struct ovn_wait *w, const char 
 		log_warning("port %s: %s while OVN's flows were waited for; next: start the "
 			    "destination again",
 			    port, why);
-	if (verdict == OVN_LATE)
+	if (verdict == OVN_LATE && why[0])
+		log_warning(
+			"port %s: after %u s it is not known whether OVN's flows of %s (%s on %s) "
+			"are in place: %s; the guest may come all the same",
+			port, (unsigned)(ms / 1000), p->iface_id, p->ifname, p->bridge, why);
+	else if (verdict == OVN_LATE)
 		log_warning("port %s: after %u s OVN's controller here has not said that the flows "
-			    "of %s (%s on %s) are in place%s%s; the guest may come, and has no "
-			    "network until they are; next: ovn-nbctl lsp-set-options %s "
+			    "of %s (%s on %s) are in place; the guest may come, and has no network "
+			    "until they are; next: ovn-nbctl lsp-set-options %s "
 			    "requested-chassis=FROM,TO activation-strategy=rarp; systemctl status "
 			    "ovn-controller",
 			    port, (unsigned)(ms / 1000), p->iface_id, p->ifname, p->bridge,
-			    why[0] ? ": " : "", why, p->iface_id);
+			    p->iface_id);
 }
 
 enum ovn_verdict ovn_wait_port(const struct ovn_wait *w, const char *port,

@@ -28,12 +28,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (send(fds[1], data + 1, size - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		rc = 0; /* too much for the socket: what fits is enough */
 	shutdown(fds[1], SHUT_WR);
-	switch (data[0] % 3) {
+	switch (data[0] % 5) {
 	case 0:
 		rc = ovs_talk_add(db, &port, &err);
 		break;
 	case 1:
 		rc = ovs_talk_remove(db, "tap0", "guest", "net0", &err);
+		break;
+	case 3:
+		rc = ovs_talk_is_ovn(db, "br0", &err);
+		break;
+	case 4:
+		rc = ovs_talk_wait_installed(db, &port, 0, &err);
 		break;
 	default:
 		rc = ovs_talk_has_bridge(db, "br0", &err);

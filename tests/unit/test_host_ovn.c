@@ -205,6 +205,7 @@ static void flows_that_never_come_are_waited_for_once_and_told(void **state)
 	(void)state;
 	assert_int_equal(wait_for("br-int", 1000, -1), OVN_LATE);
 	assert_said("port net0: after 1 s OVN's controller here has not said");
+	assert_said("web (tap7 on br-int) are in place; the guest may come");
 	assert_said("next: ovn-nbctl lsp-set-options web requested-chassis=");
 }
 
@@ -254,7 +255,7 @@ static void a_database_that_goes_for_good_is_told(void **state)
 	snprintf(path, sizeof(path), "%s/db.sock", folder);
 	unlink(path);
 	assert_int_equal(wait_for("br-int", 1000, -1), OVN_LATE);
-	assert_said("in place: Open vSwitch does not run here");
+	assert_said("are in place: Open vSwitch does not run here");
 	listen_anew();
 	pthread_create(&play.thread, NULL, serve, NULL);
 }
