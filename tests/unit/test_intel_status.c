@@ -78,6 +78,33 @@ static void a_driver_that_waits_for_its_link_to_send_is_ready_to_receive(void **
 	judge(DRIVER_INITIALIZING, PHASE_OS);
 }
 
+/* What comes after that is read by nobody: the driver looks through its ring once more and resets the card. */
+static void a_card_whose_transmitter_stops_first_is_no_more_ready_then(void **state)
+{
+	(void)state;
+	c.irq_on = c.tx_stops_first = true;
+	rings_on();
+	judge(DRIVER_READY, PHASE_OS);
+	c.tx_on = false;
+	nic.notes.status_dirty = false;
+	note();
+	assert_true(nic.notes.status_dirty);
+	judge(DRIVER_INITIALIZING, PHASE_OS);
+	assert_non_null(strstr(report.evidence, "stopped the transmitter"));
+	c.tx_on = true;
+	note();
+	judge(DRIVER_READY, PHASE_OS);
+	intel_driver_reset(&nic, &d, true);
+	c.tx_on = false; /* until it sees the link */
+	note();
+	judge(DRIVER_READY, PHASE_OS);
+	c.tx_on = true;
+	note();
+	c.tx_stops_first = c.tx_on = false; /* other cards' drivers stop the receiver first */
+	note();
+	judge(DRIVER_READY, PHASE_OS);
+}
+
 static void boot_firmware_is_ready_when_it_polls(void **state)
 {
 	(void)state;
@@ -243,6 +270,8 @@ int main(void)
 		cmocka_unit_test_setup(a_driver_with_interrupts_is_ready_when_it_gave_buffers,
 				       fresh),
 		cmocka_unit_test_setup(a_driver_that_waits_for_its_link_to_send_is_ready_to_receive,
+				       fresh),
+		cmocka_unit_test_setup(a_card_whose_transmitter_stops_first_is_no_more_ready_then,
 				       fresh),
 		cmocka_unit_test_setup(boot_firmware_is_ready_when_it_polls, fresh),
 		cmocka_unit_test_setup(polling_a_receiver_that_is_off_counts_for_nothing, fresh),

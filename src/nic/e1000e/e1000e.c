@@ -85,6 +85,8 @@ static struct intel_card_state card_state(const struct e1000e *e)
 		.rx_ring = intel_ring_set(ring),
 		.rx_buffers = ring->head != ring->tail,
 		.irq_on = e->s.ims != 0,
+		.tx_stops_first =
+			true, /* of the 82574 Linux never switches off the receiver alone */
 		.has_drv_load = true,
 		.vf_ready = true,
 		.rctl = e->s.rctl,

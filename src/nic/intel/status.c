@@ -16,7 +16,7 @@ void intel_driver_reset(struct nic *nic, struct intel_driver *d, bool running)
 {
 	nic->status.resets++;
 	nic->notes.status_dirty = true;
-	d->given = d->served = d->failed_dma = false;
+	d->given = d->served = d->sending = d->failed_dma = false;
 	d->told = 0;
 	if (!running)
 		return;
@@ -27,20 +27,21 @@ void intel_driver_reset(struct nic *nic, struct intel_driver *d, bool running)
 void intel_driver_note(struct nic *nic, struct intel_driver *d, const struct intel_card_state *c)
 {
 	if (!c->rx_on)
-		d->given = d->served = false;
+		d->given = d->served = d->sending = false;
 	d->given |= c->rx_on && c->rx_buffers;
+	d->sending |= c->rx_on && c->tx_on;
 	d->irq_used |= c->rx_on && c->irq_on;
 	d->was_running |= c->rx_on || c->tx_on;
 
 	/* a mask that opens and closes at each interrupt moves nothing here */
-	const bool seen[] = { c->rx_on, c->tx_on,    c->rx_ring,     c->vf_ready,
-			      d->given, d->irq_used, d->was_running, true };
+	const bool seen[] = { c->rx_on,	   c->tx_on,	   c->rx_ring, c->vf_ready, d->given,
+			      d->irq_used, d->was_running, d->sending, true };
 	unsigned told = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(seen); i++)
 		told |= (unsigned)seen[i] << i;
 	if (told != d->told)
 		nic->notes.status_dirty = true;
-	d->told = (uint8_t)told;
+	d->told = (uint16_t)told;
 }
 
 void intel_driver_served(struct nic *nic, struct intel_driver *d, bool rx_on)
@@ -88,6 +89,8 @@ static const char *missing(const struct intel_driver *d, const struct intel_card
 		return d->was_running ? "driver stopped the card (receiver off)"
 				      : "the receiver is off";
 	}
+	if (c->tx_stops_first && d->sending && !c->tx_on)
+		return "driver stopped the transmitter, as it does before it closes the card";
 	if (!c->rx_ring)
 		return "no receive ring (base or length is 0)";
 	if (!d->given)

@@ -17,11 +17,12 @@ struct intel_driver {
 	bool irq_used; /* an interrupt was enabled while the receiver was on, since the bus reset */
 	bool was_running; /* receiver or transmitter was on since the bus reset */
 	bool given;	  /* receive buffers came since the receiver is on */
+	bool sending;	  /* the transmitter was on since the receiver is on */
 	bool served; /* the driver looks after the running card by polling: see intel_driver_served */
 	bool failed_dma; /* a ring or buffer outside memory since the last driver reset */
 	uint64_t reset_ns
 		[INTEL_RESETS_KEPT]; /* when a running card was reset; newest first, 0 = never */
-	uint8_t told;		     /* what intel_driver_note saw last */
+	uint16_t told;		     /* what intel_driver_note saw last */
 };
 
 /* What the registers say now. */
@@ -30,6 +31,7 @@ struct intel_card_state {
 	bool rx_ring;	   /* a receive ring has a base and a length */
 	bool rx_buffers; /* ... and head and tail differ, or it was found so since the receiver is on */
 	bool irq_on;	 /* a mask is open */
+	bool tx_stops_first; /* e1000e: drivers switch off the transmitter, work off what came, and reset the card with its receiver on */
 	bool has_drv_load; /* the card has the bit and its usual driver sets it (not e1000, igbvf) */
 	bool vf_ready;	   /* igbvf: VF_RESET was acknowledged; others: true */
 	uint32_t rctl, mask; /* for the evidence line */
