@@ -4,17 +4,15 @@
 #define ROUNDS	5
 #define STEP_NS (100 * NS_PER_MS) /* the first pause; each is longer than the one before */
 
-/* QEMU sends nothing for cards over vhost-user whose guest can announce itself, which Linux does by ARP. */
-static void announce_ports(struct control *c)
+void control_announce_port(struct control_port *p)
 {
+	const struct control *c = p->control;
 	struct msg_port_name name = { 0 };
 
-	for (unsigned i = 0; i < c->ports; i++) {
-		if (!port_in_datapath(&c->port[i].spec))
-			continue;
-		str_copy(name.port, sizeof(name.port), c->port[i].spec.id);
-		datapath_send(c->datapath, MSG_PORT_ANNOUNCE, &name, sizeof(name));
-	}
+	if (!c->datapath || c->datapath_gone || !port_in_datapath(&p->spec))
+		return;
+	str_copy(name.port, sizeof(name.port), p->spec.id);
+	datapath_send(c->datapath, MSG_PORT_ANNOUNCE, &name, sizeof(name));
 }
 
 void control_announce(struct control *c)
@@ -29,7 +27,9 @@ void control_announce_timer(struct control *c)
 {
 	if (!c->datapath || c->datapath_gone || !c->announce_rounds)
 		return;
-	announce_ports(c);
+	/* QEMU sends nothing for cards over vhost-user whose guest can announce itself, which Linux does by ARP */
+	for (unsigned i = 0; i < c->ports; i++)
+		control_announce_port(&c->port[i]);
 	if (--c->announce_rounds)
 		loop_timer_set(c->loop, &c->announce_timer,
 			       monotonic_ns() + (ROUNDS - c->announce_rounds) * STEP_NS);

@@ -233,6 +233,7 @@ void control_event(struct control *c, enum event_kind kind, json_object *data);
 
 /* RARP for all ports, several times within a second: what is sent before a link is up goes nowhere. */
 void control_announce(struct control *c);
+void control_announce_port(struct control_port *p); /* once; only what the datapath has */
 void control_announce_timer(struct control *c);
 
 /* --- ports.c: what happens to one port ---------------------------------------------------------------------------------- */

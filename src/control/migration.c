@@ -240,6 +240,9 @@ static void advance(struct migration *m, enum migrate_event event)
 	m->state = step.next;
 	m->moved_ns = monotonic_ns();
 	carry_out(m, step.action);
+	/* the other end may have told the network already that the guest is there */
+	if (news && m->state == MIGRATE_FAILED)
+		control_announce(m->control);
 	if (news)
 		tell(m);
 	if (migrate_is_over(m->state))

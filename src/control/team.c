@@ -166,6 +166,10 @@ bool control_team_negotiated(struct control_port *p, const char *nic)
 	if (persistent < 0 || strcmp(p->spec.nic[persistent].id, nic) != 0)
 		return false;
 	feed(p, TEAM_PAIRED, monotonic_ns());
+	/* a guest that stands still does not pair: it comes from elsewhere, and QEMU is loading its state. What is sent to it from
+	 * now on waits for it here. */
+	if (!p->control->running)
+		control_announce_port(p);
 	return true;
 }
 

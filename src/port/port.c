@@ -219,7 +219,7 @@ void port_announce(struct port *p)
 {
 	struct frame f;
 
-	if (!active_nic(p) || p->stopped)
+	if (!active_nic(p))
 		return;
 	frame_set_rarp(&f, p->spec.mac);
 	(void)send_frames(p, &f, 1);

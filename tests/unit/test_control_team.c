@@ -366,6 +366,36 @@ static void our_own_virtio_card_tells_by_itself_that_the_guest_pairs(void **stat
 	expect(w, false, PERSISTENT, PERSISTENT);
 }
 
+static bool announced(struct world *w)
+{
+	static struct message m;
+	bool found = false;
+
+	while (message_receive(w->peer, &m) == 1) {
+		const struct msg_port_name *name = message_body(&m, sizeof(*name));
+
+		if (m.type != MSG_PORT_ANNOUNCE)
+			continue;
+		assert_string_equal(name->port, "net0");
+		found = true;
+	}
+	return found;
+}
+
+static void a_guest_that_comes_from_elsewhere_is_announced_before_it_runs(void **state)
+{
+	struct world *w = *state;
+
+	control_set_running(&w->control, true);
+	qemu_says_that_the_guest_pairs(w, "p");
+	assert_false(announced(w)); /* it has been here all the time */
+	control_set_running(&w->control, false);
+	qemu_says_that_the_guest_pairs(w, "t");
+	assert_false(announced(w));
+	qemu_says_that_the_guest_pairs(w, "p");
+	assert_true(announced(w));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,6 +411,7 @@ int main(void)
 		STORY(a_port_that_is_put_down_has_no_link_at_all),
 		STORY(a_reset_waits_for_the_guest_to_pair_again),
 		STORY(a_card_that_leaves_the_guest_is_asked_for_first),
+		STORY(a_guest_that_comes_from_elsewhere_is_announced_before_it_runs),
 		cmocka_unit_test_setup_teardown(
 			our_own_virtio_card_tells_by_itself_that_the_guest_pairs, setup_own,
 			teardown),

@@ -258,6 +258,8 @@ static void a_failure_puts_back_what_was_and_says_why(void **state)
 	migration_timer(&w->m);
 	answer(w, "{\"running\": true}");
 	assert_int_equal(w->m.state, MIGRATE_FAILED);
+	asked(w); /* the other end may have told the network already that the guest is there */
+	assert_non_null(strstr(w->asked, "announce-self"));
 	assert_string_equal(w->m.reason, "the wire is cut");
 	assert_false(w->m.stuck);
 	assert_false(w->control.quit);
