@@ -33,7 +33,7 @@ static void print_ns(const char *name)
 static const struct {
 	const char *element, *name, *pattern;
 } by_hand[] = {
-	{ "mac", "address", "[0-9a-fA-F][02468aceACE]([:\\-][0-9a-fA-F]{2}){5}" },
+	{ "mac", "address", "[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}" },
 	{ "driver", "name", "vhost|qemu|vfio" },
 	{ "source/reconnect", "enabled", YES_NO },
 	{ "source/address", "domain", HEX },

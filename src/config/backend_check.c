@@ -125,6 +125,12 @@ static int check_passt(const struct port_spec *port, const struct known *known, 
 		return error_set(err, -EINVAL,
 				 "hostfwd= and path= exclude each other: the passt that listens on "
 				 "path= has its ports already (its own -t and -u)");
+	if (b->path[0] != '\0' && (b->net[0] != '\0' || b->dev[0] != '\0'))
+		return error_set(
+			err, -EINVAL,
+			"%s= and path= exclude each other: the passt that listens on path= "
+			"has its addresses already (its own -a and -i)",
+			b->net[0] ? "net" : "dev");
 	for (unsigned i = 0; i < b->hostfwds; i++)
 		if (names_guest_address(b->hostfwd[i]))
 			return error_set(

@@ -119,7 +119,8 @@ static bool is_virtio(const struct nic_spec *nic)
 static int set_model(struct making *m, struct interface_spec *s)
 {
 	struct nic_spec *nic = &s->port.nic[0];
-	const char *word = s->model[0] ? s->model : default_model(m);
+	const char *usual = s->actual == INTERFACE_VDPA ? "virtio" : default_model(m);
+	const char *word = s->model[0] ? s->model : usual;
 
 	if (strcmp(word, "usb-net") == 0)
 		return fail(m, s, -ENOTSUP,
@@ -263,10 +264,13 @@ static int set_backend(struct making *m, struct interface_spec *s)
 			    "<source network='%s'>: what the network is, was not said; next: "
 			    "--networks FILE",
 			    s->network);
-	if (s->actual == INTERFACE_USER && strcmp(b->type, "passt") == 0)
-		; /* <backend type='passt'> */
-	else
+	bool has_dev = s->actual == INTERFACE_DIRECT || s->actual == INTERFACE_VDPA;
+
+	if (strcmp(b->type, "passt") != 0) { /* <backend type='passt'> */
 		str_copy(b->type, sizeof(b->type), backend_types[s->actual]);
+		if (!has_dev)
+			b->dev[0] = '\0';
+	}
 	if (is_made_up(b->ifname) || !is_tap(s->actual))
 		b->ifname[0] = '\0';
 	if (s->actual == INTERFACE_DIRECT && !b->mode[0])
@@ -348,6 +352,11 @@ static void set_place(struct making *m, struct interface_spec *s)
 		return;
 	nic->place = PLACE_QEMU;
 	s->port.plain = true;
+	/* its rings are ours, and its frames go to passt: QEMU's side is as if passt had both */
+	if (s->actual == INTERFACE_VHOSTUSER && strcmp(s->port.backend.type, "passt") == 0) {
+		nic->place = PLACE_HOSTED;
+		nic->transport = TRANSPORT_VHOST_USER;
+	}
 }
 
 /* T4: also of the model that nobody named. */
@@ -455,6 +464,14 @@ static int make_port(struct making *m, struct interface_spec *s)
 		nic->mtu = 0;
 	if (rc == 0)
 		rc = check_persistent(m, s);
+	if (rc == 0 && s->host.trust_rx == TRISTATE_ON && s->actual == INTERFACE_DIRECT)
+		rc = lenient(m, s,
+			     "trustGuestRxFilters='yes': a guest that changes its MAC is not "
+			     "followed; it is ignored");
+	if (rc == 0 && s->host.virtualport.profile[0])
+		rc = lenient(m, s,
+			     "<virtualport/parameters profileid=...> is not told Open vSwitch; it "
+			     "is ignored");
 	if (rc == 0 && nic->options.loadparm[0])
 		rc = lenient(m, s,
 			     "<boot loadparm=...> is for cards on the channels of s390; it is "

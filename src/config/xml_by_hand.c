@@ -174,7 +174,7 @@ static int read_mac(struct xml_reading *r, const xmlNode *node)
 
 	if (!xml_value(node, "address", text, sizeof(text)))
 		return xml_fail(r, node, -EINVAL, "<mac> needs address='52:54:00:12:34:56'");
-	if (mac_parse(text, mac) < 0)
+	if (mac_parse(text, mac) < 0 || strchr(text, '-'))
 		return xml_fail(r, node, -EINVAL,
 				"<mac address='%s'>: the value is not legal; it is six pairs of "
 				"hex digits with colons",

@@ -12,6 +12,14 @@
 	 BIT(INTERFACE_ETHERNET))
 #define TYPE BIT(r->type)
 
+/* vhost-user to a passt that is started for it: the socket is nobody's to name. */
+static bool is_passts_own(const struct xml_reading *r)
+{
+	const struct interface_spec *s = r->item;
+
+	return r->type == INTERFACE_VHOSTUSER && strcmp(s->port.backend.type, "passt") == 0;
+}
+
 static int check_needed(struct xml_reading *r, const xmlNode *node)
 {
 	const char *type = interface_type_names[r->type];
@@ -19,7 +27,7 @@ static int check_needed(struct xml_reading *r, const xmlNode *node)
 	for (unsigned i = 0; i < r->table->attribute_count; i++) {
 		const struct xml_attribute *row = &r->table->attributes[i];
 
-		if ((row->needed & TYPE) && r->on == XML_ON_INTERFACE &&
+		if ((row->needed & TYPE) && r->on == XML_ON_INTERFACE && !is_passts_own(r) &&
 		    !xml_attribute_is_set(row, r->item))
 			return xml_fail(r, node, -EINVAL,
 					"<interface type='%s'> needs <%s %s='...'/>", type,
@@ -58,8 +66,10 @@ static int check_source_mode(struct xml_reading *r, const xmlNode *node,
 				     : "'client' or 'server'");
 	if (!ends)
 		return 0;
-	if (xml_value(child(node, "source"), "type", type, sizeof(type)) &&
-	    strcmp(type, "unix") != 0)
+	if (!xml_value(child(node, "source"), "type", type, sizeof(type)) && !is_passts_own(r))
+		return xml_fail(r, child(node, "source"), -EINVAL,
+				"<interface type='vhostuser'> needs <source type='unix'>");
+	if (type[0] && strcmp(type, "unix") != 0)
 		return xml_fail(r, child(node, "source"), -EINVAL,
 				"<source type='%s'>: a vhost-user socket has type='unix'", type);
 	if (mode[0] == 's' && s->port.backend.reconnect_s)
@@ -72,8 +82,10 @@ static int check_source_mode(struct xml_reading *r, const xmlNode *node,
 static int check_virtio_types(struct xml_reading *r, const xmlNode *node,
 			      const struct interface_spec *s)
 {
+	bool standard = r->type == INTERFACE_VDPA && !s->model[0];
+
 	if ((r->type == INTERFACE_VDPA || r->type == INTERFACE_VHOSTUSER) && !s->anynic.given &&
-	    !is_virtio(s->model))
+	    !is_virtio(s->model) && !standard)
 		return xml_fail(r, child(node, "model"), -EINVAL,
 				"<interface type='%s'> needs <model type='virtio'/>%s%s%s: only "
 				"virtio cards have its rings",
@@ -96,6 +108,29 @@ static int check_model(struct xml_reading *r, const xmlNode *node, const struct 
 	return 0;
 }
 
+/* Without passt libvirt does not look at these. */
+static int check_passts_words(struct xml_reading *r, const xmlNode *node,
+			      const struct interface_spec *s)
+{
+	const char *dev = s->port.backend.dev;
+	char text[64];
+	int rc = 0;
+
+	if (strcmp(s->port.backend.type, "passt") == 0)
+		return 0;
+	if (dev[0] && r->type != INTERFACE_DIRECT && r->type != INTERFACE_VDPA)
+		rc = xml_warn(r, child(node, "source"),
+			      "<source dev='%.40s'> of type='%s' needs <backend type='passt'/>; it "
+			      "is ignored, as libvirt does",
+			      dev, interface_type_names[r->type]);
+	if (rc == 0 && xml_value(child(node, "backend"), "logFile", text, sizeof(text)))
+		rc = xml_warn(r, child(node, "backend"),
+			      "<backend logFile='%.40s'> needs type='passt'; it is ignored, as "
+			      "libvirt does",
+			      text);
+	return rc;
+}
+
 static int check_backend(struct xml_reading *r, const xmlNode *node, const struct interface_spec *s)
 {
 	const struct backend_spec *b = &s->port.backend;
@@ -104,15 +139,14 @@ static int check_backend(struct xml_reading *r, const xmlNode *node, const struc
 	if (passt && r->type != INTERFACE_USER && r->type != INTERFACE_VHOSTUSER)
 		return xml_fail(r, child(node, "backend"), -EINVAL,
 				"<backend type='passt'> belongs to type='user'");
-	if (passt && r->type == INTERFACE_VHOSTUSER)
-		return xml_fail(r, child(node, "backend"), -ENOTSUP,
-				"<backend type='passt'> of a vhost-user interface is not carried "
-				"out; next: type='user'");
-	if (passt && b->dev[0])
-		return xml_fail(r, child(node, "source"), -ENOTSUP,
-				"<source dev='%s'> of passt is not carried out: passt takes the "
-				"host's default route; remove it",
-				b->dev);
+	if (is_passts_own(r) && b->path[0])
+		return xml_fail(r, child(node, "source"), -EINVAL,
+				"<source path='%s'> has no meaning with <backend type='passt'>, "
+				"which has a socket of its own; remove it",
+				b->path);
+	if (!passt && r->type == INTERFACE_VHOSTUSER && (b->net[0] || b->net6[0]))
+		return xml_fail(r, child(node, "ip"), -EINVAL,
+				"<ip> of type='vhostuser' needs <backend type='passt'/>");
 	if (b->hostfwds && !passt)
 		return xml_fail(r, child(node, "portForward"), -EINVAL,
 				"<portForward> needs <backend type='passt'/>");
@@ -231,6 +265,16 @@ static int check_hostdev(struct xml_reading *r, const xmlNode *node, const struc
 	return 0;
 }
 
+static int check_rom(struct xml_reading *r, const xmlNode *node, const struct interface_spec *s)
+{
+	const struct nic_spec *nic = &s->port.nic[0];
+
+	if (nic->options.rom != TRISTATE_OFF || (!nic->romfile[0] && !nic->options.rombar))
+		return 0;
+	return xml_fail(r, child(node, "rom"), -EINVAL,
+			"<rom enabled='no'>: file= and bar= are of a ROM that is there");
+}
+
 static bool has_ours(const xmlNode *node)
 {
 	char name[XML_ELEMENT_PATH];
@@ -267,8 +311,9 @@ int xml_check_interface(struct xml_reading *r, const xmlNode *node)
 {
 	static int (*const checks[])(struct xml_reading *, const xmlNode *,
 				     const struct interface_spec *) = {
-		check_model,   check_hostdev, check_source_mode, check_virtio_types,
-		check_backend, check_host,    check_teaming,	 check_ours,
+		check_model,   check_hostdev,	   check_source_mode, check_virtio_types,
+		check_backend, check_passts_words, check_rom,	      check_host,
+		check_teaming, check_ours,
 	};
 	struct interface_spec *s = r->item;
 

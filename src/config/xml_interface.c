@@ -83,7 +83,8 @@ static const struct xml_element elements[] = {
 	  .why = "anynic runs no scripts; prepare the tap yourself, and name it with <target "
 		 "dev='...' managed='no'/>" },
 	{ "downscript", HERE, XML_REFUSED, .types = ETHERNET, .why = "anynic runs no scripts" },
-	{ "ip", HERE, .many = true, .reader = XML_GUEST_IP, .types = BIT(INTERFACE_USER) },
+	{ "ip", HERE, .many = true, .reader = XML_GUEST_IP,
+	  .types = BIT(INTERFACE_USER) | BIT(INTERFACE_VHOSTUSER) },
 	{ "route", HERE, XML_REFUSED, .many = true,
 	  .why = "routes in the guest are not set by anynic; the guest's own network settings do "
 		 "it" },
@@ -175,7 +176,8 @@ static const struct xml_attribute attributes[] = {
 	{ "source", "bridge", XML_IFNAME, BACK(br), .types = BIT(INTERFACE_BRIDGE),
 	  .needed = BIT(INTERFACE_BRIDGE) },
 	{ "source", "dev", XML_TEXT, BACK(dev),
-	  .types = BIT(INTERFACE_DIRECT) | BIT(INTERFACE_VDPA) | BIT(INTERFACE_USER),
+	  .types = BIT(INTERFACE_DIRECT) | BIT(INTERFACE_VDPA) | BIT(INTERFACE_USER) |
+		   BIT(INTERFACE_VHOSTUSER),
 	  .needed = BIT(INTERFACE_DIRECT) | BIT(INTERFACE_VDPA) },
 	{ "source", "mode", XML_WORD, BACK(mode), NAMES(modes),
 	  .types = BIT(INTERFACE_DIRECT) | BIT(INTERFACE_VHOSTUSER),

@@ -113,7 +113,7 @@ const struct host_backend host_backends[] = {
 	  .served = "stream",
 	  .summary = "the host's own addresses for the guest, through passt, no root needed: "
 		     "hostfwd=, or path= of one that runs",
-	  .keys = " path hostfwd ",
+	  .keys = " path hostfwd net dev ",
 	  .open = host_passt_open,
 	  .look = look_for_passt,
 	  .missing = host_has_passt,

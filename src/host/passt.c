@@ -15,7 +15,7 @@
 #include "host/child.h"
 #include "host/stream.h"
 
-#define ARGUMENTS   (10 + 2 * HOSTFWD_MAX)
+#define ARGUMENTS   (20 + 2 * HOSTFWD_MAX)
 #define SOCKET_ROOM (4 * 1024 * 1024)
 #define MTU	    1500 /* what every card of a port can have; passt's own 65520 is for virtio alone */
 
@@ -40,6 +40,7 @@ int host_passt_find(char *path, size_t size, struct error *err)
 struct command_line {
 	char forward[HOSTFWD_MAX][96];
 	char mtu[8];
+	char net[64], net6[64];
 	char *argv[ARGUMENTS];
 	unsigned count;
 };
@@ -69,6 +70,34 @@ static void add_forward(struct command_line *c, unsigned i, const char *hostfwd)
 	add_argument(c, c->forward[i]);
 }
 
+/* "172.17.2.4/24": the guest's own, not a network. Returns its length of prefix, NULL when there is none. */
+static const char *add_address(struct command_line *c, char room[64], const char *net)
+{
+	str_copy(room, 64, net);
+	char *slash = strchr(room, '/');
+	if (slash)
+		*slash++ = '\0';
+	add_argument(c, "-a");
+	add_argument(c, room);
+	return slash;
+}
+
+/* Without them the guest has what the interface of the host's default route has. */
+static void add_addresses(struct command_line *c, const struct backend_spec *spec)
+{
+	if (spec->dev[0]) {
+		add_argument(c, "-i");
+		add_argument(c, spec->dev);
+	}
+	const char *prefix = spec->net[0] ? add_address(c, c->net, spec->net) : NULL;
+	if (prefix) {
+		add_argument(c, "-n");
+		add_argument(c, prefix);
+	}
+	if (spec->net6[0])
+		(void)add_address(c, c->net6, spec->net6);
+}
+
 static void make_command_line(struct command_line *c, const struct backend_spec *spec)
 {
 	add_argument(c, "passt");
@@ -79,6 +108,7 @@ static void make_command_line(struct command_line *c, const struct backend_spec 
 	(void)snprintf(c->mtu, sizeof(c->mtu), "%u", spec->mtu ? spec->mtu : MTU);
 	add_argument(c, "-m");
 	add_argument(c, c->mtu);
+	add_addresses(c, spec);
 	for (unsigned i = 0; i < MIN(spec->hostfwds, (unsigned)HOSTFWD_MAX); i++)
 		add_forward(c, i, spec->hostfwd[i]);
 	c->argv[c->count] = NULL;

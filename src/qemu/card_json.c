@@ -280,7 +280,10 @@ static const char *chardev_path(const struct port_spec *port, const struct nic_s
 	bool said = port->backend.reconnect_s || port->backend.reconnect;
 
 	*server = foreign && strcmp(port->backend.mode, "server") == 0;
-	*again = !foreign ? 1 : said ? (int)port->backend.reconnect_s : -1;
+	if (foreign)
+		*again = said ? (int)port->backend.reconnect_s : -1;
+	else
+		*again = port->plain ? PASST_RECONNECT_S : 1;
 	return foreign ? port->backend.path : way->socket ? way->socket : "";
 }
 

@@ -21,7 +21,7 @@ static const struct known_backend test_backends[] = {
 	{ "stream", "", " path mode fd " },
 	{ "bridge", "", " br ifname " },
 	{ "direct", "", " dev mode ifname fd " },
-	{ "passt", "", " path hostfwd " },
+	{ "passt", "", " path hostfwd net dev " },
 	{ "hostdev", "", " dev " },
 };
 

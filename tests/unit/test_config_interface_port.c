@@ -306,6 +306,32 @@ static void a_tap_has_the_mtu_that_its_card_says(void **state)
 	assert_int_equal(ports[0].backend.mtu, 9000);
 }
 
+static void passt_has_the_addresses_that_the_guest_is_to_have(void **state)
+{
+	(void)state;
+	must("<interface type='user'><backend type='passt'/><source dev='eth0'/>"
+	     "<ip address='172.17.2.4' prefix='24'/></interface>");
+	assert_string_equal(ports[0].backend.type, "passt");
+	assert_string_equal(ports[0].backend.dev, "eth0");
+	assert_string_equal(ports[0].backend.net, "172.17.2.4/24");
+	/* without passt nobody looks at the device */
+	must("<interface type='user'>\n<source dev='eth0'/></interface>");
+	assert_string_equal(ports[0].backend.dev, "");
+	assert_int_equal(list.notes, 1);
+	assert_int_equal(list.note[0].line, 3);
+}
+
+static void vhost_user_to_passt_has_our_rings(void **state)
+{
+	(void)state;
+	must("<interface type='vhostuser'><backend type='passt'/><model type='virtio'/>"
+	     "</interface>");
+	assert_true(ports[0].plain);
+	assert_string_equal(ports[0].backend.type, "passt");
+	assert_int_equal(ports[0].nic[0].transport, TRANSPORT_VHOST_USER);
+	assert_int_equal(ports[0].nic[0].place, PLACE_HOSTED);
+}
+
 static void a_send_buffer_of_nothing_is_a_size(void **state)
 {
 	(void)state;
@@ -432,6 +458,8 @@ int main(void)
 		cmocka_unit_test_setup(an_unknown_driver_of_a_card_without_rings_is_ignored, reset),
 		cmocka_unit_test_setup(what_has_no_meaning_here_is_said, reset),
 		cmocka_unit_test_setup(a_tap_has_the_mtu_that_its_card_says, reset),
+		cmocka_unit_test_setup(passt_has_the_addresses_that_the_guest_is_to_have, reset),
+		cmocka_unit_test_setup(vhost_user_to_passt_has_our_rings, reset),
 		cmocka_unit_test_setup(a_send_buffer_of_nothing_is_a_size, reset),
 		cmocka_unit_test_setup(functions_of_the_host_have_libvirts_order, reset),
 		cmocka_unit_test_setup(our_own_elements_make_what_nic_would, reset),

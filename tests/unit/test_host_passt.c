@@ -288,6 +288,26 @@ static void a_passt_that_listens_is_joined_and_joined_again(void **state)
 	unlink(again.path);
 }
 
+/* Another address than the host's, of a device that is named. The answer for the host's own shows that it is not the guest's. */
+static void the_guest_has_the_addresses_that_it_was_given(void **state)
+{
+	struct backend_spec spec = passt_spec();
+	struct opened_backend o;
+
+	(void)state;
+	str_copy(spec.net, sizeof(spec.net), "10.77.0.9/24");
+	str_copy(spec.net6, sizeof(spec.net6), "2001:db8::9");
+	str_copy(spec.dev, sizeof(spec.dev), "out0");
+	struct backend *b = open_passt(&spec, &o);
+	assert_true(arp_answers(b, HOST_IP));
+	backend_destroy(b);
+	opened_backend_close(&o);
+	str_copy(spec.type, sizeof(spec.type), "passt");
+	str_copy(spec.dev, sizeof(spec.dev), "nodev9");
+	spec.nfds = 0;
+	assert_fails(&spec, -ECHILD, "nodev9");
+}
+
 /* All of the above once more without root: what an ordinary user of a Debian machine has. */
 static void an_ordinary_user_can_use_passt(void **state)
 {
@@ -335,6 +355,7 @@ int main(void)
 		cmocka_unit_test(without_passt_the_package_is_named),
 		cmocka_unit_test(a_connection_to_the_host_reaches_the_guest),
 		cmocka_unit_test(a_passt_that_listens_is_joined_and_joined_again),
+		cmocka_unit_test(the_guest_has_the_addresses_that_it_was_given),
 		cmocka_unit_test(an_ordinary_user_can_use_passt),
 	};
 
