@@ -251,7 +251,8 @@ static int control_one(struct virtio_net *v, struct ring *r, unsigned queue)
 	uint8_t *answer = in[0].iov_base;
 	/* a command in more pieces than we keep is refused when its end is missed */
 	*answer = run(v, &c) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
-	ring_push(r, chain.id, (uint16_t)chain.slots, 1);
+	struct ring_used used = { .written = 1, .id = chain.id, .slots = (uint16_t)chain.slots };
+	ring_push(r, &used, 1);
 	return 1;
 }
 

@@ -106,38 +106,11 @@ int ring_pop(struct ring *r, struct ring_chain *c)
 	return r->packed ? packed_pop(r, c) : split_pop(r, c);
 }
 
-bool ring_pop_one(struct ring *r, enum mem_access access, struct iovec *buffer, uint16_t *id)
+unsigned ring_pop_ones(struct ring *r, enum mem_access access, struct iovec *buffer,
+		       struct ring_used *used, unsigned max, bool *other)
 {
-	return r->packed ? packed_pop_one(r, access, buffer, id)
-			 : split_pop_one(r, access, buffer, id);
-}
-
-#define CACHE_LINE 64
-
-#if defined(__x86_64__)
-__attribute__((target("prfchw"))) /* nothing happens on a CPU that does not know it */
-#endif
-void ring_prefetch_buffer(struct ring *r, const uint8_t *descriptor, bool write)
-{
-	uint64_t addr =
-		__atomic_load_n((const uint64_t *)(const void *)descriptor, __ATOMIC_RELAXED);
-	const uint8_t *at = mem_pointer(r->mem, le64toh(addr), 1, write ? MEM_WRITE : MEM_READ);
-
-	if (!at)
-		return;
-	/* header and headers; of what follows the hardware sees that it is read in order */
-	if (write) {
-		__builtin_prefetch(at, 1);
-		__builtin_prefetch(at + CACHE_LINE, 1);
-	} else {
-		__builtin_prefetch(at);
-		__builtin_prefetch(at + CACHE_LINE);
-	}
-}
-
-unsigned ring_prefetch(struct ring *r, unsigned n, bool write)
-{
-	return r->packed ? packed_prefetch(r, n, write) : split_prefetch(r, n, write);
+	return r->packed ? packed_pop_ones(r, access, buffer, used, max, other)
+			 : split_pop_ones(r, access, buffer, used, max, other);
 }
 
 void ring_unpop(struct ring *r, unsigned chains, unsigned slots)
@@ -148,12 +121,12 @@ void ring_unpop(struct ring *r, unsigned chains, unsigned slots)
 		r->avail = (uint16_t)(r->avail - chains);
 }
 
-void ring_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written)
+void ring_push(struct ring *r, const struct ring_used *used, unsigned n)
 {
 	if (r->packed)
-		packed_push(r, id, slots, written);
+		packed_push(r, used, n);
 	else
-		split_push(r, id, written);
+		split_push(r, used, n);
 }
 
 /* The whole of what we write of a ring, seldom more than a page. */

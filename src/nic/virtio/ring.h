@@ -94,6 +94,12 @@ struct ring_chain {
 	uint32_t slots; /* places in the ring that it took */
 };
 
+/* A popped chain on its way back. */
+struct ring_used {
+	uint32_t written; /* bytes, by the device */
+	uint16_t id, slots;
+};
+
 /* Where a ring begins that never ran. */
 void ring_rewind(struct ring *r);
 
@@ -107,20 +113,18 @@ bool ring_usable(struct ring *r);
 /* 1: a chain; 0: the ring is empty; -1: see fault. */
 int ring_pop(struct ring *r, struct ring_chain *c);
 
-/* Pops a chain that is as most are: one buffer, in one region, that the device reads (MEM_READ) or writes (MEM_WRITE). It is one slot. False:
- * nothing was popped, and nothing is kept of what was seen; ring_pop looks for itself. */
-bool ring_pop_one(struct ring *r, enum mem_access access, struct iovec *buffer, uint16_t *id);
-
-/* Asks the CPU for the descriptors and the first bytes of the buffers of up to `n` chains that are next: the driver's core wrote them
- * last, and to wait for one after the other is most of what a small frame costs. Decides nothing; returns how many descriptors
- * that were. */
-unsigned ring_prefetch(struct ring *r, unsigned n, bool write);
+/* Pops up to `max` chains that are as most are: one buffer, in one region, that the device reads (MEM_READ) or writes (MEM_WRITE). Asks the
+ * CPU for the first bytes of each buffer: the driver's core wrote them last, and to wait for one after the other is most of what a
+ * small frame costs. Nothing was written yet, says `used`. *other: the next chain is of another kind; nothing is kept of what
+ * was seen of it, ring_pop looks for itself. */
+unsigned ring_pop_ones(struct ring *r, enum mem_access access, struct iovec *buffer,
+		       struct ring_used *used, unsigned max, bool *other);
 
 /* Gives back the last popped chains, unused: `chains` of them that took `slots`. */
 void ring_unpop(struct ring *r, unsigned chains, unsigned slots);
 
-/* Marks a chain used; the guest sees it after ring_publish. In the order of popping (VIRTIO_F_IN_ORDER). */
-void ring_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written);
+/* Marks chains used; the guest sees it after ring_publish. In the order of popping (VIRTIO_F_IN_ORDER). */
+void ring_push(struct ring *r, const struct ring_used *used, unsigned n);
 
 /* Shows the guest what was pushed. True when the driver wants an interrupt for it. */
 bool ring_publish(struct ring *r);
@@ -181,17 +185,32 @@ static inline int ring_add(struct ring *r, struct ring_chain *c, uint64_t addr, 
 	return 0;
 }
 
-/* Makes `buffer` of a descriptor that is the only one of its chain. `flags` are the same in both rings. */
-static inline bool ring_buffer_of(struct ring *r, const struct ring_descriptor *d, uint16_t flags,
-				  enum mem_access access, struct iovec *buffer)
-{
-	uint16_t wanted = access == MEM_WRITE ? VRING_DESC_F_WRITE : 0;
+/* The flags of a descriptor that is the only one of its chain; the same in both rings. */
+#define RING_ONE_MASK (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)
 
-	if ((flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)) != wanted)
-		return false;
-	buffer->iov_base = mem_pointer(r->mem, d->addr, d->length, access);
-	buffer->iov_len = d->length;
-	return buffer->iov_base;
+static inline uint16_t ring_one_flags(enum mem_access access)
+{
+	return access == MEM_WRITE ? VRING_DESC_F_WRITE : 0;
+}
+
+#define RING_LINE 64 /* bytes of a line of the cache */
+
+/* Of a buffer: header and headers; of what follows the hardware sees that it is read in order. */
+#if defined(__x86_64__)
+#define RING_PREFETCHES                                                                            \
+	__attribute__((target("prfchw"))) /* nothing happens on a CPU that does not know it */
+#else
+#define RING_PREFETCHES
+#endif
+RING_PREFETCHES static inline void ring_prefetch(const uint8_t *at, enum mem_access access)
+{
+	if (access == MEM_WRITE) {
+		__builtin_prefetch(at, 1);
+		__builtin_prefetch(at + RING_LINE, 1);
+	} else {
+		__builtin_prefetch(at);
+		__builtin_prefetch(at + RING_LINE);
+	}
 }
 
 /* Walks an indirect table; `packed` ones have no `next`. 0 or -1. */
@@ -200,11 +219,10 @@ __attribute__((noinline)) int ring_walk_table(struct ring *r, struct ring_chain 
 
 bool split_map(struct ring *r);
 int split_pop(struct ring *r, struct ring_chain *c);
-bool split_pop_one(struct ring *r, enum mem_access access, struct iovec *buffer, uint16_t *id);
-void ring_prefetch_buffer(struct ring *r, const uint8_t *descriptor, bool write);
+unsigned split_pop_ones(struct ring *r, enum mem_access access, struct iovec *buffer,
+			struct ring_used *used, unsigned max, bool *other);
 void split_recover(struct ring *r);
-unsigned split_prefetch(struct ring *r, unsigned n, bool write);
-void split_push(struct ring *r, uint16_t id, uint32_t written);
+void split_push(struct ring *r, const struct ring_used *used, unsigned n);
 void split_publish(struct ring *r);
 bool split_wants(const struct ring *r, uint16_t span);
 void split_set_kicks(struct ring *r, bool on);
@@ -213,11 +231,11 @@ bool split_more(struct ring *r);
 
 bool packed_map(struct ring *r);
 int packed_pop(struct ring *r, struct ring_chain *c);
-bool packed_pop_one(struct ring *r, enum mem_access access, struct iovec *buffer, uint16_t *id);
+unsigned packed_pop_ones(struct ring *r, enum mem_access access, struct iovec *buffer,
+			 struct ring_used *used, unsigned max, bool *other);
 void packed_recover(struct ring *r);
-unsigned packed_prefetch(struct ring *r, unsigned n, bool write);
 void packed_unpop(struct ring *r, unsigned slots);
-void packed_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written);
+void packed_push(struct ring *r, const struct ring_used *used, unsigned n);
 void packed_publish(struct ring *r);
 bool packed_wants(const struct ring *r, uint16_t span);
 void packed_set_kicks(struct ring *r, bool on);

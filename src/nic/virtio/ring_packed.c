@@ -72,34 +72,41 @@ unsigned packed_waiting(struct ring *r)
 	return chains;
 }
 
-#if defined(__x86_64__)
-__attribute__((target("prfchw")))
-#endif
-unsigned
-packed_prefetch(struct ring *r, unsigned n, bool write)
+/* One look at each slot tells whether it was given, and that it is all of its chain. */
+RING_PREFETCHES unsigned packed_pop_ones(struct ring *r, enum mem_access access,
+					 struct iovec *buffer, struct ring_used *used, unsigned max,
+					 bool *other)
 {
+	const uint16_t mask = FLAG_AVAIL | FLAG_USED | RING_ONE_MASK;
 	uint16_t slot = r->avail;
 	bool wrap = r->avail_wrap;
+	unsigned n = 0;
 
-	unsigned k = 0;
-
-	for (; k < n && available(r, slot, wrap); k++) {
+	*other = false;
+	while (n < max) {
 		__builtin_prefetch(slot_at(r, slot), 1); /* for packed_push */
-		ring_prefetch_buffer(r, slot_at(r, slot), write);
+		struct ring_descriptor d = ring_descriptor_at(slot_at(r, slot));
+		uint16_t wanted = ring_one_flags(access) | (wrap ? FLAG_AVAIL : FLAG_USED);
+		uint8_t *at = NULL;
+
+		if ((d.high & mask) == wanted)
+			at = mem_pointer(r->mem, d.addr, d.length, access);
+		if (!at) {
+			*other = given(d.high, wrap);
+			break;
+		}
+		ring_prefetch(at, access);
+		buffer[n] = (struct iovec){ .iov_base = at, .iov_len = d.length };
+		used[n++] = (struct ring_used){ .id = d.low, .slots = 1 };
 		step(r, &slot, &wrap, 1);
 	}
-	return k;
-}
-
-bool packed_pop_one(struct ring *r, enum mem_access access, struct iovec *buffer, uint16_t *id)
-{
-	struct ring_descriptor d = ring_descriptor_at(slot_at(r, r->avail));
-
-	if (!given(d.high, r->avail_wrap) || !ring_buffer_of(r, &d, d.high, access, buffer))
-		return false;
-	*id = d.low;
-	step(r, &r->avail, &r->avail_wrap, 1);
-	return true;
+	if (n < max && !*other) {
+		r->seen = slot;
+		r->seen_wrap = wrap;
+	}
+	r->avail = slot;
+	r->avail_wrap = wrap;
+	return n;
 }
 
 int packed_pop(struct ring *r, struct ring_chain *c)
@@ -157,36 +164,49 @@ static void store_flags(const struct ring *r, unsigned slot, uint16_t flags, boo
 
 /* The driver looks at the first slot of a used chain only. The others are marked as well, so that packed_recover can tell them
  * from such as wait. */
-__attribute__((noinline)) static void mark_rest(const struct ring *r, unsigned slots, uint16_t used)
+__attribute__((noinline)) static void mark_rest(const struct ring *r, unsigned first,
+						unsigned slots, uint16_t used)
 {
 	for (unsigned i = 1; i < slots; i++) {
-		unsigned slot = (unsigned)(r->used + i) % r->size;
-		uint16_t wrap = r->used + i < r->size ? used : used ^ (FLAG_AVAIL | FLAG_USED);
+		unsigned slot = (first + i) % r->size;
+		uint16_t wrap = first + i < r->size ? used : used ^ (FLAG_AVAIL | FLAG_USED);
 		uint16_t flags = flags_of(r, slot) & (uint16_t) ~(FLAG_AVAIL | FLAG_USED);
 		store_flags(r, slot, flags | wrap, false);
 	}
 }
 
-void packed_push(struct ring *r, uint16_t id, uint16_t slots, uint32_t written)
+static uint64_t used_word(const struct ring_used *used, uint16_t flags)
 {
-	uint8_t *at = slot_at(r, r->used);
-	uint16_t flags = (uint16_t)(r->used_wrap ? FLAG_AVAIL | FLAG_USED : 0);
+	return (uint64_t)flags << 48 | (uint64_t)used->id << 32 | used->written;
+}
 
-	if (slots > 1)
-		mark_rest(r, slots, flags);
-	if (written)
-		flags |= VRING_DESC_F_WRITE;
-	if (r->pushed == 0) {
-		/* flags are stored last: until then the driver sees nothing of the batch */
-		r->head_slot = r->used;
-		r->head_flags = flags;
-		put_le32(at + AT_LENGTH, written);
-		put_le16(at + AT_ID, id);
-	} else {
-		put_le64(at + AT_LENGTH, (uint64_t)flags << 48 | (uint64_t)id << 32 | written);
+/* All of a used slot but its address, or all of it but the flags as well: until ring_publish stores those of the first slot, the driver
+ * sees nothing of the batch. */
+void packed_push(struct ring *r, const struct ring_used *used, unsigned n)
+{
+	uint16_t slot = r->used, pushed = r->pushed;
+	bool wrap = r->used_wrap;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *at = slot_at(r, slot);
+		uint16_t flags = wrap ? FLAG_AVAIL | FLAG_USED : 0;
+
+		if (used[i].slots > 1)
+			mark_rest(r, slot, used[i].slots, flags);
+		if (used[i].written)
+			flags |= VRING_DESC_F_WRITE;
+		if (pushed == 0) {
+			r->head_slot = slot;
+			r->head_flags = flags;
+			flags = flags_of(r, slot);
+		}
+		put_le64(at + AT_LENGTH, used_word(&used[i], flags));
+		step(r, &slot, &wrap, used[i].slots);
+		pushed = (uint16_t)(pushed + used[i].slots);
 	}
-	step(r, &r->used, &r->used_wrap, slots);
-	r->pushed = (uint16_t)(r->pushed + slots);
+	r->used = slot;
+	r->used_wrap = wrap;
+	r->pushed = pushed;
 }
 
 /* Where a device stood that wrote used slots in order and may have ended at any moment.

@@ -59,20 +59,6 @@ unsigned split_waiting(struct ring *r)
 	return look(r) ? (uint16_t)(r->seen - r->avail) : 0;
 }
 
-unsigned split_prefetch(struct ring *r, unsigned n, bool write)
-{
-	if (r->seen == r->avail && !look(r))
-		return 0;
-	n = MIN(n, (uint16_t)(r->seen - r->avail));
-	for (unsigned k = 0; k < n; k++) {
-		unsigned place = (r->avail + k) & (r->size - 1u);
-		uint16_t i = load16(r->driver_at + driver_place(place), __ATOMIC_RELAXED);
-		if (i < r->size)
-			ring_prefetch_buffer(r, r->desc_at + RING_DESCRIPTOR * i, write);
-	}
-	return n;
-}
-
 int split_pop(struct ring *r, struct ring_chain *c)
 {
 	if (r->seen == r->avail && (!look(r) || r->seen == r->avail))
@@ -103,20 +89,33 @@ int split_pop(struct ring *r, struct ring_chain *c)
 	return ring_fail(r, RING_LOOP);
 }
 
-bool split_pop_one(struct ring *r, enum mem_access access, struct iovec *buffer, uint16_t *id)
+RING_PREFETCHES unsigned split_pop_ones(struct ring *r, enum mem_access access,
+					struct iovec *buffer, struct ring_used *used, unsigned max,
+					bool *other)
 {
-	if (r->seen == r->avail)
-		return false;
-	unsigned place = r->avail & (r->size - 1u);
-	uint16_t i = load16(r->driver_at + driver_place(place), __ATOMIC_RELAXED);
-	if (i >= r->size)
-		return false;
-	struct ring_descriptor d = ring_descriptor_at(r->desc_at + RING_DESCRIPTOR * i);
-	if (!ring_buffer_of(r, &d, d.low, access, buffer))
-		return false;
-	*id = i;
-	r->avail++;
-	return true;
+	*other = r->seen == r->avail && !look(r);
+	unsigned n = 0, most = *other ? 0 : MIN(max, (uint16_t)(r->seen - r->avail));
+
+	for (; n < most; n++) {
+		unsigned place = (r->avail + n) & (r->size - 1u);
+		uint16_t i = load16(r->driver_at + driver_place(place), __ATOMIC_RELAXED);
+		struct ring_descriptor d;
+		uint8_t *at = NULL;
+
+		if (i < r->size) {
+			d = ring_descriptor_at(r->desc_at + RING_DESCRIPTOR * i);
+			if ((d.low & RING_ONE_MASK) == ring_one_flags(access))
+				at = mem_pointer(r->mem, d.addr, d.length, access);
+		}
+		*other = !at;
+		if (!at)
+			break;
+		ring_prefetch(at, access);
+		buffer[n] = (struct iovec){ .iov_base = at, .iov_len = d.length };
+		used[n] = (struct ring_used){ .id = i, .slots = 1 };
+	}
+	r->avail = (uint16_t)(r->avail + n);
+	return n;
 }
 
 void split_recover(struct ring *r)
@@ -125,15 +124,16 @@ void split_recover(struct ring *r)
 	r->used = r->avail = load16(r->device_at + 2, __ATOMIC_ACQUIRE);
 }
 
-void split_push(struct ring *r, uint16_t id, uint32_t written)
+void split_push(struct ring *r, const struct ring_used *used, unsigned n)
 {
 	uint16_t mask = (uint16_t)(r->size - 1);
-	uint64_t element = (uint64_t)written << 32 | id;
 
 	/* the ring is 4-aligned, its elements at +4: two words would do, one store is cheaper */
-	put_le64(r->device_at + device_place(r->used & mask), element);
-	r->used++;
-	r->pushed++;
+	for (unsigned i = 0; i < n; i++)
+		put_le64(r->device_at + device_place((unsigned)(r->used + i) & mask),
+			 (uint64_t)used[i].written << 32 | used[i].id);
+	r->used = (uint16_t)(r->used + n);
+	r->pushed = (uint16_t)(r->pushed + n);
 }
 
 /* 2.7.10: did the index step over the event between `before` and `now`? */

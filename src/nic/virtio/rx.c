@@ -6,18 +6,15 @@
 #include "base/bytes.h"
 #include "nic/virtio/virtio_net.h"
 
-#define PIECES	       24  /* of one receive buffer; what lies behind them is not used */
-#define CHAINS_MAX     256 /* merged buffers of one frame: the largest ring */
-#define BATCH	       32  /* chains that are fetched ahead: what a port delivers at a time */
+#define PIECES	       24	   /* of one receive buffer; what lies behind them is not used */
+#define CHAINS_MAX     256	   /* merged buffers of one frame: the largest ring */
+#define BATCH	       FRAME_BATCH /* buffers that are popped ahead */
 #define NUM_BUFFERS_AT offsetof(struct virtio_net_hdr_v1, num_buffers)
 #define TRIES	       4 /* how often we look again when buffers come in while we turn kicks on */
 
 /* A frame on its way into the ring. */
 struct delivery {
-	struct {
-		uint16_t id, slots;
-		uint32_t written;
-	} chain[CHAINS_MAX];
+	struct ring_used chain[CHAINS_MAX];
 	unsigned chains, slots;
 	struct iovec first[PIECES]; /* the buffer with the header, which is known only at the end */
 	unsigned firsts;
@@ -87,31 +84,34 @@ static int add_buffer(struct virtio_net *v, unsigned queue, const struct frame *
 	uint32_t n = fill(f, done, c.in.iov, c.in.count, skip);
 	if (v->nic.mem.logging)
 		mem_log_iov(&v->nic.mem, c.in.iov, c.in.count);
-	d->chain[d->chains].id = c.id;
-	d->chain[d->chains].slots = (uint16_t)c.slots;
-	d->chain[d->chains++].written = (uint32_t)skip + n;
+	d->chain[d->chains++] = (struct ring_used){ .written = (uint32_t)skip + n,
+						    .id = c.id,
+						    .slots = (uint16_t)c.slots };
 	d->slots += c.slots;
 	return (int)n;
 }
 
-/* The short way of most: a frame that fits into one buffer of one piece. False: nothing was used. */
-static bool deliver_to_one(struct virtio_net *v, struct ring *r, const struct frame *f)
+/* The short way of most: frames that fit into one buffer of one piece each. Returns how many of the first `n` were delivered. */
+static unsigned deliver_to_ones(struct virtio_net *v, struct ring *r, const struct frame *frames,
+				unsigned n)
 {
-	size_t header = virtio_header_size(v), size = header + f->length;
-	struct iovec buffer;
-	uint16_t id;
+	struct iovec buffer[BATCH];
+	struct ring_used used[BATCH];
+	size_t header = virtio_header_size(v);
+	bool other;
+	unsigned have = ring_pop_ones(r, MEM_WRITE, buffer, used, MIN(n, BATCH), &other), i = 0;
 
-	if (!ring_pop_one(r, MEM_WRITE, &buffer, &id))
-		return false;
-	if (buffer.iov_len < size) {
-		ring_unpop(r, 1, 1);
-		return false;
+	for (; i < have && buffer[i].iov_len >= header + frames[i].length; i++) {
+		write_header(v, &frames[i], &buffer[i], 1, 1);
+		fill(&frames[i], 0, &buffer[i], 1, header);
+		used[i].written = (uint32_t)header + frames[i].length;
+		mem_log(&v->nic.mem, buffer[i].iov_base, used[i].written);
+		v->nic.counters.rx_bytes += frames[i].length;
 	}
-	write_header(v, f, &buffer, 1, 1);
-	fill(f, 0, &buffer, 1, header);
-	mem_log(&v->nic.mem, buffer.iov_base, size);
-	ring_push(r, id, 1, (uint32_t)size);
-	return true;
+	v->nic.counters.rx_frames += i;
+	ring_push(r, used, i);
+	ring_unpop(r, have - i, have - i);
+	return i;
 }
 
 /* 0, -ENOBUFS (nothing was used), -EMSGSIZE (it will never fit; nothing was used), or -EIO. */
@@ -140,8 +140,7 @@ static int deliver_to_chains(struct virtio_net *v, unsigned queue, const struct 
 	write_header(v, f, d.first, d.firsts, d.chains);
 	if (v->nic.mem.logging)
 		mem_log_iov(&v->nic.mem, d.first, d.firsts);
-	for (unsigned i = 0; i < d.chains; i++)
-		ring_push(r, d.chain[i].id, d.chain[i].slots, d.chain[i].written);
+	ring_push(r, d.chain, d.chains);
 	return 0;
 }
 
@@ -151,7 +150,7 @@ static int deliver_or_wait(struct virtio_net *v, unsigned queue, const struct fr
 	int rc = -ENOBUFS;
 
 	for (unsigned i = 0; i < TRIES; i++) {
-		rc = deliver_to_one(v, r, f) ? 0 : deliver_to_chains(v, queue, f);
+		rc = deliver_to_chains(v, queue, f);
 		if (rc != -ENOBUFS || v->nic.polled || !ring_kicks_on(r))
 			return rc;
 	}
@@ -165,41 +164,60 @@ static unsigned queue_for(const struct virtio_net *v, const struct frame *f)
 	return 2u * (f->queue < v->state.pairs ? f->queue : f->queue % v->state.pairs);
 }
 
-/* The first of `n` frames: 0 taken (or dropped), -ENOBUFS to try later. */
-static int receive_one(struct virtio_net *v, const struct frame *f, unsigned n, uint32_t *queues)
+/* A frame that has no short way, or no buffer yet: true taken (or dropped), false to try later. */
+static bool receive_one(struct virtio_net *v, unsigned queue, const struct frame *f)
 {
 	struct nic *nic = &v->nic;
-	unsigned queue = queue_for(v, f);
 
-	if (!v->ring[queue].started || (v->disabled & BIT(queue))) {
-		nic_drop(nic, DROP_RX_DISABLED);
-		return 0;
-	}
-	if (!virtio_filter_passes(v, f)) {
-		nic_drop(nic, DROP_FILTERED);
-		return 0;
-	}
-	if (!(*queues & BIT(queue))) {
-		if (!virtio_ring_usable(v, queue))
-			return virtio_running(v) ? -ENOBUFS : 0;
-		ring_kicks_off(&v->ring[queue]);
-		ring_prefetch(&v->ring[queue], n, true);
-		*queues |= BIT(queue);
-	}
 	switch (deliver_or_wait(v, queue, f)) {
 	case 0:
 		nic->counters.rx_frames++;
 		nic->counters.rx_bytes += f->length;
-		return 0;
+		return true;
 	case -ENOBUFS:
-		return -ENOBUFS;
+		return false;
 	case -EMSGSIZE:
 		nic_drop(nic, DROP_OVERSIZE);
-		return 0;
+		return true;
 	default:
 		nic_drop(nic, DROP_BAD_DESCRIPTOR);
-		return 0;
+		return true;
 	}
+}
+
+/* Frames for one queue that the guest wants. How many were taken (or dropped). */
+static unsigned receive_run(struct virtio_net *v, unsigned queue, const struct frame *frames,
+			    unsigned n)
+{
+	struct ring *r = &v->ring[queue];
+	unsigned done = 0, ahead = BATCH;
+
+	if (!virtio_ring_usable(v, queue))
+		return 0;
+	ring_kicks_off(r);
+	while (done < n && virtio_running(v)) {
+		unsigned most = MIN(n - done, ahead);
+		unsigned delivered = deliver_to_ones(v, r, frames + done, most);
+		done += delivered;
+		if (delivered == most)
+			continue;
+		if (!receive_one(v, queue, &frames[done]))
+			break;
+		done++;
+		ahead = 1; /* as large as that one the next may be, too */
+	}
+	return done;
+}
+
+/* How many of the first frames go to `queue`, and through the filter. */
+static unsigned run_for(const struct virtio_net *v, unsigned queue, const struct frame *frames,
+			unsigned n)
+{
+	unsigned i = 0;
+
+	while (i < n && queue_for(v, &frames[i]) == queue && virtio_filter_passes(v, &frames[i]))
+		i++;
+	return i;
 }
 
 unsigned virtio_receive(struct nic *nic, const struct frame *frames, unsigned n)
@@ -210,9 +228,21 @@ unsigned virtio_receive(struct nic *nic, const struct frame *frames, unsigned n)
 
 	if (nic->stopped || v->kernel_rings)
 		return 0; /* with the kernel's rings the backend is not read */
-	for (; done < n && virtio_running(v); done++)
-		if (receive_one(v, &frames[done], n - done, &queues) < 0)
+	while (done < n && virtio_running(v)) {
+		unsigned queue = queue_for(v, &frames[done]);
+		bool off = !v->ring[queue].started || (v->disabled & BIT(queue));
+		unsigned run = off ? 0 : run_for(v, queue, frames + done, n - done);
+		if (!run) {
+			nic_drop(nic, off ? DROP_RX_DISABLED : DROP_FILTERED);
+			done++;
+			continue;
+		}
+		queues |= BIT(queue);
+		unsigned taken = receive_run(v, queue, frames + done, run);
+		done += taken;
+		if (taken < run)
 			break;
+	}
 	for (unsigned q = 0; queues >> q; q += 2)
 		if ((queues & BIT(q)) && ring_publish(&v->ring[q]))
 			virtio_interrupt(v, q);

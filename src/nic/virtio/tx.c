@@ -5,14 +5,18 @@
 
 /* Chains of one batch. Those without a frame were dropped; they go back in order with the others. */
 struct batch {
-	struct {
-		uint16_t id, slots;
-		bool frame;
-	} chain[FRAME_BATCH];
+	struct ring_used chain[FRAME_BATCH];
+	uint64_t dropped; /* bit = chain */
 	unsigned chains, frames;
 	uint32_t bytes; /* of the frames */
 	bool spilled;	/* the one spill buffer is in use */
 };
+_Static_assert(FRAME_BATCH <= 64, "dropped has a bit for each chain");
+
+static bool is_full(const struct batch *b)
+{
+	return b->chains == FRAME_BATCH || b->bytes >= BATCH_BYTES;
+}
 
 /* Takes the `n` bytes of the header from the front of the frame's pieces. */
 static void take_header(struct frame *f, size_t n)
@@ -49,43 +53,33 @@ static void mend_header(const struct virtio_net *v, struct virtio_net_hdr_v1 *h)
 		*h = (struct virtio_net_hdr_v1){ 0 };
 }
 
-/* Why the pieces, which are those of `f`, are no frame, or DROP_NONE. */
-static enum drop_reason make_frame(const struct virtio_net *v, const struct ring_pieces *out,
-				   struct frame *f, unsigned pair)
+/* Why so many bytes are no frame, or DROP_NONE. */
+static enum drop_reason judge_bytes(uint32_t bytes, unsigned header)
 {
-	unsigned header = virtio_header_size(v);
-
-	if (out->bytes > header + FRAME_MAX)
+	if (bytes > header + FRAME_MAX)
 		return DROP_OVERSIZE;
-	if (out->truncated)
-		return DROP_BAD_DESCRIPTOR;
-	if (out->bytes < header + ETH_HEADER)
-		return DROP_RUNT;
+	return bytes < header + ETH_HEADER ? DROP_RUNT : DROP_NONE;
+}
+
+/* Makes the batch's next frame, whose pieces are there. */
+static void make_frame(const struct virtio_net *v, struct batch *b, unsigned pair,
+		       const struct ring_pieces *out, unsigned header)
+{
+	struct frame *f = &v->nic.batch[b->frames++];
+
 	f->iovs = out->count;
 	f->queue = (uint16_t)pair;
 	f->length = out->bytes - header;
+	b->bytes += f->length;
 	take_header(f, header);
 	mend_header(v, &f->hdr);
-	return DROP_NONE;
 }
 
-/* Adds a chain to the batch, whose pieces are the next frame's. True when they are a frame. */
-static bool add_chain(struct virtio_net *v, struct batch *b, unsigned pair,
-		      const struct ring_pieces *out, uint16_t id, uint16_t slots)
+static void drop_chain(struct virtio_net *v, struct batch *b, unsigned chain,
+		       enum drop_reason reason)
 {
-	struct frame *f = &v->nic.batch[b->frames];
-	enum drop_reason bad = make_frame(v, out, f, pair);
-
-	b->chain[b->chains].id = id;
-	b->chain[b->chains].slots = slots;
-	b->chain[b->chains++].frame = bad == DROP_NONE;
-	if (bad != DROP_NONE) {
-		nic_drop(&v->nic, bad);
-		return false;
-	}
-	b->frames++;
-	b->bytes += f->length;
-	return true;
+	b->dropped |= 1ull << chain;
+	nic_drop(&v->nic, reason);
 }
 
 /* Pops a chain of any kind. 1, 0: no more for this batch, -1: the ring is broken. */
@@ -105,45 +99,68 @@ __attribute__((noinline)) static int gather_chain(struct virtio_net *v, struct r
 		ring_unpop(r, 1, c.slots); /* the next batch has room for it */
 		return 0;
 	}
-	if (add_chain(v, b, pair, &c.out, c.id, (uint16_t)c.slots))
-		b->spilled |= c.spilled != 0;
+	unsigned chain = b->chains++, header = virtio_header_size(v);
+	b->chain[chain] = (struct ring_used){ .id = c.id, .slots = (uint16_t)c.slots };
+	enum drop_reason bad = judge_bytes(c.out.bytes, header);
+	if (bad == DROP_NONE && c.out.truncated)
+		bad = DROP_BAD_DESCRIPTOR;
+	if (bad != DROP_NONE) {
+		drop_chain(v, b, chain, bad);
+		return 1;
+	}
+	b->spilled |= c.spilled != 0;
+	make_frame(v, b, pair, &c.out, header);
 	return 1;
 }
 
-/* Pops up to a batch. False: the ring is broken (what was popped before it is fine). */
-static bool gather(struct virtio_net *v, struct ring *r, unsigned pair, struct batch *b)
+/* Pops what has the usual form. True: a chain of another kind is next, and there is room for it. */
+static bool gather_ones(struct virtio_net *v, struct ring *r, unsigned pair, struct batch *b)
 {
-	/* what comes meanwhile is for the next batch: each of these would be waited for */
-	unsigned most = MAX(ring_prefetch(r, FRAME_BATCH, false), 1);
+	struct iovec buffer[FRAME_BATCH];
+	unsigned room = FRAME_BATCH - b->chains, header = virtio_header_size(v), i = 0;
+	bool other;
+	unsigned n = ring_pop_ones(r, MEM_READ, buffer, b->chain + b->chains, room, &other);
 
-	while (b->chains < most && b->bytes < BATCH_BYTES) {
-		struct iovec *iov = v->nic.batch[b->frames].iov;
-		uint16_t id;
-
-		if (ring_pop_one(r, MEM_READ, iov, &id)) {
-			struct ring_pieces one = { .count = 1, .bytes = (uint32_t)iov->iov_len };
-			add_chain(v, b, pair, &one, id, 1);
+	for (; i < n && b->bytes < BATCH_BYTES; i++) {
+		uint32_t bytes = (uint32_t)buffer[i].iov_len;
+		enum drop_reason bad = judge_bytes(bytes, header);
+		if (bad != DROP_NONE) {
+			drop_chain(v, b, b->chains + i, bad);
 			continue;
 		}
-		int rc = gather_chain(v, r, pair, b);
-		if (rc <= 0)
-			return rc == 0;
+		v->nic.batch[b->frames].iov[0] = buffer[i];
+		make_frame(v, b, pair, &(struct ring_pieces){ .count = 1, .bytes = bytes }, header);
 	}
-	return true;
+	b->chains += i;
+	ring_unpop(r, n - i, n - i);
+	return other && !is_full(b);
+}
+
+/* Pops up to a batch. False: the ring is broken (what was popped before it is fine). What comes meanwhile is for the next batch: each of
+ * these would be waited for. */
+static bool gather(struct virtio_net *v, struct ring *r, unsigned pair, struct batch *b)
+{
+	int rc = 1;
+
+	while (rc > 0 && !is_full(b) && gather_ones(v, r, pair, b))
+		rc = gather_chain(v, r, pair, b);
+	return rc >= 0;
 }
 
 /* Gives back the chains of the first `taken` frames, and puts the others back into the ring. */
 static void finish(struct ring *r, const struct batch *b, unsigned taken)
 {
-	unsigned i = 0, frames = 0, slots = 0;
+	unsigned done = b->chains, slots = 0;
 
-	for (; i < b->chains && (!b->chain[i].frame || frames < taken); i++) {
-		frames += b->chain[i].frame;
-		ring_push(r, b->chain[i].id, b->chain[i].slots, 0);
+	if (taken < b->frames) {
+		unsigned frames = 0;
+		for (done = 0; (b->dropped >> done & 1) || frames < taken; done++)
+			frames += !(b->dropped >> done & 1);
 	}
-	for (unsigned k = i; k < b->chains; k++)
+	for (unsigned k = done; k < b->chains; k++)
 		slots += b->chain[k].slots;
-	ring_unpop(r, b->chains - i, slots);
+	ring_push(r, b->chain, done);
+	ring_unpop(r, b->chains - done, slots);
 }
 
 bool virtio_transmit_pair(struct virtio_net *v, unsigned pair)
@@ -152,8 +169,9 @@ bool virtio_transmit_pair(struct virtio_net *v, unsigned pair)
 	struct ring *r = &v->ring[queue];
 	struct batch b;
 
-	b.chains = b.frames = 0; /* the rest of it is written before it is read */
+	b.chains = b.frames = 0; /* the chains are written before they are read */
 	b.bytes = 0;
+	b.dropped = 0;
 	b.spilled = false;
 
 	if (!virtio_ring_usable(v, queue) || (v->disabled & ~v->discard & BIT(queue)))
