@@ -70,8 +70,9 @@ int mem_list(const struct guest_mem *m, struct mem_place *out, unsigned max);
 bool mem_read(struct guest_mem *m, uint64_t addr, void *to, size_t len);
 bool mem_write(struct guest_mem *m, uint64_t addr, const void *from, size_t len);
 
-void *mem_find(struct guest_mem *m, uint64_t addr, size_t len,
-	       unsigned access); /* mem_pointer's long way */
+/* mem_pointer's long way: not a part of those that take the short one */
+__attribute__((noinline)) void *mem_find(struct guest_mem *m, uint64_t addr, size_t len,
+					 unsigned access);
 
 /* A pointer to [addr, addr + len) when it lies in one region with `access`, else NULL. */
 __attribute__((always_inline)) static inline void *mem_pointer(struct guest_mem *m, uint64_t addr,

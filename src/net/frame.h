@@ -8,6 +8,7 @@
 #define ANYNIC_NET_FRAME_H
 
 #include <linux/virtio_net.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "base/util.h"
@@ -72,6 +73,15 @@ void frame_set_rarp(struct frame *f, const uint8_t mac[6]);
 
 /* Copies bytes [skip, skip+len) of the frame. Returns how many there were. */
 size_t frame_copy_out(const struct frame *f, size_t skip, void *to, size_t len);
+
+/* Copies all of it; most frames are one piece. Returns how many bytes there were, at most f->length. */
+static inline size_t frame_copy_all(const struct frame *f, void *to)
+{
+	if (f->iovs != 1 || f->iov[0].iov_len != f->length)
+		return frame_copy_out(f, 0, to, f->length);
+	memcpy(to, f->iov[0].iov_base, f->length);
+	return f->length;
+}
 
 /* True when the pieces are as many bytes as `length` says. */
 bool frame_pieces_match(const struct frame *f);

@@ -126,6 +126,8 @@ static enum drop_reason check_frame(struct nic *nic, struct frame *f)
 		return DROP_RUNT;
 	if (f->length > FRAME_MAX)
 		return DROP_OVERSIZE;
+	if (!(f->hdr.flags | f->hdr.gso_type | f->hdr.hdr_len))
+		return DROP_NONE; /* it asks for nothing */
 	return frame_check(f) < 0 ? DROP_BAD_OFFLOAD : DROP_NONE;
 }
 

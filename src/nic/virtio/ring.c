@@ -106,11 +106,11 @@ int ring_pop(struct ring *r, struct ring_chain *c)
 	return r->packed ? packed_pop(r, c) : split_pop(r, c);
 }
 
-unsigned ring_pop_ones(struct ring *r, enum mem_access access, struct iovec *buffer,
+unsigned ring_pop_ones(struct ring *r, enum mem_access access, unsigned skip, struct iovec *buffer,
 		       struct ring_used *used, unsigned max, bool *other)
 {
-	return r->packed ? packed_pop_ones(r, access, buffer, used, max, other)
-			 : split_pop_ones(r, access, buffer, used, max, other);
+	return r->packed ? packed_pop_ones(r, access, skip, buffer, used, max, other)
+			 : split_pop_ones(r, access, skip, buffer, used, max, other);
 }
 
 void ring_unpop(struct ring *r, unsigned chains, unsigned slots)

@@ -114,10 +114,10 @@ bool ring_usable(struct ring *r);
 int ring_pop(struct ring *r, struct ring_chain *c);
 
 /* Pops up to `max` chains that are as most are: one buffer, in one region, that the device reads (MEM_READ) or writes (MEM_WRITE). Asks the
- * CPU for the first bytes of each buffer: the driver's core wrote them last, and to wait for one after the other is most of what a
- * small frame costs. Nothing was written yet, says `used`. *other: the next chain is of another kind; nothing is kept of what
- * was seen of it, ring_pop looks for itself. */
-unsigned ring_pop_ones(struct ring *r, enum mem_access access, struct iovec *buffer,
+ * CPU for the first bytes of each buffer, behind `skip` that the caller has no use for: the driver's core wrote them last, and to
+ * wait for one after the other is most of what a small frame costs. Nothing was written yet, says `used`. *other: the next
+ * chain is of another kind; nothing is kept of what was seen of it, ring_pop looks for itself. */
+unsigned ring_pop_ones(struct ring *r, enum mem_access access, unsigned skip, struct iovec *buffer,
 		       struct ring_used *used, unsigned max, bool *other);
 
 /* Gives back the last popped chains, unused: `chains` of them that took `slots`. */
@@ -195,22 +195,25 @@ static inline uint16_t ring_one_flags(enum mem_access access)
 
 #define RING_LINE 64 /* bytes of a line of the cache */
 
-/* Of a buffer: header and headers; of what follows the hardware sees that it is read in order. */
 #if defined(__x86_64__)
 #define RING_PREFETCHES                                                                            \
 	__attribute__((target("prfchw"))) /* nothing happens on a CPU that does not know it */
 #else
 #define RING_PREFETCHES
 #endif
-RING_PREFETCHES static inline void ring_prefetch(const uint8_t *at, enum mem_access access)
+
+/* Asks for the front of a buffer: header and headers; of what follows the hardware sees that it is read in order. */
+RING_PREFETCHES static inline void ring_prefetch(const uint8_t *at, uint32_t length,
+						 enum mem_access access, unsigned skip)
 {
 	if (access == MEM_WRITE) {
 		__builtin_prefetch(at, 1);
 		__builtin_prefetch(at + RING_LINE, 1);
-	} else {
-		__builtin_prefetch(at);
-		__builtin_prefetch(at + RING_LINE);
+		return;
 	}
+	__builtin_prefetch(at + skip);
+	if (length > skip + RING_LINE)
+		__builtin_prefetch(at + skip + RING_LINE);
 }
 
 /* Walks an indirect table; `packed` ones have no `next`. 0 or -1. */
@@ -219,7 +222,7 @@ __attribute__((noinline)) int ring_walk_table(struct ring *r, struct ring_chain 
 
 bool split_map(struct ring *r);
 int split_pop(struct ring *r, struct ring_chain *c);
-unsigned split_pop_ones(struct ring *r, enum mem_access access, struct iovec *buffer,
+unsigned split_pop_ones(struct ring *r, enum mem_access access, unsigned skip, struct iovec *buffer,
 			struct ring_used *used, unsigned max, bool *other);
 void split_recover(struct ring *r);
 void split_push(struct ring *r, const struct ring_used *used, unsigned n);
@@ -231,8 +234,8 @@ bool split_more(struct ring *r);
 
 bool packed_map(struct ring *r);
 int packed_pop(struct ring *r, struct ring_chain *c);
-unsigned packed_pop_ones(struct ring *r, enum mem_access access, struct iovec *buffer,
-			 struct ring_used *used, unsigned max, bool *other);
+unsigned packed_pop_ones(struct ring *r, enum mem_access access, unsigned skip,
+			 struct iovec *buffer, struct ring_used *used, unsigned max, bool *other);
 void packed_recover(struct ring *r);
 void packed_unpop(struct ring *r, unsigned slots);
 void packed_push(struct ring *r, const struct ring_used *used, unsigned n);

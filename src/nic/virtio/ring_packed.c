@@ -73,39 +73,40 @@ unsigned packed_waiting(struct ring *r)
 }
 
 /* One look at each slot tells whether it was given, and that it is all of its chain. */
-RING_PREFETCHES unsigned packed_pop_ones(struct ring *r, enum mem_access access,
+RING_PREFETCHES unsigned packed_pop_ones(struct ring *r, enum mem_access access, unsigned skip,
 					 struct iovec *buffer, struct ring_used *used, unsigned max,
 					 bool *other)
 {
 	const uint16_t mask = FLAG_AVAIL | FLAG_USED | RING_ONE_MASK;
-	uint16_t slot = r->avail;
-	bool wrap = r->avail_wrap;
-	unsigned n = 0;
+	uint16_t wanted = ring_one_flags(access) | (r->avail_wrap ? FLAG_AVAIL : FLAG_USED);
+	unsigned slot = r->avail, size = r->size, n = 0;
+	uint8_t *slots = r->desc_at;
 
 	*other = false;
-	while (n < max) {
-		__builtin_prefetch(slot_at(r, slot), 1); /* for packed_push */
-		struct ring_descriptor d = ring_descriptor_at(slot_at(r, slot));
-		uint16_t wanted = ring_one_flags(access) | (wrap ? FLAG_AVAIL : FLAG_USED);
+	for (; n < max; n++) {
+		struct ring_descriptor d = ring_descriptor_at(slots + RING_DESCRIPTOR * slot);
 		uint8_t *at = NULL;
 
 		if ((d.high & mask) == wanted)
 			at = mem_pointer(r->mem, d.addr, d.length, access);
 		if (!at) {
-			*other = given(d.high, wrap);
+			*other = given(d.high, wanted & FLAG_AVAIL);
 			break;
 		}
-		ring_prefetch(at, access);
+		ring_prefetch(at, d.length, access, skip);
 		buffer[n] = (struct iovec){ .iov_base = at, .iov_len = d.length };
-		used[n++] = (struct ring_used){ .id = d.low, .slots = 1 };
-		step(r, &slot, &wrap, 1);
+		used[n] = (struct ring_used){ .id = d.low, .slots = 1 };
+		if (++slot == size) {
+			slot = 0;
+			wanted ^= FLAG_AVAIL | FLAG_USED;
+		}
 	}
+	r->avail = (uint16_t)slot;
+	r->avail_wrap = wanted & FLAG_AVAIL;
 	if (n < max && !*other) {
-		r->seen = slot;
-		r->seen_wrap = wrap;
+		r->seen = r->avail;
+		r->seen_wrap = r->avail_wrap;
 	}
-	r->avail = slot;
-	r->avail_wrap = wrap;
 	return n;
 }
 

@@ -89,7 +89,7 @@ int split_pop(struct ring *r, struct ring_chain *c)
 	return ring_fail(r, RING_LOOP);
 }
 
-RING_PREFETCHES unsigned split_pop_ones(struct ring *r, enum mem_access access,
+RING_PREFETCHES unsigned split_pop_ones(struct ring *r, enum mem_access access, unsigned skip,
 					struct iovec *buffer, struct ring_used *used, unsigned max,
 					bool *other)
 {
@@ -110,7 +110,7 @@ RING_PREFETCHES unsigned split_pop_ones(struct ring *r, enum mem_access access,
 		*other = !at;
 		if (!at)
 			break;
-		ring_prefetch(at, access);
+		ring_prefetch(at, d.length, access, skip);
 		buffer[n] = (struct iovec){ .iov_base = at, .iov_len = d.length };
 		used[n] = (struct ring_used){ .id = i, .slots = 1 };
 	}

@@ -6,11 +6,10 @@
 #include "base/bytes.h"
 #include "nic/virtio/virtio_net.h"
 
-#define PIECES	       24	   /* of one receive buffer; what lies behind them is not used */
-#define CHAINS_MAX     256	   /* merged buffers of one frame: the largest ring */
-#define BATCH	       FRAME_BATCH /* buffers that are popped ahead */
-#define NUM_BUFFERS_AT offsetof(struct virtio_net_hdr_v1, num_buffers)
-#define TRIES	       4 /* how often we look again when buffers come in while we turn kicks on */
+#define PIECES	   24	       /* of one receive buffer; what lies behind them is not used */
+#define CHAINS_MAX 256	       /* merged buffers of one frame: the largest ring */
+#define BATCH	   FRAME_BATCH /* buffers that are popped ahead */
+#define TRIES	   4 /* how often we look again when buffers come in while we turn kicks on */
 
 /* A frame on its way into the ring. */
 struct delivery {
@@ -43,24 +42,21 @@ static uint32_t fill(const struct frame *f, uint32_t done, const struct iovec *i
 	return total;
 }
 
+/* The driver reads more of the header than how many buffers there are. */
+static bool wants_header(const struct virtio_net *v)
+{
+	return v->state.guest_offloads & VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM);
+}
+
 /* To the front of a frame's first buffer; `chains` are all of its buffers. */
 static void write_header(const struct virtio_net *v, const struct frame *f, const struct iovec *iov,
 			 unsigned pieces, unsigned chains)
 {
 	static const struct virtio_net_hdr_v1 none;
-	bool offloads = v->state.guest_offloads & VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM);
-	const struct virtio_net_hdr_v1 *h = offloads ? &f->hdr : &none;
-	unsigned size = virtio_header_size(v);
+	struct virtio_net_hdr_v1 h = wants_header(v) ? f->hdr : none;
 
-	/* mostly it is whole and in one piece: a copy of known size */
-	if (size == sizeof(*h) && iov[0].iov_len >= sizeof(*h)) {
-		memcpy(iov[0].iov_base, h, NUM_BUFFERS_AT);
-		put_le16((uint8_t *)iov[0].iov_base + NUM_BUFFERS_AT, (uint16_t)chains);
-		return;
-	}
-	struct virtio_net_hdr_v1 copy = *h;
-	copy.num_buffers = htole16((uint16_t)chains);
-	iov_from_buffer(iov, pieces, 0, &copy, size);
+	h.num_buffers = htole16((uint16_t)chains);
+	iov_from_buffer(iov, pieces, 0, &h, virtio_header_size(v));
 }
 
 /* Takes one buffer and fills it. Returns bytes of the frame that went in, -ENOBUFS, or -EIO with the device failed. */
@@ -97,15 +93,21 @@ static unsigned deliver_to_ones(struct virtio_net *v, struct ring *r, const stru
 {
 	struct iovec buffer[BATCH];
 	struct ring_used used[BATCH];
-	size_t header = virtio_header_size(v);
-	bool other;
-	unsigned have = ring_pop_ones(r, MEM_WRITE, buffer, used, MIN(n, BATCH), &other), i = 0;
+	struct virtio_net_hdr_v1 hdr = { 0 };
+	unsigned size = virtio_header_size(v), i = 0;
+	bool offloads = wants_header(v), other;
+	unsigned have = ring_pop_ones(r, MEM_WRITE, 0, buffer, used, MIN(n, BATCH), &other);
 
-	for (; i < have && buffer[i].iov_len >= header + frames[i].length; i++) {
-		write_header(v, &frames[i], &buffer[i], 1, 1);
-		fill(&frames[i], 0, &buffer[i], 1, header);
-		used[i].written = (uint32_t)header + frames[i].length;
-		mem_log(&v->nic.mem, buffer[i].iov_base, used[i].written);
+	for (; i < have && buffer[i].iov_len >= sizeof(hdr) + frames[i].length; i++) {
+		uint8_t *to = buffer[i].iov_base;
+
+		if (offloads)
+			hdr = frames[i].hdr;
+		hdr.num_buffers = htole16(1);
+		memcpy(to, &hdr, sizeof(hdr)); /* the frame begins in it when it is a short one */
+		frame_copy_all(&frames[i], to + size);
+		used[i].written = size + frames[i].length;
+		mem_log(&v->nic.mem, to, used[i].written);
 		v->nic.counters.rx_bytes += frames[i].length;
 	}
 	v->nic.counters.rx_frames += i;

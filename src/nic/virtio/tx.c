@@ -21,16 +21,8 @@ static bool is_full(const struct batch *b)
 /* Takes the `n` bytes of the header from the front of the frame's pieces. */
 static void take_header(struct frame *f, size_t n)
 {
-	struct iovec *first = &f->iov[0];
 	unsigned gone = 0;
 
-	/* mostly there is something of the frame behind it: a copy of known size */
-	if (first->iov_len > sizeof(f->hdr)) {
-		memcpy(&f->hdr, first->iov_base, sizeof(f->hdr));
-		first->iov_base = (uint8_t *)first->iov_base + n;
-		first->iov_len -= n;
-		return;
-	}
 	iov_to_buffer(f->iov, f->iovs, 0, &f->hdr, n);
 	while (gone < f->iovs && f->iov[gone].iov_len <= n)
 		n -= f->iov[gone++].iov_len;
@@ -44,13 +36,16 @@ static void take_header(struct frame *f, size_t n)
 	}
 }
 
-/* Only what was negotiated may be asked for; nic_send checks the rest against the frame. */
-static void mend_header(const struct virtio_net *v, struct virtio_net_hdr_v1 *h)
+/* The driver may ask for something in the header; nic_send checks that against the frame. */
+static bool has_header(const struct virtio_net *v)
+{
+	return virtio_has(v, VIRTIO_NET_F_CSUM);
+}
+
+static void mend_header(struct virtio_net_hdr_v1 *h)
 {
 	h->num_buffers = 0;
 	h->flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	if (!virtio_has(v, VIRTIO_NET_F_CSUM))
-		*h = (struct virtio_net_hdr_v1){ 0 };
 }
 
 /* Why so many bytes are no frame, or DROP_NONE. */
@@ -61,18 +56,15 @@ static enum drop_reason judge_bytes(uint32_t bytes, unsigned header)
 	return bytes < header + ETH_HEADER ? DROP_RUNT : DROP_NONE;
 }
 
-/* Makes the batch's next frame, whose pieces are there. */
-static void make_frame(const struct virtio_net *v, struct batch *b, unsigned pair,
-		       const struct ring_pieces *out, unsigned header)
+static struct frame *next_frame(struct batch *b, struct virtio_net *v, unsigned pair,
+				uint32_t length)
 {
 	struct frame *f = &v->nic.batch[b->frames++];
 
-	f->iovs = out->count;
 	f->queue = (uint16_t)pair;
-	f->length = out->bytes - header;
-	b->bytes += f->length;
-	take_header(f, header);
-	mend_header(v, &f->hdr);
+	f->length = length;
+	b->bytes += length;
+	return f;
 }
 
 static void drop_chain(struct virtio_net *v, struct batch *b, unsigned chain,
@@ -109,7 +101,13 @@ __attribute__((noinline)) static int gather_chain(struct virtio_net *v, struct r
 		return 1;
 	}
 	b->spilled |= c.spilled != 0;
-	make_frame(v, b, pair, &c.out, header);
+	struct frame *f = next_frame(b, v, pair, c.out.bytes - header);
+	f->iovs = c.out.count;
+	take_header(f, header);
+	if (has_header(v))
+		mend_header(&f->hdr);
+	else
+		f->hdr = (struct virtio_net_hdr_v1){ 0 };
 	return 1;
 }
 
@@ -117,19 +115,28 @@ __attribute__((noinline)) static int gather_chain(struct virtio_net *v, struct r
 static bool gather_ones(struct virtio_net *v, struct ring *r, unsigned pair, struct batch *b)
 {
 	struct iovec buffer[FRAME_BATCH];
+	struct ring_used *chain = b->chain + b->chains;
 	unsigned room = FRAME_BATCH - b->chains, header = virtio_header_size(v), i = 0;
-	bool other;
-	unsigned n = ring_pop_ones(r, MEM_READ, buffer, b->chain + b->chains, room, &other);
+	bool asks = has_header(v), other;
+	unsigned n = ring_pop_ones(r, MEM_READ, asks ? 0 : header, buffer, chain, room, &other);
 
 	for (; i < n && b->bytes < BATCH_BYTES; i++) {
+		const uint8_t *at = buffer[i].iov_base;
 		uint32_t bytes = (uint32_t)buffer[i].iov_len;
 		enum drop_reason bad = judge_bytes(bytes, header);
 		if (bad != DROP_NONE) {
 			drop_chain(v, b, b->chains + i, bad);
 			continue;
 		}
-		v->nic.batch[b->frames].iov[0] = buffer[i];
-		make_frame(v, b, pair, &(struct ring_pieces){ .count = 1, .bytes = bytes }, header);
+		struct frame *f = next_frame(b, v, pair, bytes - header);
+		f->hdr = (struct virtio_net_hdr_v1){ 0 };
+		if (asks) {
+			memcpy(&f->hdr, at, sizeof(f->hdr)); /* of a short one more than it has */
+			mend_header(&f->hdr);
+		}
+		f->iovs = 1;
+		f->iov[0] = (struct iovec){ .iov_base = (uint8_t *)at + header,
+					    .iov_len = bytes - header };
 	}
 	b->chains += i;
 	ring_unpop(r, n - i, n - i);
