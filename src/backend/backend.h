@@ -18,6 +18,7 @@ struct backend_ops {
 	const char *name;
 	const char *summary; /* one line for `anynic backends` */
 	size_t size;	     /* bytes of the backend's struct, which begins with struct backend */
+	bool own_frames; /* receive has all frames in memory of its own: they come without room */
 
 	int (*init)(struct backend *b, const struct backend_spec *spec,
 		    struct error *err); /* takes spec->fds, also on failure */

@@ -230,6 +230,14 @@ static bool turn_over(const struct port *p, const struct nic *nic, uint64_t begi
 	return p->tx_budget == 0 || nic->walked - begin >= PORT_TURN_BYTES;
 }
 
+/* The first of `queues`, which are some, from queue q on. */
+static unsigned first_from(uint32_t queues, unsigned q)
+{
+	uint32_t turned = queues >> q | queues << (-q & 31);
+
+	return (q + (unsigned)__builtin_ctz(turned)) % 32;
+}
+
 /* The queues behind the one that ended a turn come first in the next one. */
 static bool transmit_nic(struct port *p, unsigned index)
 {
@@ -240,15 +248,15 @@ static bool transmit_nic(struct port *p, unsigned index)
 	bool more = false;
 
 	nic->notes.runnable = 0;
-	for (; left && !turn_over(p, nic, begin); q = (q + 1) % 32) {
-		uint32_t bit = 1u << q;
-		bool runs = left & bit;
-		left &= ~bit;
-		if (!runs || !nic->ops->transmit(nic, q))
+	while (left && !turn_over(p, nic, begin)) {
+		unsigned queue = first_from(left, q);
+		left &= ~(1u << queue);
+		q = (queue + 1) % 32;
+		if (!nic->ops->transmit(nic, queue))
 			continue;
 		/* while the backend is blocked the ring stays as it is; port_unblock makes it runnable */
 		if (!p->tx_blocked) {
-			nic_kick(nic, q);
+			nic_kick(nic, queue);
 			more = true;
 		}
 	}
@@ -413,7 +421,8 @@ bool port_receive(struct port *p, unsigned queue)
 		return p->rx_paused;
 	if (p->backend->lent)
 		return false;
-	lay_out_rx(p);
+	if (!p->backend->ops->own_frames)
+		lay_out_rx(p);
 	p->rx_at = 0;
 	p->rx_count = p->backend->ops->receive(p->backend, queue, p->rx, PORT_RX_BATCH);
 	mend_checksums(p);

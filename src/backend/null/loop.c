@@ -148,6 +148,7 @@ const struct backend_ops loop_backend = {
 	.name = "loop",
 	.summary = "returns every frame to the guest, for tests and benchmarks",
 	.size = sizeof(struct loop_state),
+	.own_frames = true,
 	.init = loop_init,
 	.finish = loop_finish,
 	.send = loop_send,

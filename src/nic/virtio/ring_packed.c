@@ -185,28 +185,29 @@ static uint64_t used_word(const struct ring_used *used, uint16_t flags)
  * sees nothing of the batch. */
 void packed_push(struct ring *r, const struct ring_used *used, unsigned n)
 {
-	uint16_t slot = r->used, pushed = r->pushed;
-	bool wrap = r->used_wrap;
+	uint16_t lap = r->used_wrap ? FLAG_AVAIL | FLAG_USED : 0, pushed = r->pushed;
+	unsigned slot = r->used;
 
 	for (unsigned i = 0; i < n; i++) {
-		uint8_t *at = slot_at(r, slot);
-		uint16_t flags = wrap ? FLAG_AVAIL | FLAG_USED : 0;
+		uint16_t flags = lap | (used[i].written ? VRING_DESC_F_WRITE : 0);
 
 		if (used[i].slots > 1)
-			mark_rest(r, slot, used[i].slots, flags);
-		if (used[i].written)
-			flags |= VRING_DESC_F_WRITE;
+			mark_rest(r, slot, used[i].slots, lap);
 		if (pushed == 0) {
-			r->head_slot = slot;
+			r->head_slot = (uint16_t)slot;
 			r->head_flags = flags;
 			flags = flags_of(r, slot);
 		}
-		put_le64(at + AT_LENGTH, used_word(&used[i], flags));
-		step(r, &slot, &wrap, used[i].slots);
+		put_le64(slot_at(r, slot) + AT_LENGTH, used_word(&used[i], flags));
 		pushed = (uint16_t)(pushed + used[i].slots);
+		slot += used[i].slots;
+		if (slot >= r->size) {
+			slot -= r->size;
+			lap ^= FLAG_AVAIL | FLAG_USED;
+		}
 	}
-	r->used = slot;
-	r->used_wrap = wrap;
+	r->used = (uint16_t)slot;
+	r->used_wrap = lap != 0;
 	r->pushed = pushed;
 }
 
