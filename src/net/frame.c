@@ -28,7 +28,7 @@ const char *drop_reason_name(enum drop_reason reason)
 	return name_of(drop_names, DROP_REASON_COUNT, reason);
 }
 
-bool frame_pieces_match(const struct frame *f)
+bool frame_pieces_add_up(const struct frame *f)
 {
 	size_t sum = 0;
 

@@ -74,17 +74,22 @@ void frame_set_rarp(struct frame *f, const uint8_t mac[6]);
 /* Copies bytes [skip, skip+len) of the frame. Returns how many there were. */
 size_t frame_copy_out(const struct frame *f, size_t skip, void *to, size_t len);
 
-/* Copies all of it; most frames are one piece. Returns how many bytes there were, at most f->length. */
-static inline size_t frame_copy_all(const struct frame *f, void *to)
+bool frame_pieces_add_up(const struct frame *f);
+
+/* True when the pieces are as many bytes as `length` says. Most frames are one piece. */
+static inline bool frame_pieces_match(const struct frame *f)
 {
-	if (f->iovs != 1 || f->iov[0].iov_len != f->length)
-		return frame_copy_out(f, 0, to, f->length);
-	memcpy(to, f->iov[0].iov_base, f->length);
-	return f->length;
+	return f->iovs == 1 ? f->iov[0].iov_len == f->length : frame_pieces_add_up(f);
 }
 
-/* True when the pieces are as many bytes as `length` says. */
-bool frame_pieces_match(const struct frame *f);
+/* Copies all of a frame whose pieces match. */
+static inline void frame_copy_all(const struct frame *f, void *to)
+{
+	if (f->iovs == 1)
+		memcpy(to, f->iov[0].iov_base, f->length);
+	else
+		frame_copy_out(f, 0, to, f->length);
+}
 
 /* A place in a frame, for whoever copies it piece by piece. The frame is borrowed. */
 struct frame_cursor {

@@ -230,7 +230,7 @@ static bool turn_over(const struct port *p, const struct nic *nic, uint64_t begi
 	return p->tx_budget == 0 || nic->walked - begin >= PORT_TURN_BYTES;
 }
 
-/* The first of `queues`, which are some, from queue q on. */
+/* The first of `queues` from number q on; there is one. */
 static unsigned first_from(uint32_t queues, unsigned q)
 {
 	uint32_t turned = queues >> q | queues << (-q & 31);
