@@ -209,6 +209,53 @@ static void backpressure_works_around_the_end_of_the_ring(void **state)
 	in_every_layout(press_around_the_end);
 }
 
+/* Frames in one buffer, frames in two, and chains that are no frame, of which the wire takes only the first few at first. */
+static void press_a_mixed_batch(struct vd *d)
+{
+	enum { CHAINS = 30, ROOM = 256, DATA = 16 };
+	uint64_t at = vd_alloc(d, CHAINS * ROOM, 16);
+	uint8_t frame[200];
+
+	for (unsigned round = 0; round < 60; round++) {
+		unsigned good = 0, seen = 0;
+		for (unsigned i = 0; i < CHAINS; i++) {
+			unsigned kind = (i * 7 + round) % 4, length = kind == 2 ? 5 : 60 + i;
+			uint64_t data = at + i * ROOM + DATA;
+			struct vd_piece whole = { data - d->header, d->header + length };
+			struct vd_piece two[] = { { data - d->header, d->header },
+						  { data, length } };
+			memset(vd_at(d, data - d->header), 0, d->header);
+			fill_frame(vd_at(d, data), length, round + i);
+			assert_true(vd_add(d, 1, kind == 3 ? two : &whole, kind == 3 ? 2 : 1, NULL,
+					   0, i) >= 0);
+			good += kind != 2;
+		}
+		vd_clear_wire(d);
+		d->wire_room = round % 9;
+		vd_kick(d, 1);
+		assert_int_equal(d->frames, round % 9);
+		d->wire_room = UINT32_MAX;
+		nic_kick(d->nic, 0);
+		vd_run(d);
+		assert_int_equal(d->frames, good);
+		for (unsigned i = 0; i < CHAINS; i++) {
+			uint64_t cookie;
+			assert_true(vd_get(d, 1, &cookie, NULL));
+			assert_int_equal(cookie, i);
+			fill_frame(frame, 60 + i, round + i);
+			if ((i * 7 + round) % 4 != 2)
+				expect_wire(d, seen++, frame, 60 + i);
+		}
+	}
+	assert_true(d->nic->counters.drop[DROP_RUNT] > 0);
+}
+
+static void chains_of_every_kind_keep_their_order_under_pressure(void **state)
+{
+	(void)state;
+	in_every_layout(press_a_mixed_batch);
+}
+
 static void send_many_pieces(struct vd *d)
 {
 	enum { PIECES = 120, LENGTH = PIECES * 10 };
@@ -538,6 +585,55 @@ static void a_large_frame_spreads_over_merged_buffers(void **state)
 	merge(F(VD_EVENT_IDX));
 	merge(F(VD_PACKED));
 	merge(F(VD_PACKED) | F(VD_EVENT_IDX));
+}
+
+/* A receive buffer: one piece, two pieces that lie side by side, or a small piece where buffers are merged. False: the ring is full. */
+static bool give_a_kind(struct vd *d, unsigned kind)
+{
+	uint32_t size = kind == 2 && (d->features & F(VD_MRG_RXBUF)) ? 200 : 1600;
+	uint64_t at = vd_alloc(d, size, 64);
+	struct vd_piece in[] = { { at, size }, { at + 30, size - 30 } };
+	unsigned pieces = kind == 1 ? 2 : 1;
+
+	if (pieces == 2)
+		in[0].length = 30;
+	return vd_add(d, 0, NULL, 0, in, pieces, at) >= 0;
+}
+
+/* The batch ends in the middle of the ring, and around its end; what did not fit waits and comes next. */
+static void receive_batches(struct vd *d)
+{
+	enum { FRAMES = 80 };
+	static struct frame frames[FRAMES];
+	static uint8_t data[FRAMES][1400], got[1600];
+	unsigned given = 0, said = 0, came = 0;
+
+	for (unsigned round = 0; round < 25; round++) {
+		while (given - came < 50 && give_a_kind(d, given % 3))
+			given++;
+		for (unsigned i = 0; i < FRAMES; i++) {
+			size_t length = 60 + (said + i) * 37 % 1300;
+			fill_frame(data[i], length, said + i);
+			frame_set_linear(&frames[i], data[i], length);
+		}
+		unsigned taken = d->nic->ops->receive(d->nic, frames, FRAMES);
+		assert_in_range(taken, 10, FRAMES - 1);
+		for (unsigned i = 0; i < taken; i++) {
+			assert_int_equal(vd_receive(d, 0, got, sizeof(got), NULL),
+					 frames[i].length);
+			assert_memory_equal(got, data[i], frames[i].length);
+		}
+		assert_int_equal(vd_receive(d, 0, got, sizeof(got), NULL), -1);
+		said += taken;
+		came = given; /* no whole buffer is left that the next frame fits into */
+	}
+	assert_int_equal(d->nic->counters.rx_frames, said);
+}
+
+static void batches_fill_buffers_of_every_kind_in_order(void **state)
+{
+	(void)state;
+	in_every_layout(receive_batches);
 }
 
 static void a_frame_that_will_never_fit_is_dropped(void **state)
@@ -1202,6 +1298,7 @@ int main(void)
 		cmocka_unit_test(a_burst_goes_out_in_batches),
 		cmocka_unit_test(backpressure_leaves_the_rest_in_the_ring),
 		cmocka_unit_test(backpressure_works_around_the_end_of_the_ring),
+		cmocka_unit_test(chains_of_every_kind_keep_their_order_under_pressure),
 		cmocka_unit_test(a_chain_of_very_many_pieces_is_one_frame),
 		cmocka_unit_test(a_buffer_may_lie_across_two_regions),
 		cmocka_unit_test(a_long_chain_is_bounded_like_a_short_one),
@@ -1213,6 +1310,7 @@ int main(void)
 		cmocka_unit_test(the_header_may_have_a_buffer_of_its_own),
 		cmocka_unit_test(frames_wait_for_buffers_and_kicks_come_only_then),
 		cmocka_unit_test(a_large_frame_spreads_over_merged_buffers),
+		cmocka_unit_test(batches_fill_buffers_of_every_kind_in_order),
 		cmocka_unit_test(a_frame_that_will_never_fit_is_dropped),
 		cmocka_unit_test(receive_offloads_follow_what_was_negotiated),
 		cmocka_unit_test(frames_before_driver_ok_are_dropped),

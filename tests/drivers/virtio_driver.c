@@ -388,7 +388,7 @@ void vd_setup_queue(struct vd *d, unsigned queue, unsigned size)
 		place_queue(d, q);
 	} else
 		setup_modern(d, q, size);
-	q->free = q->size;
+	q->free = q->free_ids = q->size;
 	for (unsigned i = 0; i < q->size; i++)
 		q->ids[i] = (uint16_t)i;
 	if (!q->packed)
@@ -477,7 +477,7 @@ static int add_split(struct vd *d, struct vd_queue *q, const struct vd_piece *p,
 static int add_packed(struct vd *d, struct vd_queue *q, const struct vd_piece *p,
 		      const uint16_t *flags, unsigned n)
 {
-	uint16_t id = q->ids[q->free - 1], first = q->next, first_flags = 0;
+	uint16_t id = q->ids[--q->free_ids], first = q->next, first_flags = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		uint16_t f = (uint16_t)(flags[i] | (i + 1 < n ? D_NEXT : 0) |
@@ -641,7 +641,7 @@ bool vd_get(struct vd *d, unsigned queue, uint64_t *cookie, uint32_t *length)
 	q->free += q->slots[id];
 	q->slots[id] = 0;
 	if (q->packed)
-		q->ids[q->free - 1] = (uint16_t)id;
+		q->ids[q->free_ids++] = (uint16_t)id;
 	return true;
 }
 

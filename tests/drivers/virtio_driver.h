@@ -75,11 +75,12 @@ struct vd_queue {
 	/* driver's positions */
 	uint16_t next, used; /* split: indexes; packed: slots */
 	bool next_wrap, used_wrap;
-	unsigned added;		      /* slots since the last kick decision */
-	unsigned free;		      /* descriptors */
-	uint16_t free_head;	      /* split: chain of free descriptors through `next` */
-	uint16_t slots[VD_RING_MAX];  /* packed: slots of an id */
-	uint16_t ids[VD_RING_MAX];    /* packed: stack of free ids */
+	unsigned added;		     /* slots since the last kick decision */
+	unsigned free;		     /* descriptors */
+	uint16_t free_head;	     /* split: chain of free descriptors through `next` */
+	uint16_t slots[VD_RING_MAX]; /* packed: slots of an id */
+	uint16_t ids[VD_RING_MAX];   /* packed: stack of free ids ... */
+	unsigned free_ids; /* ... of which there are at least as many as free descriptors */
 	uint64_t cookie[VD_RING_MAX]; /* what the caller wants back, by id */
 };
 
