@@ -406,7 +406,9 @@ static int launch(char **argv)
 		if (!send_timed(fd, argv[0], i, (uint64_t)list[i].launch))
 			return fail("sendmsg");
 	}
-	usleep((useconds_t)((at - read_clock(CLOCK_TAI)) / 1000));
+	int64_t left = at - read_clock(CLOCK_TAI);
+	if (left > 0)
+		usleep((useconds_t)(left / 1000));
 	take_stamps(fd, list, count, 500);
 	print_timed(list, count);
 	return 0;
