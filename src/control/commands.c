@@ -9,7 +9,7 @@
 #include "control/why.h"
 #include "net/frame.h"
 
-#define COUNTERS_WAIT_NS (500 * NS_PER_MS)
+#define COUNTERS_WAIT_NS (2 * NS_PER_S)
 
 #define ARGUMENTS_MAX 3
 
