@@ -30,7 +30,7 @@ class Wire:
     def send(self, frame):
         self._socket.sendall(struct.pack(">I", len(frame)) + frame)
 
-    def receive(self, seconds=5):
+    def receive(self, seconds=30):
         """The next frame, or None."""
         end = time.monotonic() + seconds
         while True:
