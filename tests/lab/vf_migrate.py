@@ -23,7 +23,6 @@ PERSISTENT, TRANSIENT = "net0-persistent", "net0-transient"
 NETWORKS = pathlib.Path("/etc/libvirt/qemu/networks")
 WIRE = "10.0.2.2"  # who answers on the other side of the card
 POOLS = {"here": slice(0, 3), "there": slice(3, 7)}
-STILL = 30  # seconds that a stream may stand still in an emulated host: no figure
 PATIENCE = "120"
 
 
@@ -146,7 +145,7 @@ def moves_twice(lab):
     flow.lives(lab)
     lab.equal([pci for pci, _ in place.taken()], place.having(), "the source's function is nobody's again")
     stays_on_virtio(lab, place, target, flow)
-    flow.end(lab, place.last, STILL)
+    flow.end(lab, place.last)
     place.last.stop()
     place.all_back("the guest ended")
     place.close()
@@ -231,7 +230,7 @@ def holds(lab):
     target = place.end("there", incoming=True, qemu=NO_ACPI)
     move(lab, guest, target)
     on_function(lab, place, target, "there")
-    flow.end(lab, target, 4 * STILL)
+    flow.end(lab, target)
     target.stop()
     place.all_back("it moved after all, and ended")
     place.close()
@@ -306,7 +305,7 @@ def often(lab):
         flow.lives(lab)
         lab.equal(len(place.taken()), 1, f"move {turn + 1}: {time.monotonic() - begin_ns:.1f} s; one function is taken, the guest's")
         guest = target
-    flow.end(lab, guest, STILL)
+    flow.end(lab, guest)
     left = subprocess.run(["ip", "-o", "link", "show", "master", "br0"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     lab.equal(len(left), 2, "the card and the last guest's tap alone are on the bridge")
     guest.stop()
