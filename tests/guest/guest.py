@@ -235,6 +235,7 @@ class Guest:
         if self.qmp:
             self.qmp.close()
         if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)  # a scenario that failed may have left it stopped
             self.process.terminate()
             try:
                 self.process.wait(15)
