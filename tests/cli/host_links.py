@@ -55,7 +55,7 @@ class Service:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         Service.running.append(self.process)
-        self.qmp = self._connect(f"{folder}/{name}.control", 20)
+        self.qmp = self._connect(f"{folder}/{name}.control", 60)
 
     def _connect(self, path, seconds):
         """A program that has ended already will not listen."""
@@ -103,7 +103,7 @@ class Service:
     def stop(self):
         self.qmp.close()
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)
         self.lab.equal(self.process.returncode, 0, f"{self.name} ended in order")
 
     def kill(self, tidy):
@@ -602,7 +602,7 @@ def run(lab, which, scenarios):
         for process in Service.running:  # after a failure
             if process.poll() is None:
                 process.terminate()
-                process.wait(20)
+                process.wait(60)
 
 
 def scenario(lab, which):

@@ -24,8 +24,8 @@ class Run(Serve):
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         Serve.running.append(self.process)
         try:
-            self.qmp = Qmp(f"{lab.folder}/{name}.control", 20)
-            self.qemu = Qmp(f"{lab.folder}/{name}.second", 20)  # it answers when it has its cards
+            self.qmp = Qmp(f"{lab.folder}/{name}.control", 60)
+            self.qemu = Qmp(f"{lab.folder}/{name}.second", 60)  # it answers when it has its cards
         except OSError as error:
             self.process.kill()
             self.process.wait()
@@ -36,7 +36,7 @@ class Run(Serve):
 
     def stop(self):
         self.qmp.command("quit")
-        self.process.wait(20)
+        self.process.wait(60)
         self.qmp.close()
 
 

@@ -238,7 +238,7 @@ class Guest:
             self.process.send_signal(signal.SIGCONT)  # a scenario that failed may have left it stopped
             self.process.terminate()
             try:
-                self.process.wait(15)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()

@@ -88,7 +88,7 @@ def plug_into_running(lab):
         qmp.close()
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(20)
+        server.wait(60)
 
 
 def single(lab, card):
@@ -115,7 +115,7 @@ def single(lab, card):
         qmp.close()
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(20)
+        server.wait(60)
 
 
 def scenario(lab, name=None):

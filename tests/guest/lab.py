@@ -91,7 +91,7 @@ def own_sysfs():
     subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)
 
 
-def wait_until(condition, what, seconds=20):
+def wait_until(condition, what, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -65,7 +65,7 @@ def found_out(lab):
         qmp.close()
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
 
 
 def scenario(lab):

@@ -272,7 +272,7 @@ def attach(lab):
         for process, qmp in ends:
             qmp.close()
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def scenario(lab, case="auto", *more):

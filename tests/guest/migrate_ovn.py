@@ -67,7 +67,7 @@ class Ping:
     def end(self):
         """The longest row of lost ones."""
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(20)
+        self._process.wait(60)
         got = self.answers()
         return max((b - a - 1 for a, b in zip(got, got[1:])), default=0)
 

@@ -28,7 +28,7 @@ class Place:
 
     def stop(self):
         self._process.stdin.close()
-        self._process.wait(20)
+        self._process.wait(60)
 
 
 class Chassis:
@@ -143,4 +143,4 @@ class Ovn:
             chassis.stop()
         for process in reversed(self._processes):
             process.terminate()
-            process.wait(20)
+            process.wait(60)

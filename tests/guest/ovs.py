@@ -41,7 +41,7 @@ class Switch:
     def end(self, program):
         process = self._processes.pop(program)
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
     def start_database(self):
         self.start("ovsdb-server", self.folder / "conf.db", f"--remote=p{self.socket}", f"--unixctl={self.folder}/db.ctl")

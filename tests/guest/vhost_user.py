@@ -61,7 +61,7 @@ class Served:
 
     def stop(self):
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
 
 
 def links(pid):
