@@ -79,6 +79,16 @@ static void migration_line(json_object *d, char *to, size_t size)
 	snprintf(to, size, "migration: %s%s%s%s", status, amount, reason[0] ? ": " : "", reason);
 }
 
+static void added_line(json_object *d, char *to, size_t size)
+{
+	snprintf(to, size, "%s: plugged into the guest", text_of(d, "port"));
+}
+
+static void removed_line(json_object *d, char *to, size_t size)
+{
+	snprintf(to, size, "%s: taken out of the guest", text_of(d, "port"));
+}
+
 static void reset_line(json_object *d, char *to, size_t size)
 {
 	snprintf(to, size, "guest was reset%s%s", text_of(d, "reason")[0] ? ": " : "",
@@ -110,6 +120,8 @@ static void (*const lines[EVENT_KIND_COUNT])(json_object *data, char *to, size_t
 	[EVENT_PORT_SWITCH_HELD] = held_line,
 	[EVENT_BACKEND_STATUS_CHANGED] = backend_line,
 	[EVENT_MIGRATION] = migration_line,
+	[EVENT_PORT_ADDED] = added_line,
+	[EVENT_PORT_REMOVED] = removed_line,
 	[EVENT_RESET] = reset_line,
 	[EVENT_SHUTDOWN] = shutdown_line,
 	[EVENT_STOP] = stop_line,

@@ -237,11 +237,13 @@ static int fit_machine(struct guest *g, struct error *err)
 				nic->rev = model->express_rev;
 			windows += express && has_io_ports(model, nic);
 		}
-	if (cards > SLOTS)
-		return error_set(err, -EINVAL,
-				 "%u cards do not find a slot each: the machine has %d; use fewer "
-				 "ports, or ports with one card",
-				 cards, SLOTS);
+	if (cards + (express ? g->spare_ports : 0) > SLOTS)
+		return error_set(
+			err, -EINVAL,
+			"%u cards%s do not find a slot each: the machine has %d; use fewer "
+			"ports, or ports with one card",
+			cards + (express ? g->spare_ports : 0),
+			express && g->spare_ports ? " and spare ports" : "", SLOTS);
 	if (windows <= IO_WINDOWS)
 		return 0;
 	bool pc = qemu_machine_bus(g->line.target, "pc") != QEMU_BUS_NONE;
@@ -325,12 +327,23 @@ int guest_assume_line(struct guest *guest, const struct guest_request *request, 
 	return assume_line(guest, request, team ? "q35" : NULL, err);
 }
 
-int guest_prepare(struct guest *guest, const struct guest_request *request, struct error *err)
+static void complete(const struct guest *guest, struct port_spec *ports, unsigned count)
 {
 	char machine_id[64];
+
+	read_machine_id(machine_id, sizeof(machine_id));
+	struct guest_identity who = { .machine_id = machine_id,
+				      .uid = (unsigned)geteuid(),
+				      .guest = guest->name };
+	ports_complete(ports, count, &who);
+}
+
+int guest_prepare(struct guest *guest, const struct guest_request *request, struct error *err)
+{
 	int rc;
 
 	memset(guest, 0, sizeof(*guest));
+	guest->spare_ports = request->spare_ports;
 	rc = read_xml(guest, request, err);
 	if (rc == 0 && request->qemu_argc > 0) {
 		rc = qemu_line_parse(&guest->line, request->qemu, request->qemu_argc, err);
@@ -349,11 +362,7 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 	if (rc < 0)
 		return rc;
 
-	read_machine_id(machine_id, sizeof(machine_id));
-	struct guest_identity who = { .machine_id = machine_id,
-				      .uid = (unsigned)geteuid(),
-				      .guest = guest->name };
-	ports_complete(guest->port, guest->ports, &who);
+	complete(guest, guest->port, guest->ports);
 	rc = probe_backends(guest, err);
 	if (rc == 0)
 		rc = ports_validate(guest->port, guest->ports, cli_known(), err);
@@ -366,4 +375,93 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 	return rc == 0 && guest->has_line
 		       ? qemu_line_check(&guest->line, guest->port, guest->ports, err)
 		       : rc;
+}
+
+void guest_find_signals(const struct guest *guest, struct qemu_signals *signals)
+{
+	const struct qemu_program *q = &guest->program;
+	struct error err;
+
+	if (qemu_probe_signals(signals, q->path, guest->line.machine, q->major, q->minor, &err) < 0)
+		log_warning("%s; what QEMU %u.%u is known for is used", err.text, q->major,
+			    q->minor);
+	qemu_limit_signals(signals, guest->line.target);
+}
+
+/* --- one more port ------------------------------------------------------------------------------------------------ */
+
+/* The number behind the last alias of this kind, as libvirt counts them. */
+static unsigned next_number(const struct port_spec *ports, unsigned count, const char *word)
+{
+	unsigned next = 0;
+	uint64_t number;
+
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned n = 0; n <= ports[i].nics; n++) {
+			const char *id = n ? ports[i].nic[n - 1].id : ports[i].id;
+			size_t len = strlen(word);
+
+			if (strncmp(id, word, len) == 0 &&
+			    parse_u64(id + len, 0, UINT16_MAX, &number) == 0)
+				next = MAX(next, (unsigned)number + 1);
+		}
+	return next;
+}
+
+static int check_port(const struct guest *g, struct error *err)
+{
+	const struct port_spec *p = &g->port[0];
+
+	if (g->ports != 1)
+		return error_set(err, -EINVAL,
+				 "that makes %u ports, and one is plugged at a time; next: a file "
+				 "for each <interface>",
+				 g->ports);
+	if (p->policy == POLICY_TEAM)
+		return error_set(err, -ENOTSUP,
+				 "a team is not plugged into a guest that runs: QEMU pairs its "
+				 "cards when the guest starts; next: `anynic run --nic team,...`, "
+				 "or plug auto, or one card");
+	if (p->backend.nfds)
+		return error_set(err, -EINVAL,
+				 "fd= is a descriptor that `anynic run` inherits, and a guest that "
+				 "runs inherits no more; next: ifname=, or dev=");
+	return 0;
+}
+
+int guest_prepare_port(struct guest *more, const struct guest *guest,
+		       const struct guest_request *request, const struct port_spec *present,
+		       unsigned count, struct error *err)
+{
+	static struct port_spec all[PORTS_MAX + 1];
+
+	memset(more, 0, sizeof(*more));
+	str_copy(more->name, sizeof(more->name), guest->name);
+	more->line = guest->line;
+	more->has_line = guest->has_line;
+	more->program = guest->program;
+	more->has_program = guest->has_program;
+	more->networks = guest->networks;
+	int rc = read_xml(more, request, err);
+	more->xml.nets = next_number(present, count, "net");
+	more->xml.hostdevs = next_number(present, count, "hostdev");
+	if (rc == 0)
+		rc = read_ports(more, request, err);
+	if (rc == 0)
+		rc = set_places(more, request->place, err);
+	if (rc == 0)
+		rc = check_port(more, err);
+	if (rc < 0)
+		return rc;
+	memcpy(all, present, count * sizeof(all[0]));
+	all[count] = more->port[0];
+	complete(more, all, count + 1);
+	more->port[0] = all[count];
+	rc = probe_backends(more, err);
+	all[count] = more->port[0];
+	if (rc == 0)
+		rc = ports_validate_last(all, count + 1, cli_known(), err);
+	if (rc == 0)
+		rc = decide_places(more, err);
+	return rc == 0 ? fit_machine(more, err) : rc;
 }

@@ -11,6 +11,7 @@
 #include "qemu/detect.h"
 #include "qemu/line.h"
 #include "qemu/place.h"
+#include "qemu/probe.h"
 
 #define GUEST_NAME 64
 
@@ -31,12 +32,14 @@ struct guest_request {
 	const char *qemu_program; /* plan --qemu, or NULL: qemu[0] */
 	const char *qemu_version; /* plan --qemu-version, or NULL: ask the program */
 	const char *place;	  /* plan --place, or NULL */
+	unsigned spare_ports;	  /* run --spare-ports */
 };
 
 struct guest {
 	char name[GUEST_NAME];
 	struct port_spec port[PORTS_MAX];
 	unsigned ports;
+	unsigned spare_ports;  /* root ports for cards that come later */
 	bool has_line;	       /* line is filled */
 	struct qemu_line line; /* borrows request->qemu, or assumed[] */
 	char *assumed[4];      /* a line for a plan without one */
@@ -61,5 +64,14 @@ int guest_assume_line(struct guest *guest, const struct guest_request *request, 
 
 /* Fills and checks everything; prints what is doubtful of the XML. The error's code maps to the exit code with exit_code_of(). */
 int guest_prepare(struct guest *guest, const struct guest_request *request, struct error *err);
+
+/* How QEMU's own cards can be watched. That it cannot be tried is no reason not to start: it is logged. */
+void guest_find_signals(const struct guest *guest, struct qemu_signals *signals);
+
+/* One more port for a guest that runs with those of `present`: into more->port[0]. `more` becomes a copy of what is known of the guest; the
+ * request has --nic or --interfaces, --networks and --place. What was taken of a network for it is the caller's to give back. */
+int guest_prepare_port(struct guest *more, const struct guest *guest,
+		       const struct guest_request *request, const struct port_spec *present,
+		       unsigned count, struct error *err);
 
 #endif

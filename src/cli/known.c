@@ -25,6 +25,7 @@ static void fill_model(struct known_model *to, const struct nic_ops *from)
 		.mtu_max = from->mtu_max,
 		.rev_zero = from->rev_zero,
 		.express_rev = from->express_rev,
+		.msix = from->msix,
 		.io_ports = from->io_ports,
 	};
 	memcpy(to->revs, from->revs, sizeof(to->revs));

@@ -17,7 +17,7 @@ struct verb {
 static const struct verb verbs[] = {
 	{ "run", verb_run, "start a guest with ports",
 	  "[--name NAME] [--nic SPEC]... [--interfaces FILE] [--networks FILE]... "
-	  "[--place hosted|qemu] [--incoming URI] [--qmp PATH] [--json] "
+	  "[--place hosted|qemu] [--spare-ports N] [--incoming URI] [--qmp PATH] [--json] "
 	  "[--verbose] -- QEMU [ARGS...]",
 	  "  --name NAME     of the guest; else QEMU's -name, else that of a <domain>, else "
 	  "guest-PID\n"
@@ -25,6 +25,7 @@ static const struct verb verbs[] = {
 	  "  --interfaces F  libvirt's XML: <interface>, several in <devices>, or a <domain>\n"
 	  "  --networks F    libvirt's <network>, or several in <networks>\n"
 	  "  --place WHERE   for ports that do not say it\n"
+	  "  --spare-ports N root ports (PCI Express) for N cards that `anynic plug` brings\n"
 	  "  --incoming URI  wait for a guest that `anynic migrate` sends; the same ports as "
 	  "there\n"
 	  "  --qmp PATH      the control socket is there\n"
@@ -81,6 +82,20 @@ static const struct verb verbs[] = {
 	  "  -j, --json      events as JSON, one a line\n"
 	  "Exit code 0: the guest is there, and its QEMU here has ended; 5: too late; 1: another "
 	  "reason.\n^C takes the guest back.\n" },
+	{ "plug", verb_plug, "give a running guest one more port",
+	  "[NAME] --nic SPEC | --interfaces FILE [--networks FILE]... [--place hosted|qemu]",
+	  "  --nic SPEC       the port, as for run\n"
+	  "  --interfaces F   or libvirt's XML of one <interface> (or <hostdev>)\n"
+	  "  --networks F     libvirt's <network>, or several in <networks>\n"
+	  "  --place WHERE    for an interface that does not say it\n"
+	  "Each card needs a free root port on a machine with PCI Express: `anynic run "
+	  "--spare-ports`.\n" },
+	{ "unplug", verb_unplug, "take a port out of a running guest",
+	  "[NAME] PORT [--timeout SECONDS]",
+	  "The guest is asked for the cards of the port, and what the host has for it is taken "
+	  "back.\n"
+	  "  --timeout S      how long the guest may take (30)\n"
+	  "Exit code 5: the guest did not let go of the card in time; nothing is changed.\n" },
 	{ "models", verb_models, "which cards there are, and which guest knows which",
 	  "[-j] [--guest NAME]",
 	  "Without --guest: the cards, then every known guest with what to write after --nic for "

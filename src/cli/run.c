@@ -14,6 +14,8 @@
 #include "cli/verbs.h"
 #include "qemu/arguments.h"
 
+#define SPARE_PORTS_MAX 24
+
 struct options {
 	struct guest_request request;
 	const char *qmp;
@@ -28,10 +30,12 @@ static int parse(int argc, char **argv, struct options *o)
 					       { "incoming", required_argument, NULL, 'I' },
 					       { "place", required_argument, NULL, 'p' },
 					       { "networks", required_argument, NULL, 'w' },
+					       { "spare-ports", required_argument, NULL, 's' },
 					       { "qmp", required_argument, NULL, 'q' },
 					       { "json", no_argument, NULL, 'j' },
 					       { "verbose", no_argument, NULL, 'v' },
 					       { 0 } };
+	uint64_t spare;
 	int c;
 
 	/* "+": the first word that is no option begins QEMU's line, with or without "--" */
@@ -61,6 +65,12 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'p':
 			o->request.place = optarg;
+			break;
+		case 's':
+			if (parse_u64(optarg, 0, SPARE_PORTS_MAX, &spare) < 0)
+				return fail_usage("run", "--spare-ports %.20s: a number, 0 to %d",
+						  optarg, SPARE_PORTS_MAX);
+			o->request.spare_ports = (unsigned)spare;
 			break;
 		case 'q':
 			o->qmp = optarg;
@@ -115,6 +125,7 @@ static int start_with(struct service *s, const struct guest *guest, const struct
 		return rc;
 	transient_plan(s, arguments.devices);
 	rc = qemu_process_start(&s->qemu, arguments.argv, keep, fds_to_keep(setup, keep), err);
+	port_changes_started(s, &arguments);
 	qemu_arguments_finish(&arguments);
 	service_qemu_has_fds(s);
 	return rc;
@@ -131,6 +142,7 @@ static int start_qemu(struct service *s, const struct guest *guest, struct error
 				    .socket_dir = service_socket_dir(s),
 				    .card_fds = cards,
 				    .cards = service_card_fds(s, cards),
+				    .spare_ports = guest->spare_ports,
 				    .qmp_fd = pair[1] };
 	int rc = start_with(s, guest, &setup, err);
 	close(pair[1]);
@@ -139,20 +151,6 @@ static int start_qemu(struct service *s, const struct guest *guest, struct error
 		return rc;
 	}
 	return service_watch_qemu(s, pair[0], err);
-}
-
-/* How QEMU's own cards can be watched: that it cannot be tried is no reason not to start. */
-static void find_signals(const struct guest *guest, struct qemu_signals *signals)
-{
-	const struct qemu_program *q = &guest->program;
-	struct error err;
-
-	if (!card_watch_needed(guest->port, guest->ports))
-		return;
-	if (qemu_probe_signals(signals, q->path, guest->line.machine, q->major, q->minor, &err) < 0)
-		log_warning("%s; what QEMU %u.%u is known for is used", err.text, q->major,
-			    q->minor);
-	qemu_limit_signals(signals, guest->line.target);
 }
 
 static void tell_start(const struct service *s, const struct guest *guest)
@@ -201,8 +199,10 @@ int verb_run(int argc, char **argv)
 						   .running = !waits && !moves,
 						   .incoming = guest.line.incoming,
 						   .go_on = !waits && moves,
-						   .json = o.json };
-		find_signals(&guest, &options.signals);
+						   .json = o.json,
+						   .guest = &guest };
+		if (card_watch_needed(guest.port, guest.ports))
+			guest_find_signals(&guest, &options.signals);
 		rc = service_open(&s, &options, &err);
 	}
 	if (rc == 0)

@@ -41,13 +41,13 @@ int service_signals(struct service *s, struct error *err)
 	return 0;
 }
 
-static void read_datapath(struct service *s)
+void service_read_datapath(struct service *s)
 {
 	static struct message m;
 	int rc = 0;
 
-	if (!service_uses_datapath(s))
-		return;
+	if (s->datapath.sock < 0 && !s->datapath.why[0])
+		return; /* there never was one */
 	/* a process that never stops talking does not keep us from QMP clients, QEMU and signals */
 	for (unsigned n = 0; n < MESSAGES_AT_ONCE || datapath_has_kept(&s->datapath); n++) {
 		rc = datapath_receive(&s->datapath, &m);
@@ -68,7 +68,7 @@ static void read_datapath(struct service *s)
 	}
 }
 
-static void watch_datapath(struct service *s)
+void service_watch_datapath(struct service *s)
 {
 	if (s->datapath.sock < 0)
 		return;
@@ -84,6 +84,7 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 	s->options = *o;
 	s->end_timer = (struct loop_timer){ .kind = KIND_END_TIMER };
 	s->monitor_timer = (struct loop_timer){ .kind = KIND_MONITOR_TIMER };
+	port_changes_init(&s->changes);
 	s->datapath = (struct datapath){ .sock = -1, .pid_fd = -1 };
 	int rc = loop_init(&s->loop, err);
 	if (rc == 0)
@@ -97,8 +98,8 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 	if (rc == 0)
 		rc = service_make_ports(s, err);
 	if (rc == 0)
-		rc = control_init(&s->control, o->name, &s->loop, &s->datapath, o->ports, o->count,
-				  err);
+		rc = control_init(&s->control, o->name, &s->loop, &s->datapath, s->options.ports,
+				  o->count, err);
 	if (rc == 0 && !o->attached)
 		rc = service_open_ports(s, err);
 	if (rc < 0) {
@@ -107,7 +108,7 @@ int service_open(struct service *s, const struct service_options *o, struct erro
 			control_report(&s->control, &m);
 		return rc;
 	}
-	watch_datapath(s);
+	service_watch_datapath(s);
 	control_set_running(&s->control, o->running);
 	control_start(&s->control);
 	control_host_start(&s->control, &s->host);
@@ -227,7 +228,7 @@ static void read_monitor(struct service *s, uint32_t events)
 				break;
 			if (item.id == s->status_id)
 				control_set_running(&s->control, qmp_status_is_running(item.data));
-			else if (!transient_reply(s, &item) &&
+			else if (!port_changes_reply(s, &item) && !transient_reply(s, &item) &&
 				 !migration_reply(&s->migration, &item) &&
 				 !card_watch_reply(&s->cards, &item))
 				control_qemu_replied(&s->control, item.id, NULL);
@@ -238,11 +239,12 @@ static void read_monitor(struct service *s, uint32_t events)
 			transient_event(s, item.name, item.data);
 			card_watch_event(&s->cards, item.name, item.data);
 			control_qemu_event(&s->control, item.name, item.data);
+			port_changes_event(s, item.name, item.data);
 			break;
 		case QMP_ITEM_ERROR:
 			if (s->follow)
 				(void)follow_reply(s->follow, item.id, NULL, &ours);
-			if (!ours && !transient_reply(s, &item) &&
+			if (!ours && !port_changes_reply(s, &item) && !transient_reply(s, &item) &&
 			    !migration_reply(&s->migration, &item) &&
 			    !card_watch_reply(&s->cards, &item) &&
 			    !control_qemu_replied(&s->control, item.id, item.text))
@@ -254,6 +256,7 @@ static void read_monitor(struct service *s, uint32_t events)
 			loop_unwatch(&s->loop, &s->monitor_source);
 			control_set_monitor(&s->control, NULL, false);
 			migration_lost(&s->migration);
+			port_changes_lost(s);
 			str_copy(s->monitor_end, sizeof(s->monitor_end), item.text);
 			qmp_client_destroy(s->monitor);
 			s->monitor = NULL;
@@ -301,7 +304,7 @@ static void handle(struct service *s, const struct loop_event *e)
 	switch ((enum control_kind)e->kind) {
 	case KIND_DATAPATH:
 	case KIND_DATAPATH_PROCESS:
-		read_datapath(s);
+		service_read_datapath(s);
 		break;
 	case KIND_QMP_LISTEN:
 		qmp_server_accept(s->server);
@@ -336,7 +339,7 @@ static void handle(struct service *s, const struct loop_event *e)
 	case KIND_LOST_TIMER:
 	case KIND_ANNOUNCE_TIMER:
 		/* what the cards did before the deadline counts before it, however late we are */
-		read_datapath(s);
+		service_read_datapath(s);
 		control_timer(&s->control, e->kind, e->owner);
 		break;
 	case KIND_TRANSIENT_TIMER:
@@ -347,6 +350,9 @@ static void handle(struct service *s, const struct loop_event *e)
 		break;
 	case KIND_MIGRATE_TIMER:
 		migration_timer(&s->migration);
+		break;
+	case KIND_PLUG_TIMER:
+		port_changes_timer(s);
 		break;
 	case KIND_COUNTERS_TIMER:
 		commands_counters_came(&s->commands, 0);
@@ -380,7 +386,7 @@ void service_run(struct service *s)
 {
 	struct loop_event e;
 
-	read_datapath(s); /* reports that came while a reply was waited for */
+	service_read_datapath(s); /* reports that came while a reply was waited for */
 	tell_events(s);
 	while (!s->ended) {
 		int rc = loop_next(&s->loop, &e, -1);
@@ -391,6 +397,7 @@ void service_run(struct service *s)
 		tell_events(s);
 		commands_serve(&s->commands);
 		transient_look(s);
+		port_changes_serve(s);
 		tell_events(s);
 		if (s->control.quit && !s->ending)
 			quit(s);
@@ -412,6 +419,7 @@ void service_close(struct service *s)
 	if (s->monitor)
 		qmp_client_destroy(s->monitor);
 	datapath_finish(&s->datapath);
+	port_changes_finish(s);
 	service_close_ports(s);
 	undo_close(&s->undo);
 	control_host_stop(&s->host);

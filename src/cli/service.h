@@ -6,6 +6,7 @@
 #ifndef ANYNIC_CLI_SERVICE_H
 #define ANYNIC_CLI_SERVICE_H
 
+#include "cli/port_change.h"
 #include "cli/recover.h"
 #include "cli/transient.h"
 #include "control/card_watch.h"
@@ -20,6 +21,8 @@
 #include "qemu/pair.h"
 #include "qemu/process.h"
 #include "qemu/qmp_client.h"
+
+struct guest;
 
 struct service_options {
 	const char *name;
@@ -36,12 +39,15 @@ struct service_options {
 	bool json;	/* events as JSON on stderr */
 	bool attached;	/* someone else started QEMU: nothing is opened, its end is not ours */
 	struct qemu_signals signals; /* how the drivers of QEMU's own cards are watched */
+	const struct guest
+		*guest; /* that this process runs, so that ports can be plugged; NULL = none */
 };
 
 /* Where the frames of a port go: one backend, or one for each card of QEMU's that has a tap of its own. */
 struct service_port {
 	struct opened_backend backend[PORT_NICS];
 	struct loop_source process[PORT_NICS]; /* behind it; fd -1 = none */
+	bool listens[PORT_NICS]; /* the NIC's socket was made here: it is ours to remove */
 	struct recovery recovery;
 	struct transient transient;
 };
@@ -59,7 +65,10 @@ struct service {
 	struct migration migration;
 	struct qmp_server *server;
 	struct commands commands;
-	struct service_port *port; /* options.count of them */
+	struct port_spec *
+		spec; /* what options.ports is, PORTS_MAX of them; those that were taken out have no NICs */
+	struct service_port *port;   /* as many */
+	struct port_changes changes; /* ports that come and go while the guest runs */
 	struct qemu_process qemu;
 	struct qmp_client *monitor; /* of QEMU; NULL = none */
 	struct follow *follow;	    /* attach: keeps up with QEMU; borrowed, or NULL */
@@ -69,7 +78,6 @@ struct service {
 	struct loop_timer end_timer;
 	struct loop_timer monitor_timer; /* its monitor is closed: does it end? */
 	char monitor_end[128];		 /* why it is closed */
-	unsigned sockets;		 /* of NICs, made so far: these are ours to remove */
 	bool ending;
 	bool ended;
 	char made_dir[PLACE_PATH]; /* serve made this folder */
@@ -92,6 +100,12 @@ void service_watch_found(struct service *s, const struct found_port *ports);
 /* Until QEMU has ended, or (serve) somebody says quit. */
 void service_run(struct service *s);
 
+/* The datapath was started. */
+void service_watch_datapath(struct service *s);
+
+/* Reports of the datapath that are there. */
+void service_read_datapath(struct service *s);
+
 void service_close(struct service *s); /* accepts a zeroed or half-open one */
 
 /* --- service_ports.c: what is made for the ports --------------------------------------------------------------------- */
@@ -103,6 +117,16 @@ int service_open_ports(struct service *s, struct error *err);
 void service_close_ports(struct service *s); /* also half-open */
 
 bool service_uses_datapath(const struct service *s);
+
+/* The same for one port, while the guest runs. What fails is taken back. */
+int service_open_port(struct service *s, unsigned port, struct error *err);
+
+/* Backends, sockets, and the datapath's part of it. */
+void service_close_port(struct service *s, unsigned port);
+
+/* Where QEMU reaches a NIC. False: the path is too long. */
+bool service_nic_socket(const struct service *s, const struct nic_spec *nic,
+			char path[SOCKET_PATH]);
 
 /* What host_backend_open is asked for a port, or for one of QEMU's own cards. */
 void service_backend_request(struct service *s, unsigned port, unsigned nic,

@@ -41,8 +41,7 @@ static int make_socket_folder(struct service *s, struct error *err)
 	return 0;
 }
 
-static bool nic_socket_path(const struct service *s, const struct nic_spec *nic,
-			    char path[SOCKET_PATH])
+bool service_nic_socket(const struct service *s, const struct nic_spec *nic, char path[SOCKET_PATH])
 {
 	if (s->options.nic_socket && total_nics(s) == 1)
 		return str_copy(path, SOCKET_PATH, s->options.nic_socket);
@@ -53,14 +52,12 @@ static int nic_listen(struct service *s, const struct nic_spec *nic, struct erro
 {
 	char path[SOCKET_PATH];
 
-	if (!nic_socket_path(s, nic, path))
+	if (!service_nic_socket(s, nic, path))
 		return error_set(err, -ENAMETOOLONG,
 				 "the socket of %s in %s: the path is too long; set "
 				 "XDG_RUNTIME_DIR to a shorter one",
 				 nic->id, service_socket_dir(s));
-	int fd = place_listen(path, err);
-	s->sockets += fd >= 0;
-	return fd;
+	return place_listen(path, err);
 }
 
 /* All cards in the datapath share one backend; QEMU's own have one each, and so has a function of this host. */
@@ -153,14 +150,22 @@ static int open_backend(struct service *s, unsigned port, unsigned nic, struct e
 	return 0;
 }
 
+static int open_backends_of(struct service *s, unsigned port, struct error *err)
+{
+	int rc = 0;
+
+	for (unsigned n = 0; rc == 0 && n < s->options.ports[port].nics; n++)
+		if (has_backend(&s->options.ports[port], n))
+			rc = open_backend(s, port, n, err);
+	return rc;
+}
+
 static int open_backends(struct service *s, struct error *err)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; i < s->options.count; i++)
-		for (unsigned n = 0; rc == 0 && n < s->options.ports[i].nics; n++)
-			if (has_backend(&s->options.ports[i], n))
-				rc = open_backend(s, i, n, err);
+	for (unsigned i = 0; rc == 0 && i < s->options.count; i++)
+		rc = open_backends_of(s, i, err);
 	return rc;
 }
 
@@ -213,6 +218,7 @@ static int send_port(struct service *s, unsigned i, uint32_t seq[PORT_MESSAGES],
 	for (unsigned n = 0; rc == 0 && n < add.spec.nics; n++) {
 		add.rom[n] = add.spec.nic[n].romfile[0] != '\0';
 		rc = open_nic(s, &add.spec.nic[n], fds, &nfds, err);
+		s->port[i].listens[n] = rc == 0;
 	}
 	struct msg_port_name name = { 0 };
 	if (rc == 0) {
@@ -242,54 +248,130 @@ bool service_uses_datapath(const struct service *s)
 	return false;
 }
 
-static int hand_over_ports(struct service *s, struct error *err)
+/* Never more workers than CPUs: many ports can share one. */
+static int start_datapath(struct service *s, struct error *err)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	struct msg_start start = { .vcpus = s->options.vcpus, .cpu = s->options.cpu, .sandbox = 1 };
-	uint32_t *seq = calloc(s->options.count, PORT_MESSAGES * sizeof(*seq));
+	unsigned hosted = 0;
 	char path[4096];
 
-	if (!seq)
-		return error_set(err, -ENOMEM, "out of memory");
-	/* never more workers than CPUs: many ports can share one */
-	unsigned hosted = 0;
 	for (unsigned i = 0; i < s->options.count; i++)
 		hosted += port_in_datapath(&s->options.ports[i]);
 	unsigned workers = (unsigned)MIN((long)hosted, MAX(cpus, 1));
 	int rc = host_helper_find("anynic-datapath", path, sizeof(path), err);
-	if (rc == 0)
-		rc = datapath_start(&s->datapath, path, workers, err);
+	return rc == 0 ? datapath_start(&s->datapath, path, workers, err) : rc;
+}
+
+/* Its workers run, and it is locked down. */
+static int lock_datapath(struct service *s, struct error *err)
+{
+	struct msg_start start = { .vcpus = s->options.vcpus, .cpu = s->options.cpu, .sandbox = 1 };
+	uint32_t started = datapath_send(&s->datapath, MSG_START, &start, sizeof(start));
+
+	return datapath_wait(&s->datapath, started, MSG_STARTED, err);
+}
+
+static int wait_for_port(struct service *s, unsigned port, const uint32_t seq[PORT_MESSAGES],
+			 struct error *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < PORT_MESSAGES; i++)
+		if (seq[i])
+			rc = datapath_wait(&s->datapath, seq[i], MSG_REPLY, err);
+	if (rc < 0)
+		error_of_port(err, &s->options.ports[port]);
+	return rc;
+}
+
+static int hand_over_ports(struct service *s, struct error *err)
+{
+	uint32_t *seq = calloc(s->options.count, PORT_MESSAGES * sizeof(*seq));
+
+	if (!seq)
+		return error_set(err, -ENOMEM, "out of memory");
+	int rc = start_datapath(s, err);
 	for (unsigned i = 0; rc == 0 && i < s->options.count; i++)
 		if (port_in_datapath(&s->options.ports[i]))
 			rc = send_port(s, i, &seq[i * PORT_MESSAGES], err);
-	if (rc == 0) {
-		uint32_t started = datapath_send(&s->datapath, MSG_START, &start, sizeof(start));
-		rc = datapath_wait(&s->datapath, started, MSG_STARTED, err);
-	}
-	for (unsigned i = 0; rc == 0 && i < s->options.count * PORT_MESSAGES; i++) {
-		if (!seq[i])
-			continue;
-		rc = datapath_wait(&s->datapath, seq[i], MSG_REPLY, err);
-		if (rc < 0)
-			error_of_port(err, &s->options.ports[i / PORT_MESSAGES]);
-	}
+	if (rc == 0)
+		rc = lock_datapath(s, err);
+	for (unsigned i = 0; rc == 0 && i < s->options.count; i++)
+		rc = wait_for_port(s, i, &seq[i * PORT_MESSAGES], err);
 	free(seq);
 	return rc;
 }
 
+/* One more, also the first. A guest that is stopped was so before it came. */
+static int hand_over_port(struct service *s, unsigned port, struct error *err)
+{
+	struct msg_guest_run run = { .running = s->control.running };
+	uint32_t seq[PORT_MESSAGES] = { 0 };
+	int rc = 0;
+
+	if (s->control.datapath_gone)
+		return error_set(err, -EPIPE, "%s; next: place=qemu, or start the guest again",
+				 s->datapath.why);
+	if (s->datapath.sock < 0) {
+		rc = start_datapath(s, err);
+		if (rc == 0)
+			rc = lock_datapath(s, err);
+		if (rc < 0)
+			datapath_finish(&s->datapath);
+		service_watch_datapath(s);
+	}
+	if (rc == 0)
+		rc = send_port(s, port, seq, err);
+	if (rc == 0)
+		rc = wait_for_port(s, port, seq, err);
+	if (rc == 0 && !run.running)
+		(void)datapath_send(&s->datapath, MSG_GUEST_RUN, &run, sizeof(run));
+	return rc;
+}
+
+int service_open_port(struct service *s, unsigned port, struct error *err)
+{
+	bool hosted = port_in_datapath(&s->options.ports[port]);
+	int rc = open_backends_of(s, port, err);
+
+	if (rc == 0 && hosted)
+		rc = hand_over_port(s, port, err);
+	if (rc < 0)
+		service_close_port(s, port);
+	else if (!s->host.on)
+		control_host_start(&s->control, &s->host);
+	else
+		control_host_look(&s->control, &s->host);
+	return rc;
+}
+
+static void init_port(struct service *s, unsigned port)
+{
+	struct service_port *p = &s->port[port];
+
+	*p = (struct service_port){ 0 };
+	for (unsigned n = 0; n < PORT_NICS; n++) {
+		p->backend[n].pidfd = p->backend[n].log = -1;
+		p->process[n].fd = -1;
+	}
+	recovery_init(&p->recovery, port);
+	transient_init(&p->transient, &s->options.ports[port], port);
+}
+
 int service_make_ports(struct service *s, struct error *err)
 {
-	s->port = calloc(s->options.count, sizeof(*s->port));
-	if (!s->port)
+	unsigned room = MAX(s->options.count, (unsigned)PORTS_MAX);
+
+	s->port = calloc(room, sizeof(*s->port));
+	s->spec = calloc(room, sizeof(*s->spec));
+	if (!s->port || !s->spec)
 		return error_set(err, -ENOMEM, "out of memory");
-	for (unsigned i = 0; i < s->options.count; i++) {
-		for (unsigned n = 0; n < PORT_NICS; n++) {
-			s->port[i].backend[n].pidfd = s->port[i].backend[n].log = -1;
-			s->port[i].process[n].fd = -1;
-		}
-		recovery_init(&s->port[i].recovery, i);
-		transient_init(&s->port[i].transient, &s->options.ports[i], i);
+	if (!s->options.attached) { /* those change */
+		memcpy(s->spec, s->options.ports, s->options.count * sizeof(*s->spec));
+		s->options.ports = s->spec;
 	}
+	for (unsigned i = 0; i < MIN(room, s->options.attached ? s->options.count : room); i++)
+		init_port(s, i);
 	return 0;
 }
 
@@ -356,17 +438,43 @@ void service_qemu_has_fds(struct service *s)
 }
 
 /* Only what was made here: another program may sit on the path that the next one would have had. */
-static void remove_nic_sockets(const struct service *s)
+static void remove_sockets(struct service *s, unsigned port)
 {
 	char path[SOCKET_PATH];
-	unsigned left = s->sockets;
 
-	for (unsigned i = 0; i < s->options.count; i++)
-		for (unsigned n = 0; n < s->options.ports[i].nics && left; n++, left--)
-			if (nic_socket_path(s, &s->options.ports[i].nic[n], path))
-				unlink(path);
-	if (s->made_dir[0])
-		rmdir(s->made_dir);
+	for (unsigned n = 0; n < PORT_NICS; n++) {
+		if (s->port[port].listens[n] &&
+		    service_nic_socket(s, &s->options.ports[port].nic[n], path))
+			unlink(path);
+		s->port[port].listens[n] = false;
+	}
+}
+
+static void leave_datapath(struct service *s, unsigned port)
+{
+	struct msg_port_name name = { 0 };
+
+	if (s->datapath.sock < 0)
+		return;
+	str_copy(name.port, sizeof(name.port), s->options.ports[port].id);
+	uint32_t seq = datapath_send(&s->datapath, MSG_PORT_REMOVE, &name, sizeof(name));
+	if (seq) /* one that it never had is no trouble */
+		(void)datapath_wait(&s->datapath, seq, MSG_REPLY, NULL);
+}
+
+void service_close_port(struct service *s, unsigned port)
+{
+	struct service_port *p = &s->port[port];
+
+	if (port_in_datapath(&s->options.ports[port]))
+		leave_datapath(s, port);
+	recovery_stop(s, &p->recovery);
+	for (unsigned n = 0; n < PORT_NICS; n++) {
+		loop_unwatch(&s->loop, &p->process[n]);
+		opened_backend_close(&p->backend[n]);
+	}
+	remove_sockets(s, port);
+	init_port(s, port);
 }
 
 void service_close_ports(struct service *s)
@@ -376,8 +484,12 @@ void service_close_ports(struct service *s)
 		transient_stop(s, &s->port[i].transient);
 		for (unsigned n = 0; n < PORT_NICS; n++)
 			opened_backend_close(&s->port[i].backend[n]);
+		remove_sockets(s, i);
 	}
+	if (s->made_dir[0])
+		rmdir(s->made_dir);
 	free(s->port);
+	free(s->spec);
 	s->port = NULL;
-	remove_nic_sockets(s);
+	s->spec = NULL;
 }

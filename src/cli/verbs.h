@@ -10,6 +10,8 @@ int verb_migrate(int argc, char **argv);
 int verb_models(int argc, char **argv);
 int verb_monitor(int argc, char **argv);
 int verb_plan(int argc, char **argv);
+int verb_plug(int argc, char **argv);
+int verb_unplug(int argc, char **argv);
 int verb_pool(int argc, char **argv);
 int verb_qmp(int argc, char **argv);
 int verb_run(int argc, char **argv);

@@ -119,8 +119,10 @@ struct interface_note {
 struct interface_list {
 	struct interface_spec item[INTERFACES_MAX];
 	unsigned count;
-	bool kvm;		    /* <domain type='kvm'>; also when there is no <domain> */
-	char name[64];		    /* of the <domain>; empty = none */
+	unsigned nets,
+		hostdevs; /* numbers of aliases that the guest's other cards have: those below */
+	bool kvm;	  /* <domain type='kvm'>; also when there is no <domain> */
+	char name[64];	  /* of the <domain>; empty = none */
 	char arch[16], machine[40]; /* of its <os><type>; empty = not said */
 	struct interface_note note[INTERFACE_NOTES_MAX];
 	unsigned notes;

@@ -75,7 +75,7 @@ static bool is_user_alias(const char *alias)
 
 void interfaces_name(struct interface_list *list)
 {
-	unsigned nets = 0, hostdevs = 0;
+	unsigned nets = list->nets, hostdevs = list->hostdevs;
 
 	/* hostdev elements come after the interfaces, whatever their order in the file is */
 	for (unsigned pass = 0; pass < 2; pass++)

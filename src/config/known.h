@@ -22,6 +22,7 @@ struct known_model {
 	uint8_t revs[KNOWN_REVS]; /* what rev= may be, ends with 0; none = takes no rev= */
 	bool rev_zero;		  /* rev= may be 0, too */
 	uint8_t express_rev; /* the revision behind a PCI Express port unless rev= says another; 0 = as elsewhere */
+	bool msix;     /* has MSI-X */
 	bool io_ports; /* has I/O ports, but not as express_rev */
 };
 

@@ -243,22 +243,29 @@ static int check_backends(const struct port_spec *a, const struct port_spec *b, 
 	return 0;
 }
 
+int ports_validate_last(const struct port_spec *ports, unsigned count, const struct known *known,
+			struct error *err)
+{
+	const struct port_spec *last = &ports[count - 1];
+	int rc = check_port(last, known, err);
+
+	for (unsigned j = 0; j < count - 1 && rc == 0; j++)
+		rc = check_pair(&ports[j], last, err);
+	for (unsigned j = 0; j < count - 1 && rc == 0; j++)
+		rc = check_backends(&ports[j], last, err);
+	if (rc < 0)
+		error_of_port(err, last);
+	return rc;
+}
+
 int ports_validate(const struct port_spec *ports, unsigned count, const struct known *known,
 		   struct error *err)
 {
-	for (unsigned i = 0; i < count; i++) {
-		int rc = check_port(&ports[i], known, err);
+	int rc = 0;
 
-		for (unsigned j = 0; j < i && rc == 0; j++)
-			rc = check_pair(&ports[j], &ports[i], err);
-		for (unsigned j = 0; j < i && rc == 0; j++)
-			rc = check_backends(&ports[j], &ports[i], err);
-		if (rc < 0) {
-			error_of_port(err, &ports[i]);
-			return rc;
-		}
-	}
-	return 0;
+	for (unsigned i = 0; i < count && rc == 0; i++)
+		rc = ports_validate_last(ports, i + 1, known, err);
+	return rc;
 }
 
 bool guest_name_is_legal(const char *name)

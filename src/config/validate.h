@@ -13,6 +13,10 @@
 int ports_validate(const struct port_spec *ports, unsigned count, const struct known *known,
 		   struct error *err);
 
+/* The last one, which comes to those that are valid. `count` is at least 1. */
+int ports_validate_last(const struct port_spec *ports, unsigned count, const struct known *known,
+			struct error *err);
+
 /* A guest's name becomes a file name: letters, digits and . _ -, no leading dot or dash, at most 63. */
 bool guest_name_is_legal(const char *name);
 

@@ -46,19 +46,35 @@ static bool ring_is_away(const struct port_spec *p)
 	return strcmp(p->backend.type, "vhostuser") == 0 || strcmp(p->backend.type, "vdpa") == 0;
 }
 
+static void add_port(struct card_watch *w, const struct port_spec *p)
+{
+	for (unsigned n = 0; n < p->nics; n++) {
+		const struct nic_spec *nic = &p->nic[n];
+		const char *device = card_device_name(nic);
+
+		if (is_watched(nic) && device)
+			card_watch_add(w, nic, nic->id, device, ring_is_away(p));
+	}
+}
+
 void card_watch_add_ports(struct card_watch *w)
 {
-	for (unsigned i = 0; i < w->control->ports; i++) {
-		const struct port_spec *p = &w->control->port[i].spec;
+	for (unsigned i = 0; i < w->control->ports; i++)
+		add_port(w, &w->control->port[i].spec);
+}
 
-		for (unsigned n = 0; n < p->nics; n++) {
-			const struct nic_spec *nic = &p->nic[n];
-			const char *device = card_device_name(nic);
+void card_watch_port_came(struct card_watch *w, const struct port_spec *port)
+{
+	add_port(w, port);
+	nic_status_look(&w->status, monotonic_ns());
+	card_watch_go_on(w);
+}
 
-			if (is_watched(nic) && device)
-				card_watch_add(w, nic, nic->id, device, ring_is_away(p));
-		}
-	}
+void card_watch_port_goes(struct card_watch *w, const struct port_spec *port)
+{
+	for (unsigned n = 0; n < port->nics; n++)
+		nic_status_remove(&w->status, port->nic[n].id, monotonic_ns());
+	card_watch_go_on(w);
 }
 
 void card_watch_take_over(struct card_watch *w)

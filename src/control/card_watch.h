@@ -21,6 +21,10 @@ void card_watch_init(struct card_watch *w, struct control *control,
 /* QEMU's own cards among control's ports. A vhost-user card is not one: its backend, ours, sees what the driver does. */
 void card_watch_add_ports(struct card_watch *w);
 
+/* QEMU has the cards of one port more, or less. */
+void card_watch_port_came(struct card_watch *w, const struct port_spec *port);
+void card_watch_port_goes(struct card_watch *w, const struct port_spec *port);
+
 /* A card of a QEMU that someone else started; `no_ring` as in nic_status.h. */
 void card_watch_add(struct card_watch *w, const struct nic_spec *nic, const char *owner,
 		    const char *device, bool no_ring);

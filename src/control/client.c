@@ -97,15 +97,27 @@ static const char *text_of(json_object *object, const char *name)
 
 static int server_error(json_object *error, struct error *err)
 {
-	bool missing = strcmp(text_of(error, "class"), "DeviceNotFound") == 0;
+	static const struct {
+		const char *class;
+		int code;
+	} codes[] = {
+		{ "DeviceNotFound", -ENOENT },
+		{ "InvalidParameter", -EINVAL },
+		{ "NotSupported", -ENOTSUP },
+		{ "TimedOut", -ETIMEDOUT },
+	};
+	int code = -EPROTO;
 
-	return error_set(err, missing ? -ENOENT : -EPROTO, "%.240s", text_of(error, "desc"));
+	for (unsigned i = 0; i < ARRAY_SIZE(codes); i++)
+		if (strcmp(text_of(error, "class"), codes[i].class) == 0)
+			code = codes[i].code;
+	return error_set(err, code, "%.480s", text_of(error, "desc"));
 }
 
 /* Keeps events until the answer comes. */
-static int wait_answer(struct client *c, json_object **value, struct error *err)
+static int wait_answer(struct client *c, json_object **value, unsigned ms, struct error *err)
 {
-	uint64_t deadline = monotonic_ns() + ANSWER_TIMEOUT_MS * NS_PER_MS;
+	uint64_t deadline = monotonic_ns() + ms * NS_PER_MS;
 	json_object *message, *part;
 
 	for (;;) {
@@ -139,14 +151,20 @@ static int wait_answer(struct client *c, json_object **value, struct error *err)
 	}
 }
 
-int client_call(struct client *c, const char *command, json_object *arguments, json_object **value,
-		struct error *err)
+int client_call_for(struct client *c, unsigned ms, const char *command, json_object *arguments,
+		    json_object **value, struct error *err)
 {
 	if (value)
 		*value = NULL;
 	/* a server that is about to close may still have answered: read before judging */
 	send_command(c, command, arguments);
-	return wait_answer(c, value, err);
+	return wait_answer(c, value, ms, err);
+}
+
+int client_call(struct client *c, const char *command, json_object *arguments, json_object **value,
+		struct error *err)
+{
+	return client_call_for(c, ANSWER_TIMEOUT_MS, command, arguments, value, err);
 }
 
 static int negotiate(struct client *c, struct error *err)

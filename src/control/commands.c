@@ -11,7 +11,7 @@
 
 #define COUNTERS_WAIT_NS (2 * NS_PER_S)
 
-#define ARGUMENTS_MAX 3
+#define ARGUMENTS_MAX 4
 
 struct argument {
 	const char *name;
@@ -46,7 +46,16 @@ static const char *get_text(const struct qmp_request *r, const char *name)
 
 static const char *type_name(json_type type)
 {
-	return type == json_type_boolean ? "boolean" : type == json_type_int ? "integer" : "string";
+	switch (type) {
+	case json_type_boolean:
+		return "boolean";
+	case json_type_int:
+		return "integer";
+	case json_type_array:
+		return "array";
+	default:
+		return "string";
+	}
 }
 
 static const struct argument *find_argument(const struct command *command, const char *name)
@@ -319,7 +328,8 @@ static json_object *ports_whole(const struct control *control, const char *only)
 	json_object *list = json_object_new_array();
 
 	for (unsigned n = 0; n < control->ports; n++)
-		if (!only[0] || strcmp(only, control->port[n].spec.id) == 0)
+		if (control->port[n].spec.nics &&
+		    (!only[0] || strcmp(only, control->port[n].spec.id) == 0))
 			json_object_array_add(list, port_whole(&control->port[n]));
 	return list;
 }
@@ -370,7 +380,7 @@ static void query_why(struct commands *c, const struct qmp_request *r)
 	for (unsigned n = 0; n < c->control->ports; n++) {
 		const struct control_port *p = &c->control->port[n];
 		struct why why;
-		if (only && only != p)
+		if (!p->spec.nics || (only && only != p))
 			continue;
 		json_object *object = json_object_new_object();
 		why_port(p, &why);
@@ -486,6 +496,100 @@ static void migrate_cancel(struct commands *c, const struct qmp_request *r)
 	reply_code(c, r, rc == -ENOENT || rc == -EINVAL ? 0 : rc, &err);
 }
 
+/* --- ports that come and go ---------------------------------------------------------------------------------------- */
+
+static void refuse(struct commands *c, const struct qmp_request *r, const char *text)
+{
+	qmp_reply_error(c->server, r->client, QMP_INVALID_PARAMETER, "%s", text);
+}
+
+static void take_order(struct commands *c, const struct port_order *order)
+{
+	if (c->orders < COMMANDS_WAITING) /* a client has one command under way */
+		c->order[c->orders++] = *order;
+}
+
+static void port_add(struct commands *c, const struct qmp_request *r)
+{
+	struct port_order order = { .client = r->client,
+				    .nic = get_text(r, "nic"),
+				    .interface = get_text(r, "interface"),
+				    .place = get_text(r, "place"),
+				    .networks = get(r, "networks") };
+
+	if (!order.nic == !order.interface) {
+		refuse(c, r,
+		       "one of 'nic' (as after --nic) and 'interface' (libvirt's XML) is needed, "
+		       "not both");
+		return;
+	}
+	for (size_t i = 0; order.networks && i < json_object_array_length(order.networks); i++)
+		if (!json_object_is_type(json_object_array_get_idx(order.networks, i),
+					 json_type_string)) {
+			refuse(c, r, "'networks' is an array of XML texts");
+			return;
+		}
+	take_order(c, &order);
+}
+
+static void port_del(struct commands *c, const struct qmp_request *r)
+{
+	json_object *timeout = get(r, "timeout");
+	int64_t seconds = timeout ? json_object_get_int64(timeout) : UNPLUG_SECONDS;
+	struct port_order order = { .client = r->client,
+				    .remove = true,
+				    .port = get_text(r, "port"),
+				    .seconds = (unsigned)seconds };
+
+	if (seconds < 1 || seconds > UNPLUG_SECONDS_MAX)
+		refuse(c, r, "'timeout' is 1 to 3600 seconds");
+	else
+		take_order(c, &order);
+}
+
+bool commands_next_order(struct commands *c, struct port_order *order)
+{
+	if (!c->orders)
+		return false;
+	*order = c->order[0];
+	c->orders--;
+	memmove(&c->order[0], &c->order[1], c->orders * sizeof(c->order[0]));
+	return true;
+}
+
+static enum qmp_error_class class_of(int code)
+{
+	switch (code) {
+	case -ENOENT:
+	case -ENODEV:
+		return QMP_DEVICE_NOT_FOUND;
+	case -EINVAL:
+	case -ERANGE:
+		return QMP_INVALID_PARAMETER;
+	case -ENOTSUP:
+		return QMP_NOT_SUPPORTED;
+	case -ETIMEDOUT:
+		return QMP_TIMED_OUT;
+	default:
+		return QMP_GENERIC_ERROR;
+	}
+}
+
+void commands_order_done(struct commands *c, uint64_t client, json_object *value)
+{
+	if (client)
+		qmp_reply(c->server, client, value);
+	else
+		json_object_put(value);
+}
+
+void commands_order_failed(struct commands *c, uint64_t client, const struct error *err)
+{
+	if (client)
+		qmp_reply_error(c->server, client, class_of(err->code), "%s%s%s", err->where,
+				err->where[0] ? ": " : "", err->text);
+}
+
 /* --- the table -------------------------------------------------------------------------------------------------- */
 
 static void query_commands(struct commands *c, const struct qmp_request *r);
@@ -508,6 +612,15 @@ static const struct command table[] = {
 	  migrate,
 	  { { "uri", json_type_string, true }, { "timeout", json_type_int, false } } },
 	{ "migrate_cancel", migrate_cancel, { { 0 } } },
+	{ "port-add",
+	  port_add,
+	  { { "nic", json_type_string, false },
+	    { "interface", json_type_string, false },
+	    { "place", json_type_string, false },
+	    { "networks", json_type_array, false } } },
+	{ "port-del",
+	  port_del,
+	  { { "port", json_type_string, true }, { "timeout", json_type_int, false } } },
 	{ "set-port-policy",
 	  set_port_policy,
 	  { { "port", json_type_string, true },

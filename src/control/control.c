@@ -30,6 +30,20 @@ void control_set_port(struct control *c, unsigned i, const struct port_spec *spe
 	control_port_init(&c->port[i], c, spec);
 }
 
+void control_drop_port(struct control *c, unsigned i)
+{
+	static const struct port_spec none;
+
+	control_set_port(c, i, &none);
+}
+
+void control_port_arrived(struct control_port *p)
+{
+	for (unsigned i = 0; i < p->spec.nics; i++)
+		p->nic[i].away = false;
+	control_port_tell_qemu(p);
+}
+
 void control_finish(struct control *c)
 {
 	for (unsigned i = 0; i < c->ports; i++)
@@ -76,12 +90,20 @@ void control_event(struct control *c, enum event_kind kind, json_object *data)
 	c->queue[c->queue_count++] = event_make(kind, data);
 }
 
+void control_port_event(struct control_port *p, enum event_kind kind)
+{
+	json_object *data = json_object_new_object();
+
+	json_object_object_add(data, "port", json_object_new_string(p->spec.id));
+	control_event(p->control, kind, data);
+}
+
 /* --- looking up ------------------------------------------------------------------------------------------------- */
 
 struct control_port *control_find_port(struct control *c, const char *id)
 {
 	for (unsigned i = 0; i < c->ports; i++)
-		if (strcmp(c->port[i].spec.id, id) == 0)
+		if (c->port[i].spec.nics && strcmp(c->port[i].spec.id, id) == 0)
 			return &c->port[i];
 	return NULL;
 }

@@ -41,6 +41,7 @@ enum control_kind {
 	KIND_CARD_TIMER,      /* owner = struct card_watch */
 	KIND_MIGRATE_TIMER,   /* owner = struct migration */
 	KIND_ANNOUNCE_TIMER,
+	KIND_PLUG_TIMER,    /* of cards that go in and out: cli/service_plug.c */
 	KIND_COUNTERS_TIMER,
 	KIND_END_TIMER,
 	KIND_MONITOR_TIMER,
@@ -58,6 +59,7 @@ struct control_nic {
 	uint32_t resets;
 	bool link;	   /* as the guest sees it */
 	bool attached;	   /* a VMM is connected */
+	bool away;	   /* it is on its way into QEMU, which cannot be told its link */
 	bool standby;	   /* of our own virtio card: its driver pairs */
 	char problem[200]; /* why the VMM's memory cannot be used; empty = fine */
 	bool lost;	   /* its driver went, and the policy is not told before it is clear why */
@@ -156,6 +158,7 @@ struct control {
 	bool datapath_gone;
 	bool monitor_gone; /* QEMU goes on without one */
 	bool quit;	   /* a client said so */
+	bool changing;	   /* a port is on its way in or out */
 	bool over;	   /* the guest shuts down: its cards go one by one, and that is no news */
 	uint64_t reset_ns; /* of the last RESET event; 0 = none */
 	json_object *reset_data; /* of a RESET that waits for the links that it brought down */
@@ -173,6 +176,15 @@ void control_finish(struct control *c); /* accepts a zeroed one */
 
 /* A port that came later: a new one, i == c->ports, of which PORTS_MAX find room; or one in the place of another. */
 void control_set_port(struct control *c, unsigned i, const struct port_spec *spec);
+
+/* A port that goes while the guest runs leaves its place empty (no NICs, no id); the next one that comes may have it. */
+void control_drop_port(struct control *c, unsigned i);
+
+/* All cards of a port are in QEMU: it is told their links. */
+void control_port_arrived(struct control_port *p);
+
+/* An event that names a port and nothing else. */
+void control_port_event(struct control_port *p, enum event_kind kind);
 
 /* The datapath has the ports: sets the links that they begin with. */
 void control_start(struct control *c);

@@ -79,6 +79,10 @@ static int check_begin(const struct migration *m, const char *uri, unsigned seco
 				 "`anynic attach` on the other host goes on there");
 	if (!migrate_is_over(m->state) || m->state == MIGRATE_DONE)
 		return error_set(err, -EBUSY, "this guest is on its way already, to %s", m->uri);
+	if (c->changing)
+		return error_set(err, -EBUSY,
+				 "a port of this guest is on its way in or out; try again when it "
+				 "is there");
 	if (!c->monitor)
 		return error_set(err, -ENOTSUP, "there is no QEMU here that could be asked");
 	if (uri[0] == '\0' || strlen(uri) >= sizeof(m->uri))

@@ -13,9 +13,9 @@
 #include "control/json_text.h"
 
 const char *const qmp_error_class_names[] = {
-	[QMP_GENERIC_ERROR] = "GenericError",
-	[QMP_COMMAND_NOT_FOUND] = "CommandNotFound",
-	[QMP_DEVICE_NOT_FOUND] = "DeviceNotFound",
+	[QMP_GENERIC_ERROR] = "GenericError",	   [QMP_COMMAND_NOT_FOUND] = "CommandNotFound",
+	[QMP_DEVICE_NOT_FOUND] = "DeviceNotFound", [QMP_INVALID_PARAMETER] = "InvalidParameter",
+	[QMP_NOT_SUPPORTED] = "NotSupported",	   [QMP_TIMED_OUT] = "TimedOut",
 };
 NAMES_MATCH(qmp_error_class_names, QMP_ERROR_CLASS_COUNT);
 

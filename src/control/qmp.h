@@ -25,6 +25,10 @@ enum qmp_error_class {
 	QMP_GENERIC_ERROR,
 	QMP_COMMAND_NOT_FOUND,
 	QMP_DEVICE_NOT_FOUND,
+	/* QEMU has not these: of commands that only we have, so that exit codes can follow */
+	QMP_INVALID_PARAMETER,
+	QMP_NOT_SUPPORTED,
+	QMP_TIMED_OUT,
 	QMP_ERROR_CLASS_COUNT
 };
 extern const char *const qmp_error_class_names[QMP_ERROR_CLASS_COUNT];

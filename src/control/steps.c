@@ -182,10 +182,11 @@ static bool shown(const struct control_port *p, unsigned nic, bool up)
 	       (p->spec.nic[nic].netdev == NETDEV_VHOST_USER && p->nic[nic].status != DRIVER_READY);
 }
 
-/* Whether QEMU has a link to set: not of a function of the host, and not of a card that it has hidden from the guest. */
+/* Whether QEMU has a link to set: not of a function of the host, and not of a card that it has hidden from the guest, or that is
+ * on its way into it. */
 static bool qemu_has_link(const struct control_port *p, unsigned nic)
 {
-	return nic_link_is_qemus(&p->spec.nic[nic]) &&
+	return nic_link_is_qemus(&p->spec.nic[nic]) && !p->nic[nic].away &&
 	       (p->spec.nic[nic].role != ROLE_TRANSIENT || p->nic[nic].attached);
 }
 

@@ -139,3 +139,20 @@ int network_pool_allocate(const struct vf_host *host, const struct network_spec 
 	free(n);
 	return rc;
 }
+
+void network_pool_release(const struct vf_host *host, const char *network,
+			  const struct vf_owner *owner)
+{
+	struct pool_file p = { .lock = -1 };
+	char name[POOL_NAME + 8];
+
+	(void)snprintf(name, sizeof(name), "network-%s", network);
+	if (pool_file_peek(&p, host->folder, name, NULL) < 0)
+		return;
+	bool used = p.uses > 0;
+	(void)pool_file_close(&p, NULL);
+	if (!used || pool_file_open(&p, host->folder, name, NULL) < 0)
+		return;
+	pool_file_remove_port(&p, owner->guest, owner->port);
+	(void)pool_file_close(&p, NULL);
+}

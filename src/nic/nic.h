@@ -45,6 +45,7 @@ struct nic_ops {
 	uint8_t revs[4];  /* what `rev=` may be, ends with 0; none = the card takes no rev= */
 	bool rev_zero;	  /* and rev=0 */
 	uint8_t express_rev; /* the revision behind a PCI Express port when rev= is not given; 0 = as elsewhere */
+	bool msix; /* has MSI-X */
 	bool io_ports; /* has a BAR of I/O ports (that of express_rev has none): machines have room for few */
 
 	/* nic->spec, clock, mem and mac are set; adds identity, BARs, capabilities. Allocates everything that will ever be needed. */

@@ -375,6 +375,49 @@ int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports,
 	return rc;
 }
 
+int qemu_line_check_plug(const struct qemu_line *line, bool shares_memory,
+			 const struct port_spec *port, struct error *err)
+{
+	int rc = check_machine(line, err);
+
+	if (rc == 0)
+		rc = check_ids(line, port, err);
+	if (rc < 0 || !memory_is_shared(port, 1) || shares_memory)
+		return rc;
+	rc = check_memory(line, err);
+	if (rc < 0)
+		return rc;
+	return error_set(err, -ENOTSUP,
+			 "the guest was started without a card of anynic's, so that its memory is "
+			 "private and %s cannot be served; use place=qemu, or start the guest with "
+			 "--spare-ports %u",
+			 port->nic[0].id, port->nics);
+}
+
+/* Whether the user's own choice of memory, if any, lets other processes map it. */
+static bool users_memory_is_shared(const struct qemu_line *line)
+{
+	return (line->numa_memdevs > 0 || line->memory_backend[0]) && check_memory(line, NULL) == 0;
+}
+
+/* For cards that come later, where QEMU could have them and the user chose nothing else. */
+static bool memory_may_be_shared(const struct builder *b)
+{
+	const struct qemu_program *program = b->setup->program;
+
+	return b->setup->spare_ports && program && program->vfio_user &&
+	       check_memory(b->line, NULL) == 0;
+}
+
+static void share_memory(struct builder *b, const struct port_spec *ports, unsigned count)
+{
+	b->out->shares_memory = users_memory_is_shared(b->line);
+	if (!memory_is_shared(ports, count) && !memory_may_be_shared(b))
+		return;
+	add_memory(b);
+	b->out->shares_memory = true;
+}
+
 static int add_cards(struct builder *b, const struct port_spec *ports, unsigned count,
 		     struct error *err)
 {
@@ -475,8 +518,7 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 	a->user_argc = a->argc;
 	note_unread_file(&b);
 	add_network(&b);
-	if (memory_is_shared(ports, count))
-		add_memory(&b);
+	share_memory(&b, ports, count);
 	add_monitor(&b);
 	if (qemu_moves_links(ports, count))
 		add_stop(&b);
@@ -486,6 +528,8 @@ int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,
 		rc = add_functions(&b, ports, count, err);
 	for (unsigned p = 0; p < count && rc == 0; p++)
 		add_links(&b, &ports[p]);
+	if (rc == 0)
+		builder_spare_ports(&b, setup->spare_ports);
 	if (rc == 0 && b.failed)
 		rc = error_set(err, -ENOMEM, "out of memory");
 	if (rc < 0)

@@ -36,6 +36,8 @@ struct qemu_setup {
 	const struct qemu_card_fds *
 		card_fds; /* borrowed; a card on a tap that is not here is only a plan: its number is shown as <fd> */
 	unsigned cards;
+	unsigned
+		spare_ports; /* root ports for cards that come later, and memory that they can be served from */
 	int qmp_fd; /* connected socket that QEMU inherits as its monitor; -1 = only a plan: shown as <fd> */
 };
 
@@ -46,6 +48,7 @@ struct qemu_arguments {
 	char **argv; /* ends with NULL; argv[0] = the user's program */
 	int argc;
 	int user_argc;	       /* argv[0..user_argc) are the user's words */
+	bool shares_memory;    /* other processes can map the guest's memory */
 	json_object *netdevs;  /* array: the -netdev objects */
 	json_object *chardevs; /* array: the cards' -chardev options, as text */
 	json_object *devices;  /* array: the NICs' -device objects */
@@ -56,6 +59,14 @@ struct qemu_arguments {
 /* Whether hosted cards can work with this line at all: what qemu_arguments_build refuses, before anything is opened. */
 int qemu_line_check(const struct qemu_line *line, const struct port_spec *ports, unsigned count,
 		    struct error *err);
+
+/* The same for a port that comes while the guest runs. `shares_memory` is that of the arguments it was started with. */
+int qemu_line_check_plug(const struct qemu_line *line, bool shares_memory,
+			 const struct port_spec *port, struct error *err);
+
+/* QEMU 7.2 without KVM ends with a fault when rings that another process (`vhost`: or the kernel) serves have MSI-X: INTx does there. */
+bool qemu_msix_kills(const struct qemu_program *program, const struct qemu_line *line,
+		     const struct port_spec *port, const struct nic_spec *nic, bool vhost);
 
 /* `ports` are valid and complete. On failure nothing is left to free. */
 int qemu_arguments_build(struct qemu_arguments *a, const struct qemu_line *line,

@@ -26,6 +26,9 @@ void builder_word(struct builder *b, const char *fmt, ...) PRINTF(2, 3);
 json_object *builder_begin(struct builder *b, const char *action, const char *why);
 void builder_end(struct builder *b);
 
+/* Root ports with nothing behind them, where the machine has PCI Express. */
+void builder_spare_ports(struct builder *b, unsigned count);
+
 /* A card with all that it needs. */
 int builder_card(struct builder *b, const struct port_spec *port, const struct nic_spec *nic,
 		 struct error *err);

@@ -461,3 +461,22 @@ json_object *card_device_json(const struct port_spec *port, const struct nic_spe
 	add_rom(device, port, nic);
 	return device;
 }
+
+json_object *card_hosted_json(const struct nic_spec *nic, const char *socket, const char *bus,
+			      const char *addr)
+{
+	json_object *device = json_object_new_object();
+
+	add_text(device, "driver", "vfio-user-pci");
+	add_text(device, "id", nic->id);
+	if (bus)
+		add_text(device, "bus", bus);
+	if (addr && addr[0])
+		add_text(device, "addr", addr);
+	json_object_object_add(device, "socket", unix_address(socket));
+	if (nic->pair[0])
+		add_text(device, "failover_pair_id", nic->pair);
+	if (nic->bootindex >= 0)
+		add_number(device, "bootindex", nic->bootindex);
+	return device;
+}

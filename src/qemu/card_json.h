@@ -41,6 +41,10 @@ json_object *card_netdev_json(const struct port_spec *port, const struct nic_spe
 json_object *card_device_json(const struct port_spec *port, const struct nic_spec *nic,
 			      const struct card_way *way, const char *bus, const char *addr);
 
+/* A card that anynic serves at `socket`. */
+json_object *card_hosted_json(const struct nic_spec *nic, const char *socket, const char *bus,
+			      const char *addr);
+
 /* A comma in a value of QEMU's "a=b,c=d" is written twice. */
 void card_double_commas(const char *from, char *to, size_t size);
 

@@ -5,6 +5,7 @@
 
 #include "qemu/builder.h"
 #include "qemu/card_json.h"
+#include "qemu/root_ports.h"
 
 #define UNIX_PATH_LONGEST 107
 #define FIRST_CHASSIS	  128 /* people number theirs from 1 */
@@ -44,13 +45,16 @@ static void add_bridge_device(struct builder *b, const char *nic, const char *ac
 {
 	json_object *o = builder_begin(b, action, why);
 
-	json_object_object_add(o, "nic", json_object_new_string(nic));
+	if (nic)
+		json_object_object_add(o, "nic", json_object_new_string(nic));
 	add_words(b, "-device", device);
 	builder_end(b);
 	json_object_object_add(o, "device", device);
 }
 
-/* Every card gets a root port of its own, also those that are no PCI Express cards (rtl8139): Linux binds them there, INTx arrives, and hot
+/* `nic` NULL: for one that comes later.
+ *
+ * Every card gets a root port of its own, also those that are no PCI Express cards (rtl8139): Linux binds them there, INTx arrives, and hot
  * plug and unplug work, which they do not on pcie.0 itself. Tried with Linux 6.1 on QEMU 11.1. `id` may hold a name already.
  */
 static void add_root_port(struct builder *b, const char *nic, char *id, size_t size)
@@ -58,13 +62,25 @@ static void add_root_port(struct builder *b, const char *nic, char *id, size_t s
 	json_object *device = json_object_new_object();
 
 	if (!id[0])
-		snprintf(id, size, "anynic-rp-%u", b->root_ports++);
+		snprintf(id, size, ROOT_PORT_OURS "%u", b->root_ports++);
 	json_object_object_add(device, "driver", json_object_new_string("pcie-root-port"));
 	json_object_object_add(device, "id", json_object_new_string(id));
 	json_object_object_add(device, "bus", json_object_new_string("pcie.0"));
 	json_object_object_add(device, "chassis", json_object_new_int(next_chassis(b)));
 	add_bridge_device(b, nic, "root-port",
-			  "a card behind a root port can be plugged and unplugged", device);
+			  nic ? "a card behind a root port can be plugged and unplugged"
+			      : "for a card that comes while the guest runs",
+			  device);
+}
+
+/* A port that comes while the guest runs needs one: nobody can add it then. */
+void builder_spare_ports(struct builder *b, unsigned count)
+{
+	for (unsigned i = 0; b->bus == QEMU_BUS_PCIE && i < count; i++) {
+		char id[24] = "";
+
+		add_root_port(b, NULL, id, sizeof(id));
+	}
 }
 
 /* Behind a root port is one slot; an address in another one is on the bus of a bridge. */
@@ -169,15 +185,6 @@ static void add_listen(struct builder *b, const char *nic, const char *path, con
 	json_object_object_add(listen, "path", json_object_new_string(path));
 }
 
-static json_object *unix_address(const char *path)
-{
-	json_object *address = json_object_new_object();
-
-	json_object_object_add(address, "type", json_object_new_string("unix"));
-	json_object_object_add(address, "path", json_object_new_string(path));
-	return address;
-}
-
 static void add_device(struct builder *b, json_object *device)
 {
 	add_words(b, "-device", device);
@@ -201,7 +208,6 @@ static void plug_later(struct builder *b, const struct nic_spec *nic, json_objec
 
 static int add_hosted(struct builder *b, const struct nic_spec *nic, struct error *err)
 {
-	json_object *device = json_object_new_object();
 	struct card_place at;
 	char path[256];
 	int rc = socket_of(b, nic, path, err);
@@ -210,23 +216,9 @@ static int add_hosted(struct builder *b, const struct nic_spec *nic, struct erro
 		add_listen(b, nic->id, path, "QEMU connects to the card here");
 		rc = find_place(b, nic, &at, err);
 	}
-	if (rc < 0) {
-		json_object_put(device);
-		return rc;
-	}
-	json_object_object_add(device, "driver", json_object_new_string("vfio-user-pci"));
-	json_object_object_add(device, "id", json_object_new_string(nic->id));
-	json_object_object_add(device, "bus", json_object_new_string(at.bus));
-	if (at.addr[0])
-		json_object_object_add(device, "addr", json_object_new_string(at.addr));
-	json_object_object_add(device, "socket", unix_address(path));
-	if (nic->pair[0])
-		json_object_object_add(device, "failover_pair_id",
-				       json_object_new_string(nic->pair));
-	if (nic->bootindex >= 0)
-		json_object_object_add(device, "bootindex", json_object_new_int(nic->bootindex));
-	add_device(b, device);
-	return 0;
+	if (rc == 0)
+		add_device(b, card_hosted_json(nic, path, at.bus, at.addr));
+	return rc;
 }
 
 /* --- a card of QEMU's own --------------------------------------------------------------------------------------- */
@@ -241,16 +233,13 @@ static const struct qemu_card_fds *find_fds(const struct qemu_setup *setup, cons
 	return &planned;
 }
 
-/* QEMU 7.2 without KVM ends with a fault when rings that another process serves have MSI-X: INTx does there. */
-static bool msix_kills(const struct builder *b, const struct port_spec *port,
-		       const struct nic_spec *nic)
+bool qemu_msix_kills(const struct qemu_program *program, const struct qemu_line *line,
+		     const struct port_spec *port, const struct nic_spec *nic, bool vhost)
 {
-	const struct qemu_program *program = b->setup->program;
-	bool elsewhere =
-		nic->netdev == NETDEV_VHOST_USER || find_fds(b->setup, nic->id)->vhosts > 0;
+	bool elsewhere = nic->netdev == NETDEV_VHOST_USER || vhost;
 
 	return elsewhere && !port->plain && program && program->major < 8 &&
-	       !(b->line->kvm && !b->line->other_accelerator);
+	       !(line->kvm && !line->other_accelerator);
 }
 
 static void add_netdev(struct builder *b, const struct port_spec *port, const struct nic_spec *nic,
@@ -319,11 +308,11 @@ static int add_our_socket(struct builder *b, const struct nic_spec *nic, char pa
 static int add_own(struct builder *b, const struct port_spec *port, const struct nic_spec *nic,
 		   struct error *err)
 {
-	struct card_way way = { .program = b->setup->program,
-				.fds = find_fds(b->setup, nic->id),
-				.no_msix = msix_kills(b, port, nic) };
+	struct card_way way = { .program = b->setup->program, .fds = find_fds(b->setup, nic->id) };
 	struct card_place at;
 	char path[256];
+
+	way.no_msix = qemu_msix_kills(way.program, b->line, port, nic, way.fds->vhosts > 0);
 
 	if (!card_device_name(nic))
 		return error_set(err, -ENOTSUP, "%s: QEMU has no such card", nic->model);

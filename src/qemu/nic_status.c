@@ -51,6 +51,50 @@ static void look_at_once(struct nic_status *w, uint64_t now)
 	w->next_ns = w->whole_ns = now;
 }
 
+static unsigned index_of(const struct nic_status *w, const char *nic)
+{
+	unsigned i = 0;
+
+	while (i < w->nics && strcmp(w->nic[i].id, nic) != 0)
+		i++;
+	return i;
+}
+
+/* What was asked of it is no longer waited for: its answers are nobody's. */
+static void forget_questions(struct nic_status *w, unsigned nic)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < w->asking; i++) {
+		bool tree = w->asked[i].what == ASKED_TREE;
+
+		if (!tree && w->asked[i].nic == nic)
+			continue;
+		w->asked[kept] = w->asked[i];
+		w->asked[kept].nic =
+			(uint8_t)(w->asked[kept].nic - (!tree && w->asked[i].nic > nic));
+		kept++;
+	}
+	w->asking = kept;
+}
+
+void nic_status_remove(struct nic_status *w, const char *nic, uint64_t now)
+{
+	unsigned i = index_of(w, nic);
+
+	if (i == w->nics)
+		return;
+	forget_questions(w, i);
+	w->nics--;
+	memmove(&w->nic[i], &w->nic[i + 1], (w->nics - i) * sizeof(w->nic[0]));
+	look_at_once(w, now);
+}
+
+void nic_status_look(struct nic_status *w, uint64_t now)
+{
+	look_at_once(w, now);
+}
+
 void nic_status_start(struct nic_status *w, bool running, uint64_t now)
 {
 	w->started = true;

@@ -74,6 +74,12 @@ void nic_status_init(struct nic_status *w, const struct qemu_signals *signals);
 int nic_status_add(struct nic_status *w, const char *nic, const char *owner, const char *device,
 		   enum nic_role role);
 
+/* The card has left QEMU. One that is not watched is no error. */
+void nic_status_remove(struct nic_status *w, const char *nic, uint64_t now);
+
+/* Soon: a card has come. */
+void nic_status_look(struct nic_status *w, uint64_t now);
+
 /* The monitor is ready, or gone. */
 void nic_status_start(struct nic_status *w, bool running, uint64_t now);
 void nic_status_stop(struct nic_status *w);

@@ -370,17 +370,26 @@ static void begin(struct plug *p, struct qmp_client *client, const struct plug_c
 	list_steps(p, card->link_down && nic_link_is_qemus(card->nic));
 }
 
-int plug_in(struct plug *p, struct qmp_client *client, const struct plug_card *card,
-	    struct error *err)
+int plug_check(const struct port_spec *port, const struct nic_spec *nic, struct error *err)
 {
 	static const char *const refused[] = { "server", "client", "mcast", "udp", "internal" };
-	const char *type = card->port->backend.type;
+	const char *type = port->backend.type;
 
-	if (card->nic->netdev == NETDEV_QEMU && name_find(refused, ARRAY_SIZE(refused), type) >= 0)
+	if (nic->netdev == NETDEV_QEMU && name_find(refused, ARRAY_SIZE(refused), type) >= 0)
 		return error_set(err, -ENOTSUP,
 				 "%s: interfaces of type '%s' cannot be plugged into a running "
 				 "guest; start the guest with it",
-				 card->nic->id, type);
+				 nic->id, type);
+	return 0;
+}
+
+int plug_in(struct plug *p, struct qmp_client *client, const struct plug_card *card,
+	    struct error *err)
+{
+	int rc = plug_check(card->port, card->nic, err);
+
+	if (rc < 0)
+		return rc;
 	begin(p, client, card);
 	p->state = PLUG_GOING_IN;
 	go_on(p);

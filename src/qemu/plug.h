@@ -75,6 +75,8 @@ struct plug {
 };
 
 /* -ENOTSUP: libvirt plugs no such interface, and QEMU takes it no better. */
+int plug_check(const struct port_spec *port, const struct nic_spec *nic, struct error *err);
+
 int plug_in(struct plug *p, struct qmp_client *client, const struct plug_card *card,
 	    struct error *err);
 

@@ -249,6 +249,7 @@ const struct nic_ops e1000e_ops = {
 	.size = sizeof(struct e1000e),
 	.legacy = true,
 	.express = true,
+	.msix = true,
 	.io_ports = true,
 	.queues_max = 1,
 	.spaces = spaces,

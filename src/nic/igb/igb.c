@@ -292,6 +292,7 @@ const struct nic_ops igb_ops = {
 	.legacy = true,
 	.performant = true,
 	.express = true,
+	.msix = true,
 	.io_ports = true,
 	.queues_max = IGB_QUEUES,
 	.spaces = spaces,

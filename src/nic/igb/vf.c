@@ -290,6 +290,7 @@ const struct nic_ops igbvf_ops = {
 	.size = sizeof(struct igbvf),
 	.express = true,
 	.vf_policy = true,
+	.msix = true,
 	.queues_max = 1,
 	.spaces = spaces,
 	.init = init,

@@ -100,11 +100,11 @@ static struct reg_space *const spaces[] = { &igc_space, NULL };
 #define IGC_OPS(model, text, function)                                                             \
 	{                                                                                          \
 		.name = model, .summary = text, .size = sizeof(struct igc), .performant = true,    \
-		.legacy = true, .express = true, .queues_max = IGC_QUEUES, .spaces = spaces,       \
-		.init = function, .finish = finish, .reset = igc_reset, .transmit = igc_transmit,  \
-		.receive = igc_receive, .link_changed = igc_link_changed, .timer = igc_timer,      \
-		.judge = igc_judge, .save = igc_save, .load = igc_load, .does = does,              \
-		.lacks = lacks,                                                                    \
+		.msix = true, .legacy = true, .express = true, .queues_max = IGC_QUEUES,           \
+		.spaces = spaces, .init = function, .finish = finish, .reset = igc_reset,          \
+		.transmit = igc_transmit, .receive = igc_receive,                                  \
+		.link_changed = igc_link_changed, .timer = igc_timer, .judge = igc_judge,          \
+		.save = igc_save, .load = igc_load, .does = does, .lacks = lacks,                  \
 	}
 
 const struct nic_ops igc_ops =

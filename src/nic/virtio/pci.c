@@ -219,6 +219,7 @@ const struct nic_ops virtio_net_ops = {
 	.revs = { 1 },
 	.rev_zero = true,
 	.express_rev = 1, /* as QEMU's own: what is plugged into a root port is modern only */
+	.msix = true,
 	.io_ports = true,
 	.spaces = spaces,
 	.init = init,
