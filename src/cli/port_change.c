@@ -186,6 +186,15 @@ static int put_in(struct service *s, unsigned i, unsigned n, struct error *err)
 	return plug_in(&c->card[n], s->monitor, &card, err);
 }
 
+/* Links are told of cards that are in QEMU, and are to stay. */
+static void note_away(struct service *s, unsigned i)
+{
+	struct control_port *p = &s->control.port[i];
+
+	for (unsigned n = 0; n < p->spec.nics; n++)
+		p->nic[n].away = change_of(s, i)->card[n].state != PLUG_IN;
+}
+
 /* All cards are in QEMU. */
 static void port_came(struct service *s, unsigned i)
 {
@@ -194,7 +203,8 @@ static void port_came(struct service *s, unsigned i)
 	for (unsigned n = 0; n < PORT_NICS; n++)
 		opened_backend_close_fds(&s->port[i].backend[n]);
 	set_stage(s, i, PORT_STAGE_THERE);
-	control_port_arrived(p);
+	note_away(s, i);
+	control_port_tell_qemu(p);
 	control_port_event(p, EVENT_PORT_ADDED);
 	card_watch_port_came(&s->cards, &s->spec[i]);
 	control_host_look(&s->control, &s->host);
@@ -244,7 +254,8 @@ static void stays_by_half(struct service *s, unsigned i)
 		"; the guest has not let go of a card of it yet; next: `anynic unplug %s %s`",
 		s->options.name, s->spec[i].id);
 	set_stage(s, i, PORT_STAGE_THERE);
-	control_port_arrived(&s->control.port[i]);
+	note_away(s, i);
+	control_port_tell_qemu(&s->control.port[i]);
 	refuse(s, i);
 }
 
@@ -328,11 +339,13 @@ static void guest_kept(struct service *s, unsigned i)
 		  some ? "its other card is out" : "nothing is changed",
 		  kept->rc == -ETIMEDOUT ? ", and the port goes when the guest does let go" : "");
 	set_stage(s, i, PORT_STAGE_THERE);
+	control_port_tell_qemu(&s->control.port[i]);
 	refuse(s, i);
 }
 
 static void goes(struct service *s, unsigned i)
 {
+	note_away(s, i);
 	if (cards_move(s, i))
 		return;
 	if (all_in(s, i, PLUG_OUT))
@@ -357,6 +370,7 @@ static void set_timer(struct service *s)
 /* Something about a card of the port changed. */
 static void advance(struct service *s, unsigned i)
 {
+	s->control.port[i].going = !is_coming(change_of(s, i)) && cards_move(s, i);
 	switch (change_of(s, i)->stage) {
 	case PORT_STAGE_COMING:
 		comes(s, i);

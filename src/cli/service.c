@@ -237,9 +237,9 @@ static void read_monitor(struct service *s, uint32_t events)
 			if (s->follow)
 				follow_event(s->follow, item.name);
 			transient_event(s, item.name, item.data);
+			port_changes_event(s, item.name, item.data);
 			card_watch_event(&s->cards, item.name, item.data);
 			control_qemu_event(&s->control, item.name, item.data);
-			port_changes_event(s, item.name, item.data);
 			break;
 		case QMP_ITEM_ERROR:
 			if (s->follow)

@@ -37,13 +37,6 @@ void control_drop_port(struct control *c, unsigned i)
 	control_set_port(c, i, &none);
 }
 
-void control_port_arrived(struct control_port *p)
-{
-	for (unsigned i = 0; i < p->spec.nics; i++)
-		p->nic[i].away = false;
-	control_port_tell_qemu(p);
-}
-
 void control_finish(struct control *c)
 {
 	for (unsigned i = 0; i < c->ports; i++)

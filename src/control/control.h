@@ -57,10 +57,10 @@ struct control_nic {
 	char evidence[EVIDENCE_MAX];
 	uint64_t since_ns; /* CLOCK_MONOTONIC; 0 = since the start */
 	uint32_t resets;
-	bool link;	   /* as the guest sees it */
-	bool attached;	   /* a VMM is connected */
-	bool away;	   /* it is on its way into QEMU, which cannot be told its link */
-	bool standby;	   /* of our own virtio card: its driver pairs */
+	bool link;     /* as the guest sees it */
+	bool attached; /* a VMM is connected */
+	bool away;     /* it is on its way into QEMU or out of it, which cannot be told its link */
+	bool standby;  /* of our own virtio card: its driver pairs */
 	char problem[200]; /* why the VMM's memory cannot be used; empty = fine */
 	bool lost;	   /* its driver went, and the policy is not told before it is clear why */
 	uint64_t bus_reset_ns; /* of the last bus reset; 0 = none */
@@ -129,6 +129,7 @@ struct control_port {
 	struct port_step step[PORT_STEPS];
 	unsigned steps;
 	struct loop_timer legacy_timer, hold_timer, lost_timer;
+	bool going;	  /* out of the guest: that its links on the host go is no news */
 	bool reset_known; /* all its NICs were reset: the RESET event that follows is no news */
 	uint64_t legacy_left_ns; /* of the legacy timer, while the guest is stopped */
 	bool backend_up;
@@ -179,9 +180,6 @@ void control_set_port(struct control *c, unsigned i, const struct port_spec *spe
 
 /* A port that goes while the guest runs leaves its place empty (no NICs, no id); the next one that comes may have it. */
 void control_drop_port(struct control *c, unsigned i);
-
-/* All cards of a port are in QEMU: it is told their links. */
-void control_port_arrived(struct control_port *p);
 
 /* An event that names a port and nothing else. */
 void control_port_event(struct control_port *p, enum event_kind kind);

@@ -104,8 +104,8 @@ static void judge(struct host_watch *w, struct control_port *p, struct port_host
 		return;
 	if (h->gone) /* whoever has its number now is another one */
 		v.own = (struct link){ 0 };
-	if (!v.own.index && p->control->over)
-		return; /* QEMU lets go of its taps, and ends */
+	if (!v.own.index && (p->control->over || p->going))
+		return; /* QEMU lets go of its taps */
 	if (link_state_rejoins(&v, h->below))
 		rejoin(w, p, h, &v);
 	h->down = !link_state_judge(&v, h->reason, sizeof(h->reason));
