@@ -254,6 +254,15 @@ static void wrong_words_are_usage_errors(void **state)
 	expect("migrate vm /there", 2, "is no URI");
 	expect("migrate vm unix:/there --timeout 0", 2, "--timeout 0");
 	expect("migrate nobody unix:/there", 3, "no guest named nobody");
+	expect("plug nobody", 2, "--nic SPEC or --interfaces FILE");
+	expect("plug nobody --nic auto --nic igc", 2, "one --nic");
+	expect("plug nobody --nic auto --interfaces x", 2, "usage: anynic plug");
+	expect("plug a b --nic auto", 2, "one word too many");
+	expect("plug nobody --nic auto", 3, "no guest named nobody");
+	expect("unplug", 2, "usage: anynic unplug");
+	expect("unplug nobody net0 --timeout 0", 2, "--timeout 0");
+	expect("unplug nobody net0", 3, "no guest named nobody");
+	expect("run --spare-ports many -- qemu", 2, "--spare-ports many");
 	expect("run", 2, "after `--`");
 	expect("run --nix auto -- qemu", 2, "usage: anynic run");
 	expect("serve --nic auto", 2, "--socket");
@@ -289,6 +298,12 @@ static void verbs_talk_to_a_live_guest(void **state)
 	expect("qmp vm1 query-ports {\"port\":\"lan0\"}", 0, "\"active\":\"lan0\"");
 	expect("qmp query-version", 0, "\"package\"");
 	expect("qmp vm1 no-such-command", 1, "has not been found");
+	expect("plug vm1 --nic igc", 4, "somebody else runs this one");
+	expect("plug vm1 --interfaces @nowhere", 3, "nowhere: No such file");
+	expect("unplug vm1 lan0", 4, "somebody else runs this one");
+	expect("qmp vm1 port-add", 2, "one of 'nic'");
+	expect("qmp vm1 port-add {\"nic\":\"igc\",\"networks\":[1]}", 2, "array of XML texts");
+	expect("qmp vm1 port-del {\"port\":\"lan0\",\"timeout\":0}", 2, "1 to 3600");
 	expect("qmp vm1 query-ports {", 2, "one JSON object");
 	expect("qmp vm1 query-ports {\"port\":\"x\"}", 3, "'x' not found");
 	expect("serve --name vm1 --nic auto,backend=null --socket @other", 1,

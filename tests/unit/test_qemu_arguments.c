@@ -93,6 +93,38 @@ static void msix_is_left_out_where_it_kills_qemu(void **state)
 	}
 }
 
+/* For cards that are plugged later: room, and memory that they can be served from, where QEMU could have them. */
+static void spare_ports_come_last_and_share_the_memory(void **state)
+{
+	(void)state;
+	static const char *const own[] = { "rtl8139,place=qemu", NULL };
+	struct qemu_program new = { .major = 11, .minor = 1, .vfio_user = true },
+			    old = { .major = 7, .minor = 2 };
+	struct qemu_setup setup = {
+		.socket_dir = "/run/x", .qmp_fd = 7, .program = &new, .spare_ports = 2
+	};
+	int rc;
+
+	const char *text = added_for("qemu-system-x86_64 -M q35", own, &setup, &rc);
+	assert_int_equal(rc, 0);
+	assert_non_null(strstr(text, "\"anynic-rp-2\",\"bus\":\"pcie.0\""));
+	assert_null(strstr(text, "\"anynic-rp-3\""));
+	text = added_for("qemu-system-x86_64 -M pc", own, &setup, &rc);
+	assert_null(strstr(text, "anynic-rp-"));
+	/* the user's own choice of memory stays, also where it does not do for a card of ours */
+	text = added_for("qemu-system-x86_64 -M q35,memory-backend=m -object "
+			 "memory-backend-ram,id=m,size=64M",
+			 (const char *const[]){ NULL }, &setup, &rc);
+	assert_int_equal(rc, 0);
+	assert_null(strstr(text, "memory-backend"));
+	text = added_for("qemu-system-x86_64 -M q35", (const char *const[]){ NULL }, &setup, &rc);
+	assert_non_null(strstr(text, "memory-backend=anynic-mem"));
+	setup.program = &old;
+	text = added_for("qemu-system-x86_64 -M q35", (const char *const[]){ NULL }, &setup, &rc);
+	assert_null(strstr(text, "memory-backend"));
+	assert_non_null(strstr(text, "\"anynic-rp-1\""));
+}
+
 static void a_uri_to_come_from_is_added(void **state)
 {
 	char *words[] = { "qemu-system-x86_64", "-M", "q35" };
@@ -430,6 +462,7 @@ int main(void)
 		cmocka_unit_test(qemu_is_told_which_cards_are_a_team),
 		cmocka_unit_test(a_team_of_qemus_own_cards_can_migrate),
 		cmocka_unit_test(a_function_of_the_host_in_a_team_is_plugged_and_not_on_the_line),
+		cmocka_unit_test(spare_ports_come_last_and_share_the_memory),
 		cmocka_unit_test(a_uri_to_come_from_is_added),
 		cmocka_unit_test(msix_is_left_out_where_it_kills_qemu),
 		cmocka_unit_test(each_line_gets_what_it_lacks),

@@ -850,6 +850,31 @@ static void a_card_that_qemu_says_is_deleted_is_told_at_once(void **state)
 	assert_true(q->attached[q->tolds - 1]);
 }
 
+/* While a look is under way, too: what was asked of it is nobody's then. */
+static void a_card_that_was_taken_out_is_no_longer_watched(void **state)
+{
+	struct qemu *q = *state;
+
+	load(q);
+	for (unsigned i = 0; i < 3; i++)
+		nic_status_run(&q->w, q->client, q->now + i * NS_PER_S);
+	nic_status_remove(&q->w, "nobody", q->now);
+	assert_int_equal(q->w.nics, 2);
+	nic_status_remove(&q->w, "legacy", q->now);
+	assert_int_equal(q->w.nics, 1);
+	for (unsigned i = 0; i < q->w.asking; i++)
+		assert_int_equal(q->w.asked[i].nic, 0);
+	q->tolds = 0;
+	q->virtio_gone = true;
+	q->virtio_master = false;
+	pass(q, 2000);
+	assert_true(q->tolds >= 1);
+	expect(q, q->tolds - 1, "performant", DRIVER_NONE);
+	nic_status_remove(&q->w, "performant", q->now);
+	assert_int_equal(q->w.nics, 0);
+	assert_true(nic_status_deadline(&q->w) == NIC_STATUS_OFF);
+}
+
 static void registers_that_cannot_be_read_leave_initializing_and_say_so(void **state)
 {
 	struct qemu *q = *state;
@@ -926,6 +951,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(
 			a_change_of_the_filter_speeds_up_and_is_asked_about_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_card_that_was_unplugged_is_gone_and_comes_back,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_card_that_was_taken_out_is_no_longer_watched,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_card_that_qemu_says_is_deleted_is_told_at_once,
 						setup, teardown),
