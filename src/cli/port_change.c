@@ -536,16 +536,17 @@ static int open_texts(const struct port_order *o, struct guest_request *r, struc
 }
 
 /* For the one who sent it, it was no file: "/proc/self/fd/9:3" becomes "interface:3". */
-static void name_text(const struct guest_request *r, const struct texts *t, struct error *err)
+static void name_text(const struct guest_request *r, const struct texts *t, char *where,
+		      size_t size)
 {
 	for (unsigned i = 0; i < t->count; i++) {
 		size_t len = strlen(t->path[i]);
-		char rest[sizeof(err->where)];
+		char rest[64];
 
-		if (strncmp(err->where, t->path[i], len) != 0)
+		if (strncmp(where, t->path[i], len) != 0)
 			continue;
-		str_copy(rest, sizeof(rest), err->where + len);
-		(void)snprintf(err->where, sizeof(err->where), "%s%.40s",
+		(void)snprintf(rest, sizeof(rest), "%.40s", where + len);
+		(void)snprintf(where, size, "%s%s",
 			       t->path[i] == r->interfaces ? "interface" : "networks", rest);
 	}
 }
@@ -566,8 +567,8 @@ static int read_order(struct service *s, const struct port_order *o, struct gues
 	int rc = open_texts(o, &request, &texts, err);
 	if (rc == 0)
 		rc = guest_prepare_port(more, s->options.guest, &request, present, count, err);
-	if (rc < 0)
-		name_text(&request, &texts, err);
+	name_text(&request, &texts, err->where, sizeof(err->where));
+	name_text(&request, &texts, more->port[0].source, sizeof(more->port[0].source));
 	for (unsigned i = 0; i < texts.count; i++)
 		fd_close(&texts.fd[i]);
 	return rc;

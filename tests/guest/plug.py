@@ -106,6 +106,8 @@ def by_xml(p, folder):
     p.nothing_left("XML")
     file.write_text(XML.format(model="carrier-pigeon"))
     p.refused(1, "device_add: .*carrier-pigeon.*is undone", "plug", p.guest.name, "--interfaces", file)
+    file.write_text(XML.format(model="virtio").replace("br0", "nobr"))
+    p.refused(3, "interface:1: .*no bridge nobr", "plug", p.guest.name, "--interfaces", file)
     file.write_text(XML.format(model="virtio").replace("type='bridge'", "type='carrier-pigeon'"))
     p.refused(2, r"interface:1: .*carrier-pigeon", "plug", p.guest.name, "--interfaces", file)
 
