@@ -72,6 +72,20 @@ static bool is_migration(json_object *event, const char **status)
 	return strcmp(text_of(event, "event"), "MIGRATION") == 0;
 }
 
+/* What the other end begins anew, for a person. */
+static void tell_left_behind(json_object *event)
+{
+	json_object *list = member_of(member_of(event, "data"), "left-behind");
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		json_object *one = json_object_array_get_idx(list, i);
+		const char *command = text_of(one, "command");
+
+		printf("not taken along: %s%s%s\n", text_of(one, "what"),
+		       command[0] ? ", set by hand; next, on the other host: " : "", command);
+	}
+}
+
 /* Events until the guest is there, or stays. */
 static int follow(struct client *c, bool json)
 {
@@ -102,6 +116,8 @@ static int follow(struct client *c, bool json)
 		bool failed = ours && strcmp(status, "failed") == 0;
 		bool late = failed &&
 			    json_object_get_boolean(member_of(member_of(event, "data"), "timeout"));
+		if (done && !json)
+			tell_left_behind(event);
 		json_object_put(event);
 		if (done || failed)
 			return done ? EXIT_OK : late ? EXIT_TIMEOUT : EXIT_FAILED;

@@ -163,6 +163,11 @@ static void tell_start(const struct service *s, const struct guest *guest)
 		fprintf(stderr, "anynic: guest %s: port %s: %s%s%s, backend %s, mac %s\n",
 			guest->name, p->id, p->nic[0].model, p->nics > 1 ? " + " : "",
 			p->nics > 1 ? p->nic[1].model : "", backend, mac_format(p->mac, mac));
+		if (guest->line.incoming && !guest->port[i].mac_given)
+			fprintf(stderr,
+				"anynic: guest %s: port %s: that MAC is made of this host and the "
+				"guest's name, and must be the source's; next: mac= on both ends\n",
+				guest->name, p->id);
 		if (guest->place_why[i][0])
 			fprintf(stderr, "anynic: guest %s: port %s: %s\n", guest->name, p->id,
 				guest->place_why[i]);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/migration.h"
+
 /* Some guests and chipsets reset more than once for one reboot: those within this time, before any driver shows up, are one. */
 #define RESET_REPEAT_NS (1 * NS_PER_S)
 
@@ -433,6 +435,8 @@ void control_take_over(struct control *c)
 	/* the network learns where the guest is now: QEMU said so itself when the guest came, but what it sent before the links were
 	 * right went nowhere */
 	control_announce(c);
+	if (c->migration)
+		migration_arrived(c->migration);
 	json_object *data = json_object_new_object();
 	json_object_object_add(data, "status", json_object_new_string("arrived"));
 	for (unsigned i = 0; i < c->ports; i++)

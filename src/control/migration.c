@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/travel.h"
+
 #define LOOK_NS (100 * NS_PER_MS)
 #define UNPLUG_LOOK_NS                                                                             \
 	(20 * NS_PER_MS) /* the guest has no network from the unplug until it is seen */
@@ -20,6 +22,8 @@ void migration_finish(struct migration *m)
 {
 	if (m->control)
 		loop_timer_cancel(m->control->loop, &m->timer);
+	json_object_put(m->left_behind);
+	m->left_behind = NULL;
 }
 
 /* --- whether it can be ------------------------------------------------------------------------------------------- */
@@ -111,8 +115,10 @@ static void tell(struct migration *m)
 		json_object_object_add(data, "remaining", json_object_new_uint64(m->remaining));
 		json_object_object_add(data, "total", json_object_new_uint64(m->total));
 	}
-	if (m->state == MIGRATE_DONE)
+	if (m->state == MIGRATE_DONE) {
 		json_object_object_add(data, "downtime-ms", json_object_new_uint64(m->downtime_ms));
+		json_object_object_add(data, "left-behind", json_object_get(m->left_behind));
+	}
 	if (m->reason[0] && m->state != MIGRATE_DONE)
 		json_object_object_add(data, "reason", json_object_new_string(m->reason));
 	if (m->state == MIGRATE_FAILED)
@@ -263,11 +269,13 @@ int migration_begin(struct migration *m, const char *uri, unsigned seconds, stru
 	if (rc < 0)
 		return rc;
 	enum migrate_state state = m->state;
+	json_object_put(m->left_behind);
 	*m = (struct migration){ .control = c,
 				 .timer = m->timer,
 				 .state = state,
 				 .patience_ns = seconds * NS_PER_S,
-				 .was_running = c->running };
+				 .was_running = c->running,
+				 .left_behind = travel_left_behind(c) };
 	str_copy(m->uri, sizeof(m->uri), uri);
 	for (unsigned i = 0; i < c->ports; i++)
 		for (unsigned n = 0; n < c->port[i].spec.nics; n++)
@@ -342,8 +350,20 @@ static bool is_restored(const struct migration *m)
 	return true;
 }
 
+void migration_arrived(struct migration *m)
+{
+	if (m->control->monitor)
+		m->macs_asked = qmp_client_send(m->control->monitor, "query-rx-filter", NULL);
+}
+
 bool migration_reply(struct migration *m, const struct qmp_item *item)
 {
+	if (item->id && item->id == m->macs_asked) {
+		m->macs_asked = 0;
+		if (item->kind == QMP_ITEM_REPLY) /* an error: it has no card that could say */
+			travel_check_macs(m->control, item->data);
+		return true;
+	}
 	if (!item->id || item->id != m->asked)
 		return false;
 	m->asked = 0;

@@ -30,6 +30,8 @@ struct migration {
 	bool stuck;		    /* it ends because nothing moved */
 	char reason[300];	    /* why it failed */
 	uint64_t told_ns;
+	json_object *left_behind; /* travel.h, as it was at the begin; NULL = none yet */
+	uint64_t macs_asked; /* id of the question what addresses the guest brought; 0 = none */
 };
 
 void migration_init(struct migration *m, struct control *control);
@@ -40,6 +42,9 @@ int migration_begin(struct migration *m, const char *uri, unsigned seconds, stru
 
 /* -ENOENT when none is under way. */
 int migration_cancel(struct migration *m, struct error *err);
+
+/* The guest that was waited for is here. */
+void migration_arrived(struct migration *m);
 
 bool migration_reply(struct migration *m, const struct qmp_item *item);
 void migration_timer(struct migration *m);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control/migration.h"
+#include "control/travel.h"
 
 /* --- the table --------------------------------------------------------------------------------------------------- */
 
@@ -265,6 +266,93 @@ static void a_failure_puts_back_what_was_and_says_why(void **state)
 	assert_false(w->control.quit);
 	assert_string_equal(told(w), "preparing starting moving restoring failed");
 	begin(w); /* and again */
+}
+
+static void a_link_that_was_set_by_hand_is_told_with_the_words_that_set_it_there(void **state)
+{
+	struct world *w = *state;
+
+	json_object *none = travel_left_behind(&w->control);
+	assert_int_equal(json_object_array_length(none), 0);
+	json_object_put(none);
+	assert_int_equal(control_set_link(&w->control, "net0", false, NULL), 0);
+	asked(w);
+	told(w);
+	begin(w);
+	status(w, "active", 100);
+	status(w, "completed", 100);
+	bool found = false;
+	for (json_object *e = control_next_event(&w->control); e;
+	     e = control_next_event(&w->control)) {
+		const char *text = json_object_to_json_string_ext(e, JSON_C_TO_STRING_PLAIN);
+
+		found |= strstr(text, "completed") && strstr(text, "left-behind") &&
+			 strstr(text, "anynic link vm1 net0 down");
+		json_object_put(e);
+	}
+	assert_true(found);
+}
+
+static void what_is_set_by_hand_in_a_team_names_the_card(void **state)
+{
+	struct port_spec spec = { .id = "net0",
+				  .policy = POLICY_TEAM,
+				  .link = LINK_UP,
+				  .nics = 2,
+				  .nic = { { .id = "net0-persistent", .role = ROLE_PERSISTENT },
+					   { .id = "net0-transient", .role = ROLE_TRANSIENT } } };
+	struct control_port port = { .spec = spec };
+	struct control c = { .name = "vm1", .port = &port, .ports = 1 };
+
+	(void)state;
+	port.control = &c;
+	port.policy.manual = port.policy.held = true;
+	port.team.wish[TEAM_PERSISTENT] = LINK_UP; /* as link= says, at both ends */
+	port.team.wish[TEAM_TRANSIENT] = LINK_DOWN;
+	json_object *list = travel_left_behind(&c);
+	const char *text = json_object_to_json_string_ext(
+		list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	assert_int_equal(json_object_array_length(list), 2);
+	assert_non_null(strstr(text, "anynic link vm1 net0/net0-transient down"));
+	assert_non_null(strstr(text, "the hold"));
+	json_object_put(list);
+	port.policy.manual = port.policy.held =
+		false; /* its choice again, and there it is link='s */
+	list = travel_left_behind(&c);
+	assert_non_null(strstr(json_object_to_json_string(list), "net0 auto"));
+	json_object_put(list);
+}
+
+static void a_guest_that_brings_another_mac_is_told_of(void **state)
+{
+	static const struct {
+		const char *answer;
+		unsigned wrong;
+	} rows[] = {
+		{ "[{\"name\": \"net0\", \"main-mac\": \"52:54:00:00:00:01\"}]", 0 },
+		{ "[{\"name\": \"net0\", \"main-mac\": \"52:54:00:00:00:02\"}]", 1 },
+		{ "[{\"name\": \"net0\", \"main-mac\": 7}, {\"name\": 8}, 9]", 0 },
+		{ "[{\"name\": \"another\", \"main-mac\": \"52:54:00:00:00:02\"}]", 0 },
+		{ "{}", 0 },
+	};
+	struct world *w = *state;
+
+	memcpy(w->control.port[0].spec.mac, "\x52\x54\0\0\0\1", MAC_LEN);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		json_object *answer = json_tokener_parse(rows[i].answer);
+
+		assert_int_equal(travel_check_macs(&w->control, answer), rows[i].wrong);
+		json_object_put(answer);
+	}
+	/* it is asked when the guest is there */
+	control_take_over(&w->control);
+	unsigned id = asked(w);
+	assert_non_null(strstr(w->asked, "query-rx-filter"));
+	assert_int_equal(w->m.macs_asked, id);
+	char text[160];
+	snprintf(text, sizeof(text), "{\"return\": %s, \"id\": %u}\r\n", rows[1].answer, id);
+	qemu_says(w, text);
+	assert_int_equal(w->m.macs_asked, 0);
 }
 
 static void a_uri_that_qemu_does_not_take_is_told_in_its_words(void **state)
@@ -575,6 +663,9 @@ int main(void)
 		cmocka_unit_test(the_words_of_qemu_are_known),
 		WITH_QEMU(a_guest_that_moved_leaves_its_qemu_to_end),
 		WITH_QEMU(a_failure_puts_back_what_was_and_says_why),
+		WITH_QEMU(a_link_that_was_set_by_hand_is_told_with_the_words_that_set_it_there),
+		WITH_QEMU(what_is_set_by_hand_in_a_team_names_the_card),
+		WITH_QEMU(a_guest_that_brings_another_mac_is_told_of),
 		WITH_QEMU(a_uri_that_qemu_does_not_take_is_told_in_its_words),
 		WITH_QEMU(an_end_that_takes_nothing_is_cancelled),
 		WITH_QEMU(a_guest_that_holds_its_card_is_not_waited_for_without_end),
