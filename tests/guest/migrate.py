@@ -3,6 +3,7 @@
 CARD, auto, auto-legacy, auto-bridge, vhost-user: the guest moves, a TCP stream goes on, the source ends with status 0
 back-and-forth: twenty times (three without ANYNIC_LONG)
 refused: what cannot move, before anything does
+differs: another MAC at the other end, a link that was set by hand
 team CARD [qemu]: the transient card, hosted or QEMU's own, leaves the guest first and is there again at the other end
 team-deaf: a guest that does not let go of it: time limit, cancel, and it goes on with it
 attach: a guest that somebody else started and moves: `anynic attach` at both ends, the one at the destination goes on
@@ -93,6 +94,24 @@ def once(lab, kind):
         target.sh("rmmod virtio_net")
         target.qmp.wait("PORT_LINK_SWITCHED", since=mark, to=LEGACY)
         lab.say("ok: and the policy goes on there")
+
+
+def differs(lab):
+    """Ends that do not fit: the destination says what MAC it took, and later what the guest brought; the source says what it leaves behind."""
+    moves.make_bridge()
+    source = moves.one(lab, "virtio-net,place=qemu", 0)
+    bring_up(source, ["virtio_net"])
+    target = moves.one(lab, "virtio-net,place=qemu", 1, incoming=f"unix:{lab.folder}/there", mac=None)
+    wait_for(f"{lab.folder}/there")
+    lab.check("must be the source's; next: mac= on both ends" in target.log(), "a MAC that was made up is told of")
+    source.qmp.command("set_link", name="net0", up=False)
+    said = migrate(source, f"unix:{lab.folder}/there")
+    lab.check(f"next, on the other host: anynic link {source.name} net0 down" in said, "what was set by hand is told with its words")
+    target.qmp.wait("MIGRATION", status="arrived")
+    end = time.monotonic() + 20
+    while "the guest came with the MAC" not in target.log() and time.monotonic() < end:
+        time.sleep(0.1)
+    lab.check(f"start both ends with mac={moves.MAC}" in target.log(), "and a MAC that differs, with the next step")
 
 
 def back_and_forth(lab, kind="auto-bridge"):
@@ -284,6 +303,8 @@ def scenario(lab, case="auto", *more):
         team_deaf(lab)
     elif case == "back-and-forth":
         back_and_forth(lab)
+    elif case == "differs":
+        differs(lab)
     elif case == "refused":
         refused(lab)
     elif case == "cancelled":

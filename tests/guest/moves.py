@@ -29,11 +29,11 @@ def backend(name, bridge):
     return f"backend=tap,ifname={name}"
 
 
-def one(lab, spec, number, bridge=False, incoming=None, **options):
+def one(lab, spec, number, bridge=False, incoming=None, mac=MAC, **options):
     """One end: the first one runs its guest, others wait for it at a URI."""
     if incoming:
         options = {**options, "wait": False, "options": ["--incoming", incoming]}
-    return lab.guest(nics=[f"{spec},mac={MAC},{backend(f'tap{number}', bridge)}"], name=f"end{number}", **options)
+    return lab.guest(nics=[f"{spec}{f',mac={mac}' if mac else ''},{backend(f'tap{number}', bridge)}"], name=f"end{number}", **options)
 
 
 def pair(lab, spec, bridge=False, incoming=None):
