@@ -116,8 +116,7 @@ static int read_nics(struct guest *g, const struct guest_request *request, struc
 	return rc;
 }
 
-/* libvirt's own rules, said of the file that breaks them. */
-static int read_networks(struct network_list *list, const char *file, struct error *err)
+int guest_read_networks(struct network_list *list, const char *file, struct error *err)
 {
 	unsigned before = list->count;
 	int rc = xml_read_networks(file, list, err);
@@ -137,7 +136,7 @@ static int read_xml(struct guest *g, const struct guest_request *request, struct
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < request->networks; i++)
-		rc = read_networks(&g->networks, request->network[i], err);
+		rc = guest_read_networks(&g->networks, request->network[i], err);
 	if (rc == 0 && request->interfaces)
 		rc = xml_read_interfaces(request->interfaces, &g->xml, err);
 	return rc;

@@ -56,6 +56,9 @@ struct guest {
 /* A part of guest_prepare, after the names are known: what each interface with type='network' is. */
 int guest_networks(struct guest *guest, const struct guest_request *request, struct error *err);
 
+/* Appends the networks of a file that libvirt would take: its rules, said of the line that breaks them. */
+int guest_read_networks(struct network_list *list, const char *file, struct error *err);
+
 /* "kvm,vhost,vfio", or some of them. */
 int guest_read_assume(const char *text, unsigned *assume);
 

@@ -153,6 +153,28 @@ static int describe_all(const struct guest *g, unsigned assume, struct interface
 	return 0;
 }
 
+static int print_written(const char *file, const struct interface_list *list,
+			 const struct interface_result *result, struct error *err)
+{
+	char *text = NULL;
+	int rc = xml_write_interfaces(file, list, result, &text, err);
+
+	if (rc == 0)
+		fputs(text, stdout);
+	free(text);
+	return rc;
+}
+
+/* Of a network nothing is chosen before a port asks: checked, and written as it is. */
+static int write_networks(const char *file, struct error *err)
+{
+	static const struct interface_list nothing;
+	static struct network_list networks;
+	int rc = guest_read_networks(&networks, file, err);
+
+	return rc < 0 ? rc : print_written(file, &nothing, NULL, err);
+}
+
 int verb_xml(int argc, char **argv)
 {
 	static struct guest guest;
@@ -161,7 +183,6 @@ int verb_xml(int argc, char **argv)
 		written; /* as it stands in the file: networks changed what guest has */
 	struct options o = { 0 };
 	struct error err = { 0 };
-	char *text = NULL;
 	int code = parse(argc, argv, &o), rc;
 
 	if (code != EXIT_OK)
@@ -173,6 +194,10 @@ int verb_xml(int argc, char **argv)
 		return rc < 0 ? fail(&err) : EXIT_OK;
 	}
 	rc = guest_prepare(&guest, &o.request, &err);
+	if (rc < 0 && strncmp(err.text, "<network", 8) == 0 && strstr(err.text, "> is none of")) {
+		rc = write_networks(o.request.interfaces, &err);
+		return rc < 0 ? fail(&err) : EXIT_OK;
+	}
 	if (rc == 0)
 		rc = describe_all(&guest, o.request.assume, result, &err);
 	if (rc == 0)
@@ -180,10 +205,6 @@ int verb_xml(int argc, char **argv)
 	if (rc == 0 && written.count != guest.xml.count)
 		rc = error_set(&err, -EIO, "%s changed while it was read", o.request.interfaces);
 	if (rc == 0)
-		rc = xml_write_interfaces(o.request.interfaces, &written, result, &text, &err);
-	if (rc < 0)
-		return fail(&err);
-	fputs(text, stdout);
-	free(text);
-	return EXIT_OK;
+		rc = print_written(o.request.interfaces, &written, result, &err);
+	return rc < 0 ? fail(&err) : EXIT_OK;
 }

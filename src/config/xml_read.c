@@ -500,7 +500,7 @@ static int read_interfaces(struct xml_reading *r, const xmlNode *root)
 	rc = check_other_device(r, root);
 	if (rc < 0)
 		return rc;
-	if (!is_holder(root))
+	if (!is_holder(root) || is_named(root, "networks"))
 		return xml_fail(
 			r, root, -EINVAL,
 			"<%.40s> is none of <interface>, <hostdev type='pci'>, <devices>, <domain>",

@@ -59,6 +59,13 @@ EOF
 "$anynic" xml "$out.xml" --qemu-version 11.1 --assume vhost >"$out"
 rm -f "$out.xml"
 has 'driver="vhost"'
+# networks: libvirt's rules are checked, and they are written as they are
+"$anynic" xml "$folder/networks.xml" >"$out"
+has '<name>lan</name>'
+printf "<network>\n<name>lan</name>\n<forward mode='vepa' dev='eth0'/>\n<mtu size='9000'/>\n</network>\n" >"$out.xml"
+if "$anynic" xml "$out.xml" >"$out" 2>&1; then echo "an MTU of a device was written"; exit 1; fi
+rm -f "$out.xml"
+has 'xml:4: <mtu>'
 # of a pipe, which is read once
 echo "<interface type='user'><model type='virtio'/></interface>" | "$anynic" xml - >"$out"
 has 'model="virtio-net"'
