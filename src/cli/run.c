@@ -218,7 +218,9 @@ int verb_run(int argc, char **argv)
 		rc = start_qemu(&s, &guest, &err);
 	if (rc == 0) {
 		service_run(&s);
-		code = qemu_process_exit_status(&s.qemu);
+		/* whose guest is elsewhere may take its time, and be killed: nothing is lost */
+		bool moved = s.migration.state == MIGRATE_DONE;
+		code = moved ? EXIT_OK : qemu_process_exit_status(&s.qemu);
 	} else {
 		code = fail(&err);
 	}

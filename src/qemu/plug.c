@@ -322,8 +322,12 @@ void plug_timer(struct plug *p, uint64_t now)
 
 void plug_keep(struct plug *p)
 {
-	if (p->state == PLUG_GOING_OUT && is_leaving(p))
-		stays(p, -ECANCELED, "nobody wants it any more");
+	uint64_t id = p->id;
+
+	if (p->state != PLUG_GOING_OUT || !is_leaving(p))
+		return;
+	stays(p, -ECANCELED, "nobody wants it any more");
+	p->id = id; /* whatever QEMU says to that, it says to us */
 }
 
 void plug_monitor_gone(struct plug *p)

@@ -84,6 +84,12 @@ def bring_up(lab, place, guest, name):
     return master
 
 
+def stream(guest, seconds=1200):
+    """Until the bridge has learned that the guest is on virtio it sends its frames out of the card; QEMU's user network, the wire of the lab host,
+    answers them with a reset."""
+    return moves.Flow(guest, seconds, resets=False)
+
+
 def on_function(lab, place, guest, name, mark=0):
     """Traffic goes over a function of this pool, in both directions."""
     guest.qmp.wait("PORT_LINK_SWITCHED", since=mark, timeout=120, to=TRANSIENT)
@@ -138,7 +144,7 @@ def moves_twice(lab):
     lab.equal(len(place.taken()), 2, "each end has a function of its own pool")
     (has,) = place.having()
     lab.check(has in place.functions[POOLS["here"]], "the one that waits for the guest does not have its MAC yet")
-    flow = moves.Flow(source)
+    flow = stream(source)
     arrived = move(lab, source, target)
     lab.check("reason" not in arrived["data"], "it arrived")
     on_function(lab, place, target, "there")
@@ -195,7 +201,7 @@ def holds(lab):
     place = Place(lab)
     guest = place.end("here", qemu=NO_ACPI)
     bring_up(lab, place, guest, "here")
-    flow = moves.Flow(guest)
+    flow = stream(guest)
     guest.sh(DEAF)
     monitor = guest.monitor()
     monitor.command("stop")
@@ -270,7 +276,7 @@ def killed_waiting(lab, place, guest):
 
 
 def killed_moving(lab, place, guest):
-    silent_end(lab, "stands")
+    place.silent = silent_end(lab, "stands")  # until the end
     begin(guest, f"unix:{lab.folder}/stands")
     guest.qmp.wait("MIGRATION", status="moving")
     lab.equal((place.having(), len(place.taken())), ([], 1), "the function is out of the guest, and still kept for it")
@@ -295,7 +301,7 @@ def often(lab):
     place = Place(lab)
     guest = place.end("here")
     bring_up(lab, place, guest, "here")
-    flow = moves.Flow(guest, 3000)
+    flow = stream(guest, 3000)
     for turn in range(int(os.environ.get("ANYNIC_TURNS", "20"))):
         name = ("there", "here")[turn % 2]
         target = place.end(name, incoming=True)
