@@ -231,7 +231,7 @@ int host_hostdev_set(const struct backend_request *request, struct opened_backen
 		     struct error *err)
 {
 	struct backend_request r = *request;
-	struct pci_function f;
+	struct pci_function f = { 0 };
 	struct vf_host host;
 
 	vf_host_init(&host);
@@ -258,7 +258,7 @@ static int check_access(const struct vf_host *host, const struct pci_function *f
 int host_hostdev_open(const struct backend_request *r, struct opened_backend *out,
 		      struct error *err)
 {
-	struct pci_function f;
+	struct pci_function f = { 0 };
 	struct vf_host host;
 
 	vf_host_init(&host);

@@ -202,7 +202,7 @@ def guest_on_network(lab):
 
 
 def team(lab):
-    """QEMU plugs the function when the guest's virtio driver asks for it; each path has a network of its own that looks the same."""
+    """The function is plugged when the guest's virtio driver asks for it; each path has a network of its own that looks the same."""
     dev = card(lab, load=False)
     before = state(dev)
     guest = lab.guest(nics=[f"team,transient=hostdev,dev={dev},mac={MAC}"], kernel="6.12")
@@ -210,7 +210,7 @@ def team(lab):
     master = guest.sh("for d in /sys/class/net/*; do readlink $d/master; done | head -1").split("/")[-1]
     guest.sh(f"up {master}; await 20 carrier {master}; dhcp {master}; await 10 answers 10.0.2.2")
     until(lab, lambda: "is plugged" in guest.qmp.command("query-why", port="net0")[0]["text"],
-          "the guest pairs, and QEMU plugs the function")
+          "the guest pairs, and the function is plugged")
     lab.equal(guest.port()["active"], "net0-persistent", "without its driver the guest works on virtio")
     mark = guest.qmp.mark()
     guest.sh("modprobe igbvf; await 30 has_nic igbvf")
