@@ -173,31 +173,58 @@ static void tell_skipped(const struct pci_function *f, const struct vf_place *at
 	log_warning("%s: %s", f->pci, told + 2);
 }
 
+static int tell_physical(const struct backend_request *r, struct netlink *nl,
+			 const struct pci_function *f, const struct vf_place *at,
+			 const struct vf_settings *now, struct opened_backend *out,
+			 struct error *err)
+{
+	struct vf_settings wanted;
+	char skipped[80] = "";
+
+	vf_settings_for(r->nic, r->link, &wanted);
+	int rc = vf_settings_set(nl, at, &wanted, now, skipped, sizeof(skipped), err);
+	if (rc == 0)
+		tell_skipped(f, at, skipped, out);
+	return rc;
+}
+
+static int read_settings(struct netlink *nl, const struct vf_place *at, struct vf_settings *now,
+			 struct error *err)
+{
+	int rc = netlink_get_vf(nl, at->device, at->number, now);
+
+	return rc < 0 ? error_set(err, rc, "%s does not tell about its function %u: %s", at->pf,
+				  at->number, strerror(-rc))
+		      : 0;
+}
+
+/* One that is told later keeps its own MAC until then: a driver that made that up would make up another one at its next reset, if the
+ * physical function did not know it. */
 static int set_up(const struct vf_host *host, const struct backend_request *r, struct netlink *nl,
 		  const struct pci_function *f, struct opened_backend *out, struct error *err)
 {
 	struct vf_settings wanted, before;
-	char skipped[80] = "";
 	struct undo_step step;
 	struct vf_place at;
 
 	int rc = find_physical(host, nl, f, &at, out, err);
-	if (rc < 0 || r->unset)
-		return rc;
-	rc = netlink_get_vf(nl, at.device, at.number, &before);
+	if (rc == 0)
+		rc = read_settings(nl, &at, &before, err);
 	if (rc < 0)
-		return error_set(err, rc, "%s does not tell about its function %u: %s", at.pf,
-				 at.number, strerror(-rc));
+		return rc;
 	vf_settings_for(r->nic, r->link, &wanted);
 	vf_undo_settings(&step, f->pci, &wanted, &before);
 	rc = opened_backend_note(out, &step, err);
 	if (rc < 0)
 		return rc;
-	rc = vf_settings_set(nl, &at, &wanted, &before, skipped, sizeof(skipped), err);
+	if (r->unset) {
+		if (!mac_is_zero(before.mac))
+			(void)netlink_set_vf(nl, at.device, at.number, VF_MAC, &before);
+		return 0;
+	}
+	rc = tell_physical(r, nl, f, &at, &before, out, err);
 	if (rc < 0)
 		opened_backend_forget(out);
-	else
-		tell_skipped(f, &at, skipped, out);
 	return rc;
 }
 
@@ -222,28 +249,39 @@ static int set_up_if_virtual(const struct vf_host *host, const struct backend_re
 	return rc;
 }
 
-static bool is_set(const struct opened_backend *out)
-{
-	return out->steps && out->step[out->steps - 1].kind == UNDO_VF;
-}
-
 int host_hostdev_set(const struct backend_request *request, struct opened_backend *out,
 		     struct error *err)
 {
-	struct backend_request r = *request;
 	struct pci_function f = { 0 };
+	struct vf_settings now;
 	struct vf_host host;
+	struct vf_place at;
+	struct netlink nl;
 
 	vf_host_init(&host);
-	r.unset = false;
 	int rc = pci_function_read(host.sys, out->pci, &f, err);
-	return rc < 0 || !f.pf[0] || is_set(out) ? rc : set_up_if_virtual(&host, &r, &f, out, err);
+	if (rc < 0 || !f.pf[0])
+		return rc;
+	rc = netlink_open(&nl, err);
+	if (rc < 0)
+		return rc;
+	rc = find_physical(&host, &nl, &f, &at, out, err);
+	if (rc == 0)
+		rc = read_settings(&nl, &at, &now, err);
+	if (rc == 0)
+		rc = tell_physical(request, &nl, &f, &at, &now, out, err);
+	netlink_close(&nl);
+	return rc;
 }
 
-void host_hostdev_set_back(struct opened_backend *out)
+/* The journal's line stays: it says the same at the end. */
+void host_hostdev_set_back(const struct opened_backend *out)
 {
-	if (is_set(out))
-		opened_backend_take_back(out);
+	struct error err = { 0 };
+
+	for (unsigned i = 0; i < out->steps; i++)
+		if (out->step[i].kind == UNDO_VF && undo_step_run(&out->step[i], &err) < 0)
+			log_warning("%s", err.text);
 }
 
 static int check_access(const struct vf_host *host, const struct pci_function *f, struct error *err)

@@ -19,7 +19,7 @@ int host_hostdev_open(const struct backend_request *request, struct opened_backe
  * that. The journal knows. */
 int host_hostdev_set(const struct backend_request *request, struct opened_backend *out,
 		     struct error *err);
-void host_hostdev_set_back(struct opened_backend *out);
+void host_hostdev_set_back(const struct opened_backend *out);
 
 /* Whether this host has what it takes; see available.h. */
 int host_has_hostdev(struct error *err);

@@ -109,9 +109,6 @@ extern const unsigned host_backend_count;
 int opened_backend_note(struct opened_backend *o, const struct undo_step *step, struct error *err);
 void opened_backend_forget(struct opened_backend *o); /* the last one was not made after all */
 
-/* Takes back the last one, and only that. */
-void opened_backend_take_back(struct opened_backend *o);
-
 /* The datapath has its copies. */
 void opened_backend_close_fds(struct opened_backend *o);
 

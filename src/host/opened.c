@@ -26,10 +26,8 @@ void opened_backend_forget(struct opened_backend *o)
 }
 
 /* What cannot be taken back now stays in the journal: the next start tries again. */
-void opened_backend_take_back(struct opened_backend *o)
+static void take_back(struct opened_backend *o)
 {
-	if (!o->steps)
-		return;
 	unsigned last = --o->steps;
 	struct error err = { 0 };
 
@@ -60,7 +58,7 @@ void opened_backend_close(struct opened_backend *o)
 		close(o->helper);
 	o->helper = 0;
 	while (o->steps)
-		opened_backend_take_back(o);
+		take_back(o);
 	if (o->unlink_path[0])
 		unlink(o->unlink_path);
 	o->unlink_path[0] = '\0';
