@@ -626,6 +626,7 @@ static void add(struct service *s, const struct port_order *o)
 	struct error err = { 0 };
 	int rc = check_order(s, &err), i = rc < 0 ? rc : free_place(s, &err);
 
+	more.xml.count = 0; /* of the last one */
 	rc = i < 0 ? i : read_order(s, o, &more, &err);
 	if (rc == 0)
 		rc = check_port(s, &more.port[0], &err);
