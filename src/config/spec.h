@@ -12,7 +12,7 @@
 #define QUEUES_MAX	    16 /* queue pairs of one NIC or backend */
 #define PORT_NICS	    2  /* NICs of one port, at most */
 #define HOLD_COUNT_MAX	    64 /* switches that the hold-down can remember */
-#define HOSTFWD_MAX	    8
+#define HOSTFWD_MAX	    16
 #define LEGACY_DELAY_MAX_MS 600000
 #define PORTS_MAX	    16 /* ports of one guest */
 #define VLAN_TAGS_MAX	    8
@@ -125,9 +125,9 @@ struct backend_spec {
 	char br[16];
 	char dev[64]; /* of a host, also a network of libvirt */
 	char mode[16];
-	char path[PATH_ROOM]; /* stream: UNIX socket */
-	char net[64];	      /* user: a.b.c.d/p */
-	char hostfwd[HOSTFWD_MAX][96];
+	char path[PATH_ROOM];	       /* stream: UNIX socket */
+	char net[64];		       /* user: a.b.c.d/p */
+	char hostfwd[HOSTFWD_MAX][96]; /* passt: also ranges, "tcp::8000..8099-:80" */
 	unsigned hostfwds;
 	char tftp[PATH_ROOM];	  /* user: folder that its TFTP server offers */
 	char bootfile[PATH_ROOM]; /* user: what DHCP tells firmware to load */

@@ -384,17 +384,18 @@ static int read_range(struct xml_reading *r, const xmlNode *node)
 				"<range start='%u' end='%u' to='%u'>: the range ends before it "
 				"begins, or above 65535",
 				(unsigned)start, (unsigned)end, (unsigned)to);
-	if (end - start >= HOSTFWD_MAX - b->hostfwds)
-		return xml_fail(
-			r, node, -ENOTSUP,
-			"<portForward>: more than %d ports are not carried out; next: fewer ports",
-			HOSTFWD_MAX);
+	if (b->hostfwds == HOSTFWD_MAX)
+		return xml_fail(r, node, -ENOTSUP,
+				"<portForward>: more than %d ranges are not carried out; next: "
+				"longer ranges",
+				HOSTFWD_MAX);
 	xml_value(node->parent, "proto", proto, sizeof(proto));
 	xml_value(node->parent, "address", address, sizeof(address));
-	for (uint64_t i = 0; i <= end - start; i++)
-		(void)snprintf(b->hostfwd[b->hostfwds++], sizeof(b->hostfwd[0]),
-			       "%.3s:%.40s:%u-:%u", proto, address, (unsigned)(start + i),
-			       (unsigned)(to + i));
+	char last[12] = "";
+	if (end > start)
+		(void)snprintf(last, sizeof(last), "..%u", (unsigned)end);
+	(void)snprintf(b->hostfwd[b->hostfwds++], sizeof(b->hostfwd[0]), "%.3s:%.40s:%u%s-:%u",
+		       proto, address, (unsigned)start, last, (unsigned)to);
 	return 0;
 }
 

@@ -50,22 +50,54 @@ static void add_argument(struct command_line *c, const char *text)
 	c->argv[c->count++] = (char *)(uintptr_t)text;
 }
 
-/* "tcp:127.0.0.1:2222-:22" is passt's "-t 127.0.0.1/2222:22"; that the guest's address is empty was checked. */
-static void add_forward(struct command_line *c, unsigned i, const char *hostfwd)
+/* "8000..8099" and 80 are passt's "8000-8099:80-179". */
+static void put_ports(char *to, size_t size, const char *address, char *ports, const char *guest)
+{
+	char *dots = strstr(ports, "..");
+	uint64_t first, last, target;
+
+	if (dots) {
+		*dots = '\0';
+		dots += 2;
+	}
+	if (parse_u64(ports, 1, 65535, &first) < 0 ||
+	    parse_u64(dots ? dots : ports, first, 65535, &last) < 0 ||
+	    parse_u64(guest, 1, 65535 - (last - first), &target) < 0)
+		return;
+	const char *slash = address[0] ? "/" : "";
+	if (dots)
+		(void)snprintf(to, size, "%s%s%u-%u:%u-%u", address, slash, (unsigned)first,
+			       (unsigned)last, (unsigned)target, (unsigned)(target + last - first));
+	else
+		(void)snprintf(to, size, "%s%s%u:%u", address, slash, (unsigned)first,
+			       (unsigned)target);
+}
+
+bool host_passt_forward(const char *hostfwd, char *to, size_t size)
 {
 	char host[96];
 
-	str_copy(host, sizeof(host), hostfwd + strlen("tcp:"));
+	to[0] = '\0';
+	if (strlen(hostfwd) < strlen("tcp:") ||
+	    !str_copy(host, sizeof(host), hostfwd + strlen("tcp:")))
+		return false;
 	char *dash = strchr(host, '-');
 	if (!dash)
-		return;
+		return false;
 	*dash = '\0';
 	char *port = strrchr(host, ':'), *guest_port = strrchr(dash + 1, ':');
 	if (!port || !guest_port)
-		return;
+		return false;
 	*port = '\0';
-	(void)snprintf(c->forward[i], sizeof(c->forward[i]), "%s%s%s:%s", host, host[0] ? "/" : "",
-		       port + 1, guest_port + 1);
+	put_ports(to, size, host, port + 1, guest_port + 1);
+	return to[0] != '\0';
+}
+
+/* That the guest's address is empty was checked. */
+static void add_forward(struct command_line *c, unsigned i, const char *hostfwd)
+{
+	if (!host_passt_forward(hostfwd, c->forward[i], sizeof(c->forward[i])))
+		return; /* was refused */
 	add_argument(c, hostfwd[0] == 'u' ? "-u" : "-t");
 	add_argument(c, c->forward[i]);
 }
@@ -242,6 +274,16 @@ int host_passt_open(const struct backend_request *request, struct opened_backend
 
 	if (request->spec->path[0])
 		return host_stream_open(request, out, err);
+	for (unsigned i = 0; i < MIN(request->spec->hostfwds, (unsigned)HOSTFWD_MAX); i++) {
+		char forward[96];
+
+		if (!host_passt_forward(request->spec->hostfwd[i], forward, sizeof(forward)))
+			return error_set(
+				err, -EINVAL,
+				"hostfwd=%s: the form is tcp:[HOST-ADDRESS]:PORT-:PORT (or "
+				"udp:...), or with PORT..PORT of the host",
+				request->spec->hostfwd[i]);
+	}
 	int rc = host_passt_find(path, sizeof(path), err);
 	return rc < 0 ? rc : start(request, path, out, err);
 }

@@ -11,6 +11,10 @@
 /* Where the program is, by $PATH. -ENOTSUP when it is not there. */
 int host_passt_find(char *path, size_t size, struct error *err);
 
+/* "tcp:127.0.0.1:2222-:22" is passt's "-t 127.0.0.1/2222:22", "tcp::8000..8099-:80" its "-t 8000-8099:80-179": what stands behind -t. False:
+ * it is neither. */
+bool host_passt_forward(const char *hostfwd, char *to, size_t size);
+
 /* Starts it, or connects to path=. */
 int host_passt_open(const struct backend_request *request, struct opened_backend *out,
 		    struct error *err);

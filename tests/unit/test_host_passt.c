@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "host/child.h"
 #include "host_help.h"
+#include "host/passt.h"
 #include "netns.h"
 
 #define HOST_IP "10.77.0.2"
@@ -207,14 +208,15 @@ static void without_passt_the_package_is_named(void **state)
 static void a_connection_to_the_host_reaches_the_guest(void **state)
 {
 	struct backend_spec spec = passt_spec();
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(2222) };
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(8005) };
 	struct opened_backend o;
 	bool syn = false;
 
 	(void)state;
 	str_copy(spec.hostfwd[0], sizeof(spec.hostfwd[0]), "tcp:127.0.0.1:2222-:22");
 	str_copy(spec.hostfwd[1], sizeof(spec.hostfwd[1]), "udp::5353-:53");
-	spec.hostfwds = 2;
+	str_copy(spec.hostfwd[2], sizeof(spec.hostfwd[2]), "tcp::8000..8009-:80");
+	spec.hostfwds = 3;
 	struct backend *b = open_passt(&spec, &o);
 	/* passt must have seen the guest's MAC */
 	assert_true(arp_answers(b, "10.77.0.1"));
@@ -225,12 +227,12 @@ static void a_connection_to_the_host_reaches_the_guest(void **state)
 		unsigned n = b->ops->receive(b, 0, rx_frames(&rx), FRAME_BATCH);
 		for (unsigned k = 0; k < n; k++) {
 			const uint8_t *d = rx.frames[k].iov[0].iov_base;
-			syn |= get_be16(d + 12) == 0x800 && d[23] == 6 && get_be16(d + 36) == 22 &&
+			syn |= get_be16(d + 12) == 0x800 && d[23] == 6 && get_be16(d + 36) == 85 &&
 			       (d[47] & 2);
 		}
 		usleep(10000);
 	}
-	assert_true(syn); /* for port 22 */
+	assert_true(syn); /* for port 85 */
 	close(sock);
 	backend_destroy(b);
 	opened_backend_close(&o);
@@ -344,6 +346,32 @@ static void give_network(void)
 	    "ip route add default via 10.77.0.1");
 }
 
+static void ports_and_ranges_become_passts_words(void **state)
+{
+	static const struct {
+		const char *hostfwd, *passt; /* NULL: refused */
+	} cases[] = {
+		{ "tcp:127.0.0.1:2222-:22", "127.0.0.1/2222:22" },
+		{ "udp::5353-:53", "5353:53" },
+		{ "tcp::8000..8099-:80", "8000-8099:80-179" },
+		{ "tcp:10.0.0.1:1..65535-:1", "10.0.0.1/1-65535:1-65535" },
+		{ "tcp::8000..7000-:80", NULL },
+		{ "tcp::8000..8099-:65500", NULL },
+		{ "tcp::0-:80", NULL },
+		{ "tcp:22", NULL },
+		{ "tcp", NULL },
+	};
+	char said[96];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		bool good = host_passt_forward(cases[i].hostfwd, said, sizeof(said));
+
+		assert_int_equal(good, cases[i].passt != NULL);
+		assert_string_equal(said, good ? cases[i].passt : "");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +385,7 @@ int main(void)
 		cmocka_unit_test(a_passt_that_listens_is_joined_and_joined_again),
 		cmocka_unit_test(the_guest_has_the_addresses_that_it_was_given),
 		cmocka_unit_test(an_ordinary_user_can_use_passt),
+		cmocka_unit_test(ports_and_ranges_become_passts_words),
 	};
 
 	if (system("command -v passt >/dev/null") != 0) {
