@@ -327,7 +327,7 @@ static const struct key keys[] = {
 	  .legal = "an IPv4 network such as 10.0.2.0/24, with /8 to /29" },
 	{ "hostfwd", BACKEND(hostfwd), .kinds = ANY, .read = read_hostfwd, .repeats = true,
 	  .legal = "tcp or udp:[HOST-ADDRESS]:PORT-[GUEST-ADDRESS]:PORT, as in "
-		   "tcp:127.0.0.1:2222-:22, at most 8 of them" },
+		   "tcp:127.0.0.1:2222-:22, at most 16 of them" },
 	{ "tftp", BACKEND(tftp), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
 	{ "bootfile", BACKEND(bootfile), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },
 	{ "capture", BACKEND(capture), .kinds = ANY, .read = read_text, .legal = PATH_LEGAL },

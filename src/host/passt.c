@@ -281,7 +281,7 @@ int host_passt_open(const struct backend_request *request, struct opened_backend
 			return error_set(
 				err, -EINVAL,
 				"hostfwd=%s: the form is tcp:[HOST-ADDRESS]:PORT-:PORT (or "
-				"udp:...), or with PORT..PORT of the host",
+				"udp:...), or a range, PORT..PORT, of XML",
 				request->spec->hostfwd[i]);
 	}
 	int rc = host_passt_find(path, sizeof(path), err);
