@@ -83,6 +83,7 @@ static int find_bridge(struct netlink *nl, const char *name, struct link *bridge
 {
 	int rc = netlink_find(nl, name, bridge);
 
+	*ovs = false;
 	if (rc < 0 && rc != -ENODEV)
 		return error_set(err, rc, "bridge %s: the kernel says %s", name, strerror(-rc));
 	if (rc == 0 && is_bridge(bridge, NULL))
