@@ -1,7 +1,8 @@
 /* port_change.h - ports that come and go while the guest runs: `anynic plug` and `anynic unplug`.
  *
- * A port that comes: what was asked for is checked as `run` checks it, its backends are opened, the datapath gets its part, a root port is
- * looked for, then QEMU gets the cards one after the other (qemu/plug.h). What fails takes all of it back, in reverse. One comes at a time.
+ * A port that comes: what was asked for is read and checked (port_order.h), its backends are opened, the datapath gets its part, a root
+ * port is looked for, then QEMU gets the cards one after the other (qemu/plug.h). What fails takes all of it back, in reverse. One comes at
+ * a time.
  * A port that goes: the guest is asked for its cards, all at once, and has a deadline; when they are out, the rest is taken down. A guest
  * that answers late is obeyed late.
  */
@@ -48,6 +49,9 @@ struct port_changes {
 	unsigned hiddens;
 	bool shares_memory; /* of qemu_arguments */
 };
+
+/* Not there yet, and on its way in or back out. */
+bool port_change_is_coming(const struct port_change *c);
 
 void port_changes_init(struct port_changes *c);
 void port_changes_finish(struct service *s); /* accepts one that was never used */
