@@ -428,24 +428,45 @@ static int check_port(const struct guest *g, struct error *err)
 	return 0;
 }
 
-int guest_prepare_port(struct guest *more, const struct guest *guest,
-		       const struct guest_request *request, const struct port_spec *present,
-		       unsigned count, struct error *err)
+static bool has_name(const struct port_spec *p, const char *name)
+{
+	bool has = strcmp(p->id, name) == 0;
+
+	for (unsigned n = 0; n < p->nics; n++)
+		has |= strcmp(p->nic[n].id, name) == 0;
+	return has;
+}
+
+/* Before anything is taken: what a port has of a network, it has under its name. */
+static int check_aliases(struct guest *more, const struct guest_request *request,
+			 const struct port_spec *present, unsigned count, struct error *err)
+{
+	interfaces_name(&more->xml);
+	for (unsigned i = 0; i < more->xml.count; i++) {
+		const struct interface_spec *s = &more->xml.item[i];
+
+		for (unsigned n = 0; n < count; n++) {
+			if (!has_name(&present[n], s->alias))
+				continue;
+			int rc = error_set(err, -EINVAL,
+					   "<alias name='%s'>: the guest has port %s of that name; "
+					   "each needs its own",
+					   s->alias, present[n].id);
+			(void)snprintf(err->where, sizeof(err->where), "%.50s:%u",
+				       request->interfaces, interface_line(s, err->text));
+			return rc;
+		}
+	}
+	return 0;
+}
+
+/* Of what was read: the port, checked beside the others. */
+static int make_port(struct guest *more, const struct guest_request *request,
+		     const struct port_spec *present, unsigned count, struct error *err)
 {
 	static struct port_spec all[PORTS_MAX + 1];
+	int rc = read_ports(more, request, err);
 
-	memset(more, 0, sizeof(*more));
-	str_copy(more->name, sizeof(more->name), guest->name);
-	more->line = guest->line;
-	more->has_line = guest->has_line;
-	more->program = guest->program;
-	more->has_program = guest->has_program;
-	more->networks = guest->networks;
-	int rc = read_xml(more, request, err);
-	more->xml.nets = next_number(present, count, "net");
-	more->xml.hostdevs = next_number(present, count, "hostdev");
-	if (rc == 0)
-		rc = read_ports(more, request, err);
 	if (rc == 0)
 		rc = set_places(more, request->place, err);
 	if (rc == 0)
@@ -463,4 +484,28 @@ int guest_prepare_port(struct guest *more, const struct guest *guest,
 	if (rc == 0)
 		rc = decide_places(more, err);
 	return rc == 0 ? fit_machine(more, err) : rc;
+}
+
+int guest_prepare_port(struct guest *more, const struct guest *guest,
+		       const struct guest_request *request, const struct port_spec *present,
+		       unsigned count, struct error *err)
+{
+	memset(more, 0, sizeof(*more));
+	str_copy(more->name, sizeof(more->name), guest->name);
+	more->line = guest->line;
+	more->has_line = guest->has_line;
+	more->program = guest->program;
+	more->has_program = guest->has_program;
+	more->networks = guest->networks;
+	int rc = read_xml(more, request, err);
+	more->xml.nets = next_number(present, count, "net");
+	more->xml.hostdevs = next_number(present, count, "hostdev");
+	if (rc == 0)
+		rc = check_aliases(more, request, present, count, err);
+	if (rc < 0)
+		return rc;
+	rc = make_port(more, request, present, count, err);
+	if (rc < 0 && request->take)
+		guest_give_back_networks(more);
+	return rc;
 }

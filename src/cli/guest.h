@@ -71,8 +71,12 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 /* How QEMU's own cards can be watched. That it cannot be tried is no reason not to start: it is logged. */
 void guest_find_signals(const struct guest *guest, struct qemu_signals *signals);
 
+/* Gives back what networks gave for the interfaces of guest->xml; who has nothing of them loses nothing. */
+void guest_give_back_networks(const struct guest *guest);
+
 /* One more port for a guest that runs with those of `present`: into more->port[0]. `more` becomes a copy of what is known of the guest; the
- * request has --nic or --interfaces, --networks and --place. What was taken of a network for it is the caller's to give back. */
+ * request has --nic or --interfaces, --networks and --place. What was taken of a network for it is the caller's to give back; when it
+ * fails, nothing is taken. */
 int guest_prepare_port(struct guest *more, const struct guest *guest,
 		       const struct guest_request *request, const struct port_spec *present,
 		       unsigned count, struct error *err);

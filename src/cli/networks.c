@@ -87,6 +87,20 @@ static int allocate(struct guest *g, const struct guest_request *request,
 	return 0;
 }
 
+void guest_give_back_networks(const struct guest *guest)
+{
+	struct vf_host host;
+
+	vf_host_init(&host);
+	for (unsigned i = 0; i < guest->xml.count; i++) {
+		const struct interface_spec *s = &guest->xml.item[i];
+		const struct vf_owner owner = { .guest = guest->name, .port = s->alias };
+
+		if (s->type == INTERFACE_NETWORK)
+			network_pool_release(&host, s->network, s->hostdev.pci, &owner);
+	}
+}
+
 int guest_networks(struct guest *g, const struct guest_request *request, struct error *err)
 {
 	static struct vf_picks picks;

@@ -65,15 +65,17 @@ static void set_stage(struct service *s, unsigned i, enum port_stage stage)
 
 /* --- the end of a port ------------------------------------------------------------------------------------------- */
 
-static void give_back_network(struct service *s, const char *network, const char *port)
+/* A function that was opened is given back already, with what was done to it. */
+static void give_back_network(struct service *s, unsigned i)
 {
-	const struct vf_owner owner = { .guest = s->options.name, .port = port };
+	const struct vf_owner owner = { .guest = s->options.name, .port = s->spec[i].id };
+	const char *network = change_of(s, i)->network;
 	struct vf_host host;
 
 	if (!network[0])
 		return;
 	vf_host_init(&host);
-	network_pool_release(&host, network, &owner);
+	network_pool_release(&host, network, s->spec[i].nic[0].host_pci, &owner);
 }
 
 /* QEMU has none of its cards. */
@@ -84,7 +86,7 @@ static void forget_port(struct service *s, unsigned i)
 	card_watch_port_goes(&s->cards, &s->spec[i]);
 	service_close_port(s, i);
 	service_read_datapath(s); /* its last reports, before another port has its name */
-	give_back_network(s, c->network, s->spec[i].nic[0].id);
+	give_back_network(s, i);
 	for (unsigned n = 0; n < PORT_NICS; n++)
 		json_object_put(c->device[n]);
 	*c = (struct port_change){ .stage = PORT_STAGE_NONE };
@@ -493,7 +495,6 @@ static void add(struct service *s, const struct port_order *o)
 	int i = port_order_add(s, o, &more, &err);
 
 	if (i < 0) {
-		give_back_network(s, network_of(&more), more.port[0].nic[0].id);
 		commands_order_failed(&s->commands, o->client, &err);
 		return;
 	}

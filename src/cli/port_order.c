@@ -149,11 +149,14 @@ int port_order_add(struct service *s, const struct port_order *order, struct gue
 {
 	int rc = check_time(s, err), i = rc < 0 ? rc : free_place(s, err);
 
-	more->xml.count = 0; /* of the last one */
 	rc = i < 0 ? i : read_order(s, order, more, err);
+	if (rc < 0)
+		return rc;
+	rc = check_port(s, &more->port[0], err);
 	if (rc == 0)
-		rc = check_port(s, &more->port[0], err);
-	return rc < 0 ? rc : i;
+		return i;
+	guest_give_back_networks(more);
+	return rc;
 }
 
 /* --- a port that shall go ------------------------------------------------------------------------------------------ */

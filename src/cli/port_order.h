@@ -10,7 +10,7 @@
 struct service;
 
 /* A port that shall come, read and checked as `run` does it: more->port[0]. Returns its place among the ports. What was taken of a network
- * for it is the caller's to give back, also after a failure: more->xml names it, and is empty when nothing was read. */
+ * for it is the caller's to give back; when it fails, nothing is taken. */
 int port_order_add(struct service *s, const struct port_order *order, struct guest *more,
 		   struct error *err);
 

@@ -39,11 +39,11 @@ static int list_functions(const struct vf_host *host, struct network_spec *n, st
 /* The function is chosen by its own pool, which other networks and guests have a part in: to this network all others are taken. */
 static int take_function(const struct vf_host *host, const struct network_spec *n,
 			 const struct vf_owner *owner, struct vf_picks *dry,
-			 struct network_use *use, struct error *err)
+			 struct network_use *use, char pci[PCI_NAME], struct error *err)
 {
 	struct vf_source source = { 0 };
-	char pci[PCI_NAME];
 
+	pci[0] = '\0';
 	if (n->devs == 0)
 		return 0; /* network_allocate says what is missing */
 	int rc = vf_source_list(host, n->name, n->dev, n->devs, &source, err);
@@ -107,13 +107,19 @@ static int allocate(const struct vf_host *host, const struct network_spec *n,
 		    struct vf_picks *dry, struct network_plug *plug, struct error *err)
 {
 	struct network_use use = { 0 };
+	char pci[PCI_NAME];
 
 	if (n->forward <= FORWARD_OPEN || n->bridge[0])
 		return network_allocate(n, interface, &use, plug, err);
 	if (n->forward != FORWARD_HOSTDEV)
 		return allocate_shared(host, n, interface, owner, dry, plug, err);
-	int rc = take_function(host, n, owner, dry, &use, err);
-	return rc == 0 ? network_allocate(n, interface, &use, plug, err) : rc;
+	int rc = take_function(host, n, owner, dry, &use, pci, err);
+	if (rc < 0)
+		return rc;
+	rc = network_allocate(n, interface, &use, plug, err);
+	if (rc < 0 && pci[0] && !dry)
+		(void)vf_pool_release(host, pci, owner->guest, owner->port, NULL);
+	return rc;
 }
 
 int network_pool_allocate(const struct vf_host *host, const struct network_spec *network,
@@ -140,12 +146,14 @@ int network_pool_allocate(const struct vf_host *host, const struct network_spec 
 	return rc;
 }
 
-void network_pool_release(const struct vf_host *host, const char *network,
+void network_pool_release(const struct vf_host *host, const char *network, const char *function,
 			  const struct vf_owner *owner)
 {
 	struct pool_file p = { .lock = -1 };
 	char name[POOL_NAME + 8];
 
+	if (function[0])
+		(void)vf_pool_release(host, function, owner->guest, owner->port, NULL);
 	(void)snprintf(name, sizeof(name), "network-%s", network);
 	if (pool_file_peek(&p, host->folder, name, NULL) < 0)
 		return;

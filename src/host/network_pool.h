@@ -11,8 +11,9 @@ int network_pool_allocate(const struct vf_host *host, const struct network_spec 
 			  struct interface_spec *interface, const struct vf_owner *owner,
 			  struct vf_picks *dry, struct network_plug *plug, struct error *err);
 
-/* The port is not needed any more, and the process goes on. None is no error. */
-void network_pool_release(const struct vf_host *host, const char *network,
+/* The port is not needed any more, and the process goes on. `function` is the PCI address that the interface got, or empty. What `owner`
+ * has not is no error. */
+void network_pool_release(const struct vf_host *host, const char *network, const char *function,
 			  const struct vf_owner *owner);
 
 #endif

@@ -487,6 +487,34 @@ static void what_a_network_took_is_opened_by_its_address_under_the_same_name(voi
 	takes("a", "hostdev1", VF(1));
 }
 
+static void a_function_that_comes_back_to_its_network_is_for_the_next(void **state)
+{
+	const struct vf_owner a = { .guest = "a", .port = "hostdev0" };
+	const struct vf_owner other = { .guest = "a", .port = "hostdev1" };
+
+	(void)state;
+	make_network(FORWARD_HOSTDEV, "pf0");
+	assert_string_equal(port_of("a", "hostdev0", NULL), VF(0));
+	network_pool_release(&host, "lan", VF(0), &other); /* he has nothing of it */
+	assert_string_equal(port_of("b", "hostdev0", NULL), VF(1));
+	network_pool_release(&host, "lan", VF(0), &a);
+	assert_string_equal(port_of("c", "hostdev0", NULL), VF(0));
+	network_pool_release(&host, "lan", VF(0), &a); /* once more */
+	assert_string_equal(port_of("d", "hostdev0", NULL), VF(2));
+}
+
+static void a_port_that_a_network_refuses_takes_no_function(void **state)
+{
+	(void)state;
+	make_network(FORWARD_HOSTDEV, "pf0");
+	net.port.virtualport.kind = VIRTUALPORT_8021QBH;
+	iface.host.virtualport.kind = VIRTUALPORT_OPENVSWITCH;
+	assert_non_null(strstr(port_of("a", "hostdev0", NULL), "virtualport"));
+	iface.host.virtualport.kind = VIRTUALPORT_NONE;
+	net.port.virtualport.kind = VIRTUALPORT_NONE;
+	assert_string_equal(port_of("b", "hostdev0", NULL), VF(0));
+}
+
 static void a_plan_of_a_network_and_of_its_function_is_one(void **state)
 {
 	const struct vf_owner owner = { .guest = "a", .port = "hostdev0" };
@@ -742,6 +770,8 @@ int main(void)
 		TEST(a_pool_file_with_anything_in_it_does_no_harm),
 		TEST(a_network_of_functions_gives_each_to_one_port),
 		TEST(what_a_network_took_is_opened_by_its_address_under_the_same_name),
+		TEST(a_function_that_comes_back_to_its_network_is_for_the_next),
+		TEST(a_port_that_a_network_refuses_takes_no_function),
 		TEST(a_plan_of_a_network_and_of_its_function_is_one),
 		TEST(a_network_of_a_card_without_functions_says_what_to_do),
 		TEST(macvtaps_are_spread_over_the_devices_of_a_network),
