@@ -71,6 +71,9 @@ int guest_prepare(struct guest *guest, const struct guest_request *request, stru
 /* How QEMU's own cards can be watched. That it cannot be tried is no reason not to start: it is logged. */
 void guest_find_signals(const struct guest *guest, struct qemu_signals *signals);
 
+/* The network that an interface with this alias has its port of; or "". */
+const char *guest_network_of(const struct guest *guest, const char *alias);
+
 /* Gives back what networks gave for the interfaces of guest->xml; who has nothing of them loses nothing. */
 void guest_give_back_networks(const struct guest *guest);
 

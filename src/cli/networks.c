@@ -87,6 +87,15 @@ static int allocate(struct guest *g, const struct guest_request *request,
 	return 0;
 }
 
+const char *guest_network_of(const struct guest *guest, const char *alias)
+{
+	for (unsigned i = 0; i < guest->xml.count; i++)
+		if (guest->xml.item[i].type == INTERFACE_NETWORK &&
+		    strcmp(guest->xml.item[i].alias, alias) == 0)
+			return guest->xml.item[i].network;
+	return "";
+}
+
 void guest_give_back_networks(const struct guest *guest)
 {
 	struct vf_host host;

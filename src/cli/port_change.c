@@ -483,11 +483,6 @@ static int open_port(struct service *s, unsigned i, const struct port_spec *p, s
 	return 0;
 }
 
-static const char *network_of(const struct guest *more)
-{
-	return more->xml.count ? more->xml.item[0].network : "";
-}
-
 static void add(struct service *s, const struct port_order *o)
 {
 	static struct guest more;
@@ -500,7 +495,7 @@ static void add(struct service *s, const struct port_order *o)
 	}
 	struct port_change *c = change_of(s, (unsigned)i);
 	*c = (struct port_change){ .client = o->client };
-	str_copy(c->network, sizeof(c->network), network_of(&more));
+	str_copy(c->network, sizeof(c->network), guest_network_of(&more, more.port[0].id));
 	str_copy(c->note, sizeof(c->note), more.place_why[0]);
 	find_signals(s, &more.port[0]);
 	int rc = open_port(s, (unsigned)i, &more.port[0], &c->err);
@@ -525,6 +520,7 @@ static void adopt(struct service *s, unsigned i)
 
 		plug_adopt(&c->card[n], s->monitor, &card);
 	}
+	str_copy(c->network, sizeof(c->network), guest_network_of(s->options.guest, s->spec[i].id));
 	c->stage = PORT_STAGE_THERE;
 }
 

@@ -127,6 +127,23 @@ static void a_function_is_taken_until_it_is_given_back(void **state)
 	all_are_free();
 }
 
+static void a_port_knows_its_network_by_its_name(void **state)
+{
+	const struct guest_request request = { .interfaces = interface_file,
+					       .network = { network_file },
+					       .networks = 1,
+					       .take = true };
+
+	(void)state;
+	write_text(interface_file, "<devices><interface type='user'/>" ONE "</devices>");
+	if (guest_prepare(&more, &request, &err) < 0)
+		fail_msg("%s: %s", err.where, err.text);
+	assert_int_equal(more.ports, 2);
+	assert_string_equal(guest_network_of(&more, more.port[0].id), "");
+	assert_string_equal(guest_network_of(&more, more.port[1].id), "functions");
+	assert_string_equal(guest_network_of(&more, "net7"), "");
+}
+
 static void a_port_that_does_not_fit_beside_the_others_leaves_its_function_to_others(void **state)
 {
 	(void)state;
@@ -174,6 +191,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, finish)
 	const struct CMUnitTest tests[] = {
 		TEST(a_function_is_taken_until_it_is_given_back),
+		TEST(a_port_knows_its_network_by_its_name),
 		TEST(a_port_that_does_not_fit_beside_the_others_leaves_its_function_to_others),
 		TEST(two_at_a_time_are_refused_and_take_nothing),
 		TEST(when_the_network_runs_dry_those_before_are_given_back),
