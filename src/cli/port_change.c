@@ -325,7 +325,7 @@ static void port_gone(struct service *s, unsigned i)
 static void guest_kept(struct service *s, unsigned i)
 {
 	struct port_change *c = change_of(s, i);
-	const struct plug *kept = NULL;
+	const struct plug *kept = &c->card[0];
 	bool some = false;
 
 	for (unsigned n = 0; n < s->spec[i].nics; n++)
