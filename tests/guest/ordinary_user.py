@@ -19,16 +19,10 @@ SIZE = 8 << 20
 OURS, QEMUS = "10.7.0.2", "10.7.0.3"
 
 
-class UsersGuest(Guest):
-    """`anynic run` and all that it starts belong to NOBODY."""
-
-    def __init__(self, folder, helper, **options):
-        super().__init__(folder, **options)
-        self._before = ["env", f"XDG_RUNTIME_DIR={folder}", f"ANYNIC_HELPER={helper.socket}", "setpriv", f"--reuid={NOBODY}",
-                        f"--regid={NOBODY}", "--clear-groups", "--no-new-privs", "--"]
-
-    def command_line(self):
-        return [*self._before, *super().command_line()]
+def as_nobody(folder, helper):
+    """Words before `anynic run`, so that it and all that it starts belong to NOBODY."""
+    return ["env", f"XDG_RUNTIME_DIR={folder}", f"ANYNIC_HELPER={helper.socket}", "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
+            "--clear-groups", "--no-new-privs", "--"]
 
 
 def descendants(pid):
@@ -96,7 +90,7 @@ def scenario(lab):
     folder.mkdir(mode=0o700)
     os.chown(folder, NOBODY, NOBODY)
     before = host_net.links()
-    guest = UsersGuest(folder, helper, nics=["auto,backend=bridge,br=br0", "auto,place=qemu,backend=bridge,br=br0"])
+    guest = Guest(folder, before=as_nobody(folder, helper), nics=["auto,backend=bridge,br=br0", "auto,place=qemu,backend=bridge,br=br0"])
     lab.guests.append(guest)
     try:
         life(lab, guest, helper, folder, before)
