@@ -109,7 +109,8 @@ def start_testpmd(folder, ring, pairs):
             "mrg_rxbuf=1,in_order=0")
     words = ["dpdk-testpmd", "--lcores", "0@0-1,1@0-1", "--no-pci", "--no-telemetry", "--no-huge", "-m", "640", "--iova-mode=va",
              "--file-prefix", folder.name, "--vdev", vdev, "--", "-i", "--total-num-mbufs=4096", "--mbuf-size=65535",
-             f"--rxq={pairs}", f"--txq={pairs}", "--forward-mode=io", "--auto-start"]
+             f"--rxq={pairs}", f"--txq={pairs}", "--forward-mode=io", "--auto-start",
+             "--no-flush-rx"]  # else what comes before it forwards is thrown away, however ready its rings are
     log = (folder / "testpmd.log").open("w")
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
 
