@@ -518,8 +518,10 @@ static void an_interrupt_ends_it_also_in_the_background_of_a_script(void **state
 static void the_name_of_a_tap_is_told(void **state)
 {
 	(void)state;
-	if (access("/dev/net/tun", R_OK | W_OK) < 0 || unshare(CLONE_NEWNET) < 0)
+	if (access("/dev/net/tun", R_OK | W_OK) < 0 || unshare(CLONE_NEWNET) < 0) {
+		print_message("skip: no taps or no network namespace for an ordinary user\n");
 		skip();
+	}
 	pid_t pid = start("run --name vm9 --nic auto,backend=tap -- @qemu-system-x86_64", "vm9");
 	wait_live("vm9");
 	expect("status vm9", 0, "backend tap anynic0 up");
