@@ -127,15 +127,19 @@ void transient_plan(struct service *s, json_object *devices)
 	}
 }
 
+static struct plug_card card_of(struct service *s, const struct transient *t)
+{
+	return (struct plug_card){ .port = &s->options.ports[t->port],
+				   .nic = nic_of(s, t),
+				   .device = t->device };
+}
+
 static void put_in(struct service *s, struct transient *t)
 {
 	struct opened_backend *b = backend_of(s, t);
 	struct backend_request request;
+	const struct plug_card card = card_of(s, t);
 	struct error err = { 0 };
-
-	struct plug_card card = { .port = &s->options.ports[t->port],
-				  .nic = nic_of(s, t),
-				  .device = t->device };
 
 	service_backend_request(s, t->port, (unsigned)t->nic, &request);
 	int rc = host_hostdev_set(&request, b, &err);
@@ -151,11 +155,10 @@ static void put_in(struct service *s, struct transient *t)
 	t->asked = false;
 }
 
-static void take_out(struct service *s, struct transient *t)
+static void take_out(struct transient *t)
 {
 	struct error err = { 0 };
 
-	(void)s;
 	t->asked = true;
 	(void)plug_out(&t->plug, PLUG_NEVER, &err); /* whoever wants it out has a deadline */
 }
@@ -163,9 +166,7 @@ static void take_out(struct service *s, struct transient *t)
 /* QEMU keeps what it was asked for, and plugs it itself when the guest's virtio driver starts anew. */
 static bool is_there_already(struct service *s, struct transient *t)
 {
-	struct plug_card card = { .port = &s->options.ports[t->port],
-				  .nic = nic_of(s, t),
-				  .device = t->device };
+	const struct plug_card card = card_of(s, t);
 
 	if (!strstr(t->plug.why, "Duplicate device ID"))
 		return false;
@@ -225,7 +226,7 @@ static void look(struct service *s, struct transient *t)
 	if (before == PLUG_OUT && control_team_wants_function(p) && !t->let_go && take(s, t))
 		put_in(s, t);
 	else if (before == PLUG_IN && p->function.leave)
-		take_out(s, t);
+		take_out(t);
 	else if (before == PLUG_GOING_OUT && !p->function.leave)
 		plug_keep(&t->plug);
 	settle(s, t, before);
