@@ -50,6 +50,15 @@ static enum ring_fault check_layout(const struct ring *r)
 	return RING_FINE;
 }
 
+/* The whole of what we write of a ring, seldom more than a page. */
+static void log_used(struct ring *r)
+{
+	if (r->packed)
+		mem_log(r->mem, r->desc_at, RING_DESCRIPTOR * r->size);
+	else
+		mem_log(r->mem, r->device_at, (size_t)8 * r->size + 6);
+}
+
 static void recover(struct ring *r)
 {
 	r->recover = false;
@@ -57,6 +66,7 @@ static void recover(struct ring *r)
 		packed_recover(r);
 	else
 		split_recover(r);
+	log_used(r); /* a half shown batch was shown */
 	r->seen = r->avail;
 	r->seen_wrap = r->avail_wrap;
 }
@@ -127,15 +137,6 @@ void ring_push(struct ring *r, const struct ring_used *used, unsigned n)
 		packed_push(r, used, n);
 	else
 		split_push(r, used, n);
-}
-
-/* The whole of what we write of a ring, seldom more than a page. */
-static void log_used(struct ring *r)
-{
-	if (r->packed)
-		mem_log(r->mem, r->desc_at, RING_DESCRIPTOR * r->size);
-	else
-		mem_log(r->mem, r->device_at, (size_t)8 * r->size + 6);
 }
 
 static void log_event(struct ring *r)

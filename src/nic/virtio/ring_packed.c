@@ -15,6 +15,10 @@
 #define AT_FLAGS   14
 #define EVENT_WRAP BIT(VRING_PACKED_EVENT_F_WRAP_CTR)
 
+/* Ours, in the first slot of a batch that is not shown yet: its chain is done, used id and length are there. A flag that virtio has no
+ * use for; the driver has no business with that slot before packed_publish takes the flag away. */
+#define FLAG_DONE BIT(14)
+
 static uint8_t *slot_at(const struct ring *r, unsigned slot)
 {
 	return r->desc_at + RING_DESCRIPTOR * slot;
@@ -153,36 +157,45 @@ void packed_unpop(struct ring *r, unsigned slots)
 	}
 }
 
-static void store_flags(const struct ring *r, unsigned slot, uint16_t flags, bool release)
+static void store_flags(const struct ring *r, unsigned slot, uint16_t flags)
 {
 	uint16_t *at = (uint16_t *)(void *)(slot_at(r, slot) + AT_FLAGS);
 
-	if (release)
-		__atomic_store_n(at, htole16(flags), __ATOMIC_RELEASE);
-	else
-		__atomic_store_n(at, htole16(flags), __ATOMIC_RELAXED);
+	__atomic_store_n(at, htole16(flags), __ATOMIC_RELEASE);
 }
 
-/* The driver looks at the first slot of a used chain only. The others are marked as well, so that packed_recover can tell them
- * from such as wait. */
+static uint16_t with_lap(uint16_t flags, bool wrap)
+{
+	flags &= (uint16_t) ~(FLAG_AVAIL | FLAG_USED);
+	return flags | (wrap ? FLAG_AVAIL | FLAG_USED : 0);
+}
+
+/* The driver looks at the first slot of a used chain only. The others are marked as well, in their order, so that packed_recover can
+ * tell them from such as wait; that there are more of them, the first one says until they are. */
 __attribute__((noinline)) static void mark_rest(const struct ring *r, unsigned first,
-						unsigned slots, uint16_t used)
+						unsigned slots, bool wrap)
 {
+	uint16_t slot = (uint16_t)first;
+
 	for (unsigned i = 1; i < slots; i++) {
-		unsigned slot = (first + i) % r->size;
-		uint16_t wrap = first + i < r->size ? used : used ^ (FLAG_AVAIL | FLAG_USED);
-		uint16_t flags = flags_of(r, slot) & (uint16_t) ~(FLAG_AVAIL | FLAG_USED);
-		store_flags(r, slot, flags | wrap, false);
+		step(r, &slot, &wrap, 1);
+		store_flags(r, slot, with_lap(flags_of(r, slot), wrap));
 	}
+	store_flags(r, first, flags_of(r, first) & (uint16_t)~VRING_DESC_F_NEXT);
 }
 
-static uint64_t used_word(const struct ring_used *used, uint16_t flags)
+/* Release: after a kill between any two stores, the ring says how far we came. */
+static void store_used(const struct ring *r, unsigned slot, const struct ring_used *used,
+		       uint16_t flags)
 {
-	return (uint64_t)flags << 48 | (uint64_t)used->id << 32 | used->written;
+	uint64_t *at = (uint64_t *)(void *)(slot_at(r, slot) + AT_LENGTH);
+	uint64_t word = (uint64_t)flags << 48 | (uint64_t)used->id << 32 | used->written;
+
+	__atomic_store_n(at, htole64(word), __ATOMIC_RELEASE);
 }
 
-/* All of a used slot but its address, or all of it but the flags as well: until ring_publish stores those of the first slot, the driver
- * sees nothing of the batch. */
+/* All of a used slot but its address; the first slot's flags say that it is done, and nothing that the driver would see. Until
+ * ring_publish stores what it is to see there, it sees nothing of the batch. */
 void packed_push(struct ring *r, const struct ring_used *used, unsigned n)
 {
 	uint16_t lap = r->used_wrap ? FLAG_AVAIL | FLAG_USED : 0, pushed = r->pushed;
@@ -191,14 +204,16 @@ void packed_push(struct ring *r, const struct ring_used *used, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		uint16_t flags = lap | (used[i].written ? VRING_DESC_F_WRITE : 0);
 
-		if (used[i].slots > 1)
-			mark_rest(r, slot, used[i].slots, lap);
 		if (pushed == 0) {
 			r->head_slot = (uint16_t)slot;
 			r->head_flags = flags;
-			flags = flags_of(r, slot);
+			flags = flags_of(r, slot) | FLAG_DONE;
 		}
-		put_le64(slot_at(r, slot) + AT_LENGTH, used_word(&used[i], flags));
+		if (used[i].slots > 1)
+			flags |= VRING_DESC_F_NEXT;
+		store_used(r, slot, &used[i], flags);
+		if (used[i].slots > 1)
+			mark_rest(r, slot, used[i].slots, lap != 0);
 		pushed = (uint16_t)(pushed + used[i].slots);
 		slot += used[i].slots;
 		if (slot >= r->size) {
@@ -211,39 +226,95 @@ void packed_push(struct ring *r, const struct ring_used *used, unsigned n)
 	r->pushed = pushed;
 }
 
-/* Where a device stood that wrote used slots in order and may have ended at any moment.
+/* The lap in which a device was last done with the slot. */
+static bool done_in(uint16_t flags)
+{
+	return !(flags & FLAG_USED) != !(flags & FLAG_DONE);
+}
+
+/* We are done with it, and with more of its chain; what the driver gave us looks otherwise. */
+static bool goes_on(uint16_t flags)
+{
+	bool done = (flags & FLAG_DONE) || !(flags & FLAG_AVAIL) == !(flags & FLAG_USED);
+
+	return done && (flags & VRING_DESC_F_NEXT);
+}
+
+/* Marks what is left of a chain that the device before us was marking. */
+static void end_chain(struct ring *r)
+{
+	for (unsigned i = 0; i < r->size; i++) {
+		if (!goes_on(flags_of(r, (r->used + r->size - 1u) % r->size)))
+			return;
+		store_flags(r, r->used, with_lap(flags_of(r, r->used), r->used_wrap));
+		step(r, &r->used, &r->used_wrap, 1);
+	}
+}
+
+/* Shows the batch that begins in this slot. */
+static void show(const struct ring *r, unsigned slot)
+{
+	uint16_t *at = (uint16_t *)(void *)(slot_at(r, slot) + AT_FLAGS);
+	uint16_t seen = __atomic_load_n(at, __ATOMIC_RELAXED), flags = le16toh(seen);
+
+	if (!(flags & FLAG_DONE))
+		return;
+	flags = with_lap(get_le32(slot_at(r, slot) + AT_LENGTH) ? VRING_DESC_F_WRITE : 0,
+			 flags & FLAG_AVAIL);
+	__atomic_compare_exchange_n(at, &seen, htole16(flags), false, __ATOMIC_RELEASE,
+				    __ATOMIC_RELAXED);
+}
+
+/* Where a device stood that ended between any two of its stores, while the driver runs and may itself be in the middle of a chain.
  *
- * The avail bit of a slot is that of the lap in which the driver last gave it: it changes once around the ring, where the driver
- * stands. Before that place lie the slots that wait (avail and used differ), and before those the ones that are used. A slot
- * that differs among the used ones is the first of a batch that the device did not come to show: the batch is shown now. */
+ * Of the two bits of 2.8.1 the driver never changes the used one: in lap w it writes avail w and used !w, and used !w is what the
+ * device left there when it was done with the slot in lap !w (or what a cleared ring has). So whatever a driver writes, in whatever
+ * order and however much of it we see, the used bits tell the place of the device. In its lap w:
+ *
+ *   slots before the place                                                          avail  used
+ *     used in this lap                                                                w      w
+ *     given for the next lap, or of a chain whose first slot is not yet written       !w     w
+ *   slots from the place on
+ *     wait, or of a chain whose first slot is not yet written                         w      !w
+ *     used in the lap before                                                          !w     !w
+ *
+ * The used bit changes once, at the place; or nowhere, when the place is slot 0.
+ *
+ * The device may leave a batch that it did not come to show: the first slot waits, for the driver, and FLAG_DONE says what it is; the
+ * others are used. All of it is shown now. The last chain may be marked to its middle only: then its last used slot has NEXT.
+ *
+ * A ring that looks otherwise is not of our making: the place stays that of which the owner was told. */
 void packed_recover(struct ring *r)
 {
-	bool lap = flags_of(r, 0) & FLAG_AVAIL;
-	unsigned driver = 1, waiting = 0;
+	bool first = done_in(flags_of(r, 0)), last = first;
+	unsigned changes = 0, begun = r->size;
+	uint16_t place = 0;
 
-	while (driver < r->size && !!(flags_of(r, driver) & FLAG_AVAIL) == lap)
-		driver++;
-	for (; waiting < r->size; waiting++) {
-		uint16_t flags = flags_of(r, (driver - 1 - waiting + r->size) % r->size);
-		if (!(flags & FLAG_AVAIL) == !(flags & FLAG_USED))
-			break;
+	for (unsigned slot = 0; slot < r->size; slot++) {
+		uint16_t flags = flags_of(r, slot);
+
+		if (flags & FLAG_DONE)
+			begun = slot;
+		if (done_in(flags) == last)
+			continue;
+		last = !last;
+		place = (uint16_t)slot;
+		changes++;
 	}
-	r->used = (uint16_t)((driver - waiting + r->size) % r->size);
-	/* the place is in this lap, in the one before, or at the very beginning of the next */
-	r->used_wrap = (driver < waiting || driver - waiting == r->size) ? !lap : lap;
+	if (changes <= 1) {
+		r->used = place;
+		r->used_wrap = place ? first : !first;
+		end_chain(r);
+		if (begun < r->size)
+			show(r, begun);
+	}
 	r->avail = r->used;
 	r->avail_wrap = r->used_wrap;
-	for (unsigned i = waiting; i < r->size; i++) {
-		unsigned slot = (driver - 1 - i + 2u * r->size) % r->size;
-		uint16_t flags = flags_of(r, slot);
-		if (!(flags & FLAG_AVAIL) != !(flags & FLAG_USED))
-			store_flags(r, slot, flags ^ FLAG_USED, true);
-	}
 }
 
 void packed_publish(struct ring *r)
 {
-	store_flags(r, r->head_slot, r->head_flags, true);
+	store_flags(r, r->head_slot, r->head_flags);
 }
 
 bool packed_wants(const struct ring *r, uint16_t span)
