@@ -1,6 +1,7 @@
 #include "base/confine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
@@ -44,16 +45,38 @@ int confine_rights(struct error *err)
 	return 0;
 }
 
-bool confine_files(void)
+int confine_files_begin(void)
 {
 	struct landlock_ruleset_attr all = { .handled_access_fs =
 						     (1ull << 13) - 1 }; /* all rights of ABI 1 */
-	int fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
-	bool done = fd >= 0 && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
 
-	if (fd >= 0)
-		close(fd);
+	return (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+}
+
+void confine_files_allow(int ruleset, const char *path, uint64_t access)
+{
+	struct landlock_path_beneath_attr rule = { .allowed_access = access };
+
+	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
+	if (rule.parent_fd < 0)
+		return;
+	syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+	close(rule.parent_fd);
+}
+
+bool confine_files_end(int ruleset)
+{
+	bool done = syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+
+	close(ruleset);
 	return done;
+}
+
+bool confine_files(void)
+{
+	int ruleset = confine_files_begin();
+
+	return ruleset >= 0 && confine_files_end(ruleset);
 }
 
 int confine_allow(scmp_filter_ctx ctx, const int *calls, size_t count)
@@ -63,6 +86,28 @@ int confine_allow(scmp_filter_ctx ctx, const int *calls, size_t count)
 	for (size_t i = 0; i < count && rc == 0; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
 	return rc;
+}
+
+int confine_allow_values(scmp_filter_ctx ctx, int call, unsigned argument, const uint64_t *values,
+			 size_t count)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
+				      SCMP_CMP64(argument, SCMP_CMP_EQ, values[i]));
+	return rc;
+}
+
+int confine_load(scmp_filter_ctx ctx, int rc, struct error *err)
+{
+	if (rc == 0)
+		rc = seccomp_load(ctx);
+	seccomp_release(ctx);
+	if (rc < 0)
+		return error_set(err, rc, "the system call filter cannot be set: %s",
+				 strerror(-rc));
+	return 0;
 }
 
 int confine_allow_memory(scmp_filter_ctx ctx)

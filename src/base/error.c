@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 int error_set(struct error *err, int code, const char *fmt, ...)
 {
@@ -14,6 +15,23 @@ int error_set(struct error *err, int code, const char *fmt, ...)
 		va_end(args);
 	}
 	return code;
+}
+
+void error_place_text(char *to, size_t size, const char *file, unsigned line)
+{
+	const size_t number = sizeof(":4294967295");
+	const size_t room = size > number ? size - number : 0;
+	const char *slash = strrchr(file, '/');
+
+	if (strlen(file) > room && slash)
+		file = slash + 1;
+	snprintf(to, size, "%.*s:%u", (int)room, file, line);
+}
+
+void error_place(struct error *err, const char *file, unsigned line)
+{
+	if (err)
+		error_place_text(err->where, sizeof(err->where), file, line);
 }
 
 void error_prefix(struct error *err, const char *fmt, ...)

@@ -16,6 +16,12 @@ struct error {
 /* Fills `err` (if given) and returns `code`, so that a caller can `return error_set(...)`. */
 int error_set(struct error *err, int code, const char *fmt, ...) PRINTF(3, 4);
 
+/* "FILE:LINE"; of a long path its last part only, so that the line is always there. */
+void error_place_text(char *to, size_t size, const char *file, unsigned line);
+
+/* Says that it is about FILE:LINE. */
+void error_place(struct error *err, const char *file, unsigned line);
+
 /* Puts `prefix: ` in front of the text that is there. */
 void error_prefix(struct error *err, const char *fmt, ...) PRINTF(2, 3);
 

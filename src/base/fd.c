@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void fd_close(int *fd)
@@ -37,6 +38,28 @@ union fd_control {
 	struct cmsghdr align;
 	char room[CMSG_SPACE(sizeof(int) * FD_PASS_MAX)];
 };
+
+int folder_make_private(const char *path, struct error *err)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return error_set(err, -errno,
+				 "cannot make %s: %s; set XDG_RUNTIME_DIR to a directory of yours",
+				 path, strerror(errno));
+	if (lstat(path, &st) < 0)
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return error_set(
+			err, -EPERM,
+			"%s is not a directory of yours; next: set XDG_RUNTIME_DIR to one that "
+			"is, or remove it",
+			path);
+	if ((st.st_mode & 077) && chmod(path, 0700) < 0)
+		return error_set(err, -errno, "%s: cannot set its mode to 0700: %s", path,
+				 strerror(errno));
+	return 0;
+}
 
 long fd_send(int sock, const void *data, size_t len, const int *fds, unsigned nfds)
 {

@@ -1,7 +1,8 @@
-/* fd.h - file descriptors, alone and as passengers of a message. */
+/* fd.h - file descriptors, alone and as passengers of a message; and a folder that is ours. */
 #ifndef ANYNIC_BASE_FD_H
 #define ANYNIC_BASE_FD_H
 
+#include "base/error.h"
 #include "base/util.h"
 
 #define FD_PASS_MAX 32 /* descriptors with one message */
@@ -12,6 +13,10 @@ void fd_close(int *fd);
 /* 0 or negative errno. */
 int fd_set_nonblock(int fd, bool on);
 int fd_set_cloexec(int fd, bool on);
+
+/* Makes the folder `path`, or finds it: this user's own, mode 0700, no link. /tmp is everybody's: one there is ours only when nobody else
+ * can have made it or can look into it. */
+int folder_make_private(const char *path, struct error *err);
 
 /* sendmsg with descriptors, MSG_NOSIGNAL. Returns bytes sent or negative errno. The descriptors stay open here. */
 long fd_send(int sock, const void *data, size_t len, const int *fds, unsigned nfds);

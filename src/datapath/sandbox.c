@@ -78,7 +78,7 @@ int sandbox_before_threads(struct error *err)
 		log_info("sandbox: no Landlock in this kernel: %s (seccomp forbids files all the "
 			 "same)",
 			 strerror(errno));
-#if !defined(__SANITIZE_ADDRESS__) /* which has a malloc of its own */
+#if !CONFINE_SANITIZED /* which has a malloc of its own */
 	if (!mallopt(M_ARENA_MAX, 1))
 		return error_set(err, -ENOMEM, "sandbox: malloc cannot be told to use one heap");
 #endif
@@ -133,7 +133,7 @@ static const int allowed[] = {
 	SCMP_SYS(rseq),
 };
 
-static const unsigned long allowed_ioctls[] = {
+static const uint64_t allowed_ioctls[] = {
 	TUNSETOFFLOAD,
 	TUNGETIFF,
 	TUNSETVNETHDRSZ,
@@ -155,9 +155,9 @@ static const unsigned long allowed_ioctls[] = {
 	VHOST_NET_SET_BACKEND,
 };
 
-static const int allowed_fcntls[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };
+static const uint64_t allowed_fcntls[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };
 
-#if defined(__SANITIZE_ADDRESS__)
+#if CONFINE_SANITIZED
 /* The named, wider filter of sanitizer builds: their runtime reports through files, threads and signals. */
 static const int sanitizer_allowed[] = {
 	SCMP_SYS(mmap),
@@ -190,12 +190,12 @@ static int add_lists(scmp_filter_ctx ctx)
 {
 	int rc = confine_allow(ctx, allowed, ARRAY_SIZE(allowed));
 
-	for (unsigned i = 0; i < ARRAY_SIZE(allowed_ioctls) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i]));
-	for (unsigned i = 0; i < ARRAY_SIZE(allowed_fcntls) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, (unsigned)allowed_fcntls[i]));
+	if (rc == 0)
+		rc = confine_allow_values(ctx, SCMP_SYS(ioctl), 1, allowed_ioctls,
+					  ARRAY_SIZE(allowed_ioctls));
+	if (rc == 0)
+		rc = confine_allow_values(ctx, SCMP_SYS(fcntl), 1, allowed_fcntls,
+					  ARRAY_SIZE(allowed_fcntls));
 	/* abort() of our own: whoever reads how the process ended is not told of a forbidden call */
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 2,
@@ -206,7 +206,7 @@ static int add_lists(scmp_filter_ctx ctx)
 
 static int add_memory_rules(scmp_filter_ctx ctx)
 {
-#if defined(__SANITIZE_ADDRESS__)
+#if CONFINE_SANITIZED
 	int rc = confine_allow(ctx, sanitizer_allowed, ARRAY_SIZE(sanitizer_allowed));
 #else
 	/* guest memory, the heap: never executable */
@@ -230,11 +230,8 @@ int sandbox_lock(struct error *err)
 		rc = add_memory_rules(ctx);
 	if (rc == 0)
 		rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (rc == 0)
-		rc = seccomp_load(ctx);
-	seccomp_release(ctx);
+	rc = confine_load(ctx, rc, err);
 	if (rc < 0)
-		return error_set(err, rc, "sandbox: the system call filter cannot be set: %s",
-				 strerror(-rc));
-	return 0;
+		error_prefix(err, "sandbox");
+	return rc;
 }

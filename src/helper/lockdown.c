@@ -24,7 +24,6 @@
 #include "helper/lockdown.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/if_tun.h>
@@ -204,7 +203,7 @@ static const int listening[] = {
 };
 
 /* Links are asked about and set up; taps are made. */
-static const unsigned long ioctls[] = {
+static const uint64_t ioctls[] = {
 	SIOCGIFFLAGS,  SIOCSIFFLAGS, SIOCGIFMTU, SIOCSIFMTU, SIOCGIFINDEX,
 	SIOCGIFHWADDR, SIOCGIFNAME,  TUNSETIFF,	 TUNGETIFF,
 };
@@ -254,11 +253,8 @@ static int add_node_rules(scmp_filter_ctx ctx)
 
 static int add_argument_rules(scmp_filter_ctx ctx)
 {
-	int rc = 0;
+	int rc = confine_allow_values(ctx, SCMP_SYS(ioctl), 1, ioctls, ARRAY_SIZE(ioctls));
 
-	for (size_t i = 0; i < ARRAY_SIZE(ioctls) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
 	for (size_t i = 0; i < ARRAY_SIZE(sockets) && rc == 0; i++) {
 		struct scmp_arg_cmp cmp[] = {
 			SCMP_A0(SCMP_CMP_EQ, (unsigned)sockets[i].family),
@@ -288,13 +284,7 @@ static int filter(bool listens, struct error *err)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execve), 0);
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 0);
-	if (rc == 0)
-		rc = seccomp_load(ctx);
-	seccomp_release(ctx);
-	if (rc < 0)
-		return error_set(err, rc, "the system call filter cannot be set: %s",
-				 strerror(-rc));
-	return 0;
+	return confine_load(ctx, rc, err);
 }
 
 /* The driver must be there when the filter is made that knows its number. The kernel loads it for whoever asks for a macvtap; on no
@@ -336,41 +326,27 @@ int lockdown_start(struct error *err)
 #define MAY_KEEP                                                                                   \
 	(MAY_LIST | MAY_WRITE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
 
-static void allow_path(int ruleset, const char *path, uint64_t access)
-{
-	struct landlock_path_beneath_attr rule = { .allowed_access = access };
-
-	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
-	if (rule.parent_fd < 0)
-		return;
-	syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-	close(rule.parent_fd);
-}
-
 static void restrict_files(const struct helper_setup *setup)
 {
-	struct landlock_ruleset_attr all = { .handled_access_fs =
-						     (1ull << 13) - 1 }; /* all rights of ABI 1 */
-	int fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+	int ruleset = confine_files_begin();
 	const char *slash = strrchr(setup->config, '/');
 	char folder[256] = "/";
 
-	if (fd < 0) {
+	if (ruleset < 0) {
 		log_debug("no Landlock in this kernel: %s (the other steps hold)", strerror(errno));
 		return;
 	}
 	if (slash && slash > setup->config)
 		(void)snprintf(folder, sizeof(folder), "%.*s", (int)(slash - setup->config),
 			       setup->config);
-	allow_path(fd, folder, MAY_LIST);
-	allow_path(fd, setup->state, MAY_KEEP);
-	allow_path(fd, "/etc/passwd", MAY_READ);
-	allow_path(fd, "/etc/group", MAY_READ);
-	allow_path(fd, "/proc", MAY_READ);
-	allow_path(fd, "/sys", MAY_READ);
-	allow_path(fd, "/dev", MAY_NODE);
-	syscall(SYS_landlock_restrict_self, fd, 0);
-	close(fd);
+	confine_files_allow(ruleset, folder, MAY_LIST);
+	confine_files_allow(ruleset, setup->state, MAY_KEEP);
+	confine_files_allow(ruleset, "/etc/passwd", MAY_READ);
+	confine_files_allow(ruleset, "/etc/group", MAY_READ);
+	confine_files_allow(ruleset, "/proc", MAY_READ);
+	confine_files_allow(ruleset, "/sys", MAY_READ);
+	confine_files_allow(ruleset, "/dev", MAY_NODE);
+	(void)confine_files_end(ruleset);
 }
 
 int lockdown_session(const struct helper_setup *setup, struct error *err)

@@ -21,7 +21,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/confine.h"
@@ -31,13 +30,7 @@
 
 static void allow_reading(int ruleset, const char *folder)
 {
-	struct landlock_path_beneath_attr rule = { .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE };
-
-	rule.parent_fd = open(folder, O_PATH | O_CLOEXEC);
-	if (rule.parent_fd < 0)
-		return;
-	syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-	close(rule.parent_fd);
+	confine_files_allow(ruleset, folder, LANDLOCK_ACCESS_FS_READ_FILE);
 }
 
 /* Where the file really is, as with systemd-resolved. */
@@ -56,17 +49,14 @@ static void allow_resolv_conf(int ruleset)
 
 static void restrict_files(const char *readable)
 {
-	struct landlock_ruleset_attr all = { .handled_access_fs =
-						     (1ull << 13) - 1 }; /* all rights of ABI 1 */
-	int fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+	int ruleset = confine_files_begin();
 
-	if (fd < 0)
+	if (ruleset < 0)
 		return; /* no Landlock here: the filter still refuses all but reading */
-	allow_resolv_conf(fd);
+	allow_resolv_conf(ruleset);
 	if (readable[0])
-		allow_reading(fd, readable);
-	syscall(SYS_landlock_restrict_self, fd, 0);
-	close(fd);
+		allow_reading(ruleset, readable);
+	(void)confine_files_end(ruleset);
 }
 
 static const int allowed[] = {
@@ -125,24 +115,24 @@ static const int allowed[] = {
 #endif
 };
 
-static const unsigned long allowed_ioctls[] = { FIONREAD, FIONBIO };
-static const int allowed_fcntls[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };
-static const int allowed_families[] = { AF_INET, AF_INET6 };
+static const uint64_t allowed_ioctls[] = { FIONREAD, FIONBIO };
+static const uint64_t allowed_fcntls[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };
+static const uint64_t allowed_families[] = { AF_INET, AF_INET6 };
 
 static int add_rules(scmp_filter_ctx ctx)
 {
 	const unsigned writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
 	int rc = confine_allow(ctx, allowed, ARRAY_SIZE(allowed));
 
-	for (unsigned i = 0; i < ARRAY_SIZE(allowed_ioctls) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i]));
-	for (unsigned i = 0; i < ARRAY_SIZE(allowed_fcntls) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, (unsigned)allowed_fcntls[i]));
-	for (unsigned i = 0; i < ARRAY_SIZE(allowed_families) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				      SCMP_A0(SCMP_CMP_EQ, (unsigned)allowed_families[i]));
+	if (rc == 0)
+		rc = confine_allow_values(ctx, SCMP_SYS(ioctl), 1, allowed_ioctls,
+					  ARRAY_SIZE(allowed_ioctls));
+	if (rc == 0)
+		rc = confine_allow_values(ctx, SCMP_SYS(fcntl), 1, allowed_fcntls,
+					  ARRAY_SIZE(allowed_fcntls));
+	if (rc == 0)
+		rc = confine_allow_values(ctx, SCMP_SYS(socket), 0, allowed_families,
+					  ARRAY_SIZE(allowed_families));
 	if (rc == 0) /* the C library looks up interface names with it; it can live without */
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
 				      SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
@@ -160,12 +150,5 @@ int user_lock_down(const char *readable, struct error *err)
 		return rc;
 	restrict_files(readable);
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	rc = ctx ? add_rules(ctx) : -ENOMEM;
-	if (rc == 0)
-		rc = seccomp_load(ctx);
-	seccomp_release(ctx);
-	if (rc < 0)
-		return error_set(err, rc, "the system call filter cannot be set: %s",
-				 strerror(-rc));
-	return 0;
+	return confine_load(ctx, ctx ? add_rules(ctx) : -ENOMEM, err);
 }
