@@ -169,6 +169,7 @@ static int attach_nic(struct hosted_nic *hn, struct loop *loop, struct error *er
 
 int hosted_port_attach(struct hosted_port *hp, struct worker *w, struct error *err)
 {
+	hp->ask_timer = (struct loop_timer){ .kind = TIMER_ASK, .owner = hp };
 	for (unsigned i = 0; i < hp->port.nics; i++) {
 		int rc = attach_nic(&hp->nic[i], &w->loop, err);
 		if (rc < 0)
@@ -183,6 +184,7 @@ void hosted_port_detach(struct hosted_port *hp)
 	struct loop *loop = &hp->worker->loop;
 
 	kernel_path_close(hp);
+	loop_timer_cancel(loop, &hp->ask_timer);
 	for (unsigned i = 0; i < hp->port.nics; i++) {
 		vfio_user_destroy(hp->nic[i].vfio);
 		vhost_user_destroy(hp->nic[i].vhost);

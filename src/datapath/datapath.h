@@ -40,6 +40,7 @@ enum fd_kind {
 	FD_KERNEL, /* owner = struct hosted_port */
 	TIMER_NIC,
 	TIMER_REPORT, /* a status that could not be told at once */
+	TIMER_ASK,    /* owner = struct hosted_port */
 };
 
 /* A NIC with the socket that a VMM reaches it by. */
@@ -74,6 +75,7 @@ struct hosted_port {
 	bool more_rx;		   /* a queue of the backend had a full batch */
 	struct hosted_nic *kernel; /* the card that has vhost-net; NULL = none */
 	struct loop_source kernel_source[VIRTIO_KERNEL_FDS];
+	struct loop_timer ask_timer; /* the guest of a team was asked where it reads; port/ask.h */
 	struct port_scratch *scratch;
 };
 

@@ -49,6 +49,17 @@ static void take_notes(struct hosted_nic *hn)
 	}
 }
 
+/* At once, and then every PORT_ASK_NS for as long as it helps. */
+static void ask_guest(struct hosted_port *hp)
+{
+	struct loop *loop = &hp->worker->loop;
+
+	if (hp->ask_timer.slot || !port_ask(&hp->port))
+		return;
+	if (loop_timer_set(loop, &hp->ask_timer, monotonic_ns() + PORT_ASK_NS) < 0)
+		log_error("%s: out of memory for its timer", hp->port.spec.id);
+}
+
 static void settle_port(struct hosted_port *hp)
 {
 	kernel_path_settle(hp);
@@ -59,6 +70,7 @@ static void settle_port(struct hosted_port *hp)
 	/* it became writable, or went down, or only this turn was over */
 	if (hp->port.tx_blocked && !hp->port.backend->blocked)
 		port_unblock(&hp->port);
+	ask_guest(hp);
 	if (hp->port.rx_paused || (hp->port.backend->more && port_wants_rx(&hp->port)))
 		hp->more_rx = true;
 	hosted_port_watch_backend(hp);
@@ -363,6 +375,9 @@ static void dispatch(struct worker *w, const struct loop_event *event)
 	}
 	case TIMER_REPORT:
 		settle_port(((struct hosted_nic *)event->owner)->port);
+		break;
+	case TIMER_ASK:
+		settle_port(event->owner); /* which asks again */
 		break;
 	case TIMER_NIC:
 		nic_timer(event->owner);

@@ -52,16 +52,17 @@ static struct nic *active_nic(const struct port *p)
 	return p->active >= 0 ? p->nic[p->active] : NULL;
 }
 
-/* The NIC that the guest reads. */
+/* Where the guest reads, by what control says. */
 static struct nic *receiver(const struct port *p)
 {
 	return p->receive >= 0 ? p->nic[p->receive] : NULL;
 }
 
 /* A guest that pairs reads its transient card as long as it has a driver for it, also while that driver starts anew: what comes in the
- * meantime waits. Control moves the port on when the driver does not come back. Of a card on QEMU's side nothing is known here.
+ * meantime waits, until control moves the port on, or the guest itself says where it reads now (ask.h). Of a card on QEMU's side
+ * nothing is known here.
  */
-static bool receiver_starts(const struct port *p)
+bool port_receiver_starts(const struct port *p)
 {
 	const struct nic *nic = receiver(p);
 
@@ -197,13 +198,29 @@ static unsigned send_frames(struct port *p, struct frame *frames, unsigned n)
 	return done;
 }
 
+/* Those between frames that are for us. */
+static unsigned send_team(struct port *p, struct nic *nic, struct frame *frames, unsigned n)
+{
+	unsigned begin = 0;
+
+	for (unsigned i = 0; i <= n; i++) {
+		if (i < n && !port_ask_takes(p, nic, &frames[i]))
+			continue;
+		begin += send_frames(p, frames + begin, i - begin);
+		if (begin < i)
+			return begin;
+		begin = i + 1;
+	}
+	return n;
+}
+
 static unsigned port_send(struct nic_sink *sink, struct nic *nic, struct frame *frames, unsigned n)
 {
 	struct port *p = (struct port *)sink;
 
 	/* the guest chooses the card of a team that it sends on, and may do so before it sees the link go */
 	if (p->spec.policy == POLICY_TEAM)
-		return send_frames(p, frames, n);
+		return send_team(p, nic, frames, n);
 	if (!nic->link_up) {
 		drop_frames(p, DROP_LINK_DOWN, n);
 		return n;
@@ -370,8 +387,13 @@ bool port_deliver(struct port *p)
 	struct nic *nic = receiver(p);
 
 	p->rx_paused = false;
-	if (p->stopped || receiver_starts(p))
+	if (p->stopped)
 		return false;
+	if (port_receiver_starts(p)) {
+		nic = port_ask_answered(p);
+		if (!nic)
+			return false;
+	}
 	p->rx_budget = PORT_TURN_SEGMENTS;
 	if (!nic) {
 		drop_frames(p, DROP_NO_ACTIVE_NIC, p->rx_count - p->rx_at);
@@ -425,6 +447,7 @@ bool port_receive(struct port *p, unsigned queue)
 		lay_out_rx(p);
 	p->rx_at = 0;
 	p->rx_count = p->backend->ops->receive(p->backend, queue, p->rx, PORT_RX_BATCH);
+	port_ask_learn(p);
 	mend_checksums(p);
 	for (unsigned i = 0; i < p->rx_count; i++)
 		p->counters.rx_bytes += p->rx[i].length;

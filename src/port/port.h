@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "net/offload.h"
 #include "nic/nic.h"
+#include "port/ask.h"
 
 #define PORT_RX_BATCH	 64u
 #define PORT_RX_SEGMENTS 48u /* of a frame of 64 KiB in pieces for Ethernet */
@@ -59,6 +60,7 @@ struct port {
 	unsigned rx_budget;   /* segments that may still be made in this turn */
 	bool rx_paused;	      /* it was spent: call port_receive again */
 	uint32_t rx_offloads; /* what the backend was told last */
+	struct port_ask ask;
 
 	/* guest -> wire */
 	bool tx_blocked; /* frames were left in the rings: the backend, or the turn, had no room */
@@ -88,6 +90,9 @@ bool port_receive(struct port *p, unsigned queue);
 /* Delivers what waits (the guest gave buffers). True when nothing waits any more: read the backend again. False with rx_paused: the turn is
  * over, call port_receive in the next one. */
 bool port_deliver(struct port *p);
+
+/* Of a team: the driver of the card that the guest reads is gone for now. Frames wait. */
+bool port_receiver_starts(const struct port *p);
 
 /* True while frames wait for the guest: do not poll the backend. */
 static inline bool port_rx_waits(const struct port *p)

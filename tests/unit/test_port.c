@@ -20,6 +20,7 @@ struct fake_nic {
 	const struct frame *large; /* what it posts; NULL: small frames with a serial number */
 	uint32_t seen[4096];	   /* serial numbers of the frames that it got */
 	uint8_t data[64];
+	uint8_t last[64]; /* the beginning of the frame that came last */
 };
 
 static unsigned fake_receive(struct nic *nic, const struct frame *frames, unsigned n)
@@ -29,6 +30,7 @@ static unsigned fake_receive(struct nic *nic, const struct frame *frames, unsign
 
 	while (taken < n && f->room) {
 		f->room--;
+		frame_copy_out(&frames[taken], 0, f->last, sizeof(f->last));
 		frame_copy_out(&frames[taken], 14, &f->seen[f->got++ % 4096], 4);
 		taken++;
 	}
@@ -760,6 +762,142 @@ static void frames_of_a_team_wait_while_the_transient_driver_starts(void **state
 		assert_int_equal(legacy->seen[i], i);
 }
 
+/* The transient card's driver was ready, is gone, and five frames wait; make_tcp's are for 10.0.0.2. */
+static void close_transient(void)
+{
+	static const uint8_t mac[MAC_LEN] = { 0x52, 0x54, 0, 0, 0, 1 };
+
+	memcpy(port.spec.mac, mac, MAC_LEN);
+	team_links(true, 1, 1);
+	performant->nic.status.ready_edges++;
+	fb.gso_len = 10;
+	fb.waiting = 1;
+	receive_all();
+	performant->nic.status.now.state = DRIVER_INITIALIZING;
+	fb.waiting = 5;
+	receive_all();
+}
+
+/* What the guest sends when it was asked whether it is 10.0.0.2. */
+static struct frame answer_of(uint8_t last)
+{
+	static uint8_t p[2][60];
+	static unsigned turn;
+	static const uint8_t head[] = { 0x56, 0x54, 0, 0, 0, 1, 0x52, 0x54, 0, 0, 0, 1, 8,  6, 0, 1,
+					8,    0,    6, 4, 0, 2, 0x52, 0x54, 0, 0, 0, 1, 10, 0, 0 };
+	struct frame f;
+
+	turn ^= 1;
+	memcpy(p[turn], head, sizeof(head));
+	p[turn][sizeof(head)] = last;
+	frame_set_linear(&f, p[turn], sizeof(p[turn]));
+	return f;
+}
+
+static void a_guest_that_answers_on_the_persistent_card_gets_there_what_waits(void **state)
+{
+	(void)state;
+	close_transient();
+	assert_true(port_ask(&port));
+	assert_int_equal(legacy->got, 1);
+	assert_int_equal(get_be16(legacy->last + 12), 0x0806);
+	assert_memory_equal(legacy->last + 38, ((uint8_t[]){ 10, 0, 0, 2 }), 4);
+	assert_true(port_rx_waits(&port)); /* asked, and not known yet */
+	assert_false(port_deliver(&port));
+	assert_true(port_ask(&port)); /* again, for it may not have been heard */
+
+	struct frame answer = answer_of(2);
+	assert_int_equal(nic_send(&legacy->nic, &answer, 1), 1);
+	assert_int_equal(fb.got, 0); /* it is ours */
+	assert_true(legacy->nic.notes.rx_ready);
+	assert_false(port_ask(&port));
+	assert_true(port_deliver(&port));
+	receive_all();
+	assert_int_equal(legacy->got, 2 + 5);
+	fb.waiting = 100;
+	receive_all();
+	assert_int_equal(legacy->got, 2 + 5 + 100);
+	assert_int_equal(performant->got, 1);
+
+	/* the driver comes again: it is read there, and what was answered before says nothing of the next time */
+	performant->nic.status.now.state = DRIVER_READY;
+	performant->nic.status.ready_edges++;
+	fb.waiting = 3;
+	receive_all();
+	assert_int_equal(performant->got, 1 + 3);
+	performant->nic.status.now.state = DRIVER_INITIALIZING;
+	fb.waiting = 3;
+	receive_all();
+	assert_true(port_rx_waits(&port));
+	assert_true(port_ask(&port));
+}
+
+static void a_guest_that_does_not_answer_there_is_waited_for(void **state)
+{
+	(void)state;
+	close_transient();
+	/* nobody asked yet: such a frame is somebody else's */
+	struct frame answer = answer_of(2);
+	assert_int_equal(nic_send(&legacy->nic, &answer, 1), 1);
+	assert_int_equal(fb.got, 1);
+	assert_true(port_ask(&port));
+	/* on the other card, or of another address */
+	assert_int_equal(nic_send(&performant->nic, &answer, 1), 1);
+	answer = answer_of(3);
+	assert_int_equal(nic_send(&legacy->nic, &answer, 1), 1);
+	assert_int_equal(fb.got, 1);
+	assert_false(port_deliver(&port));
+	assert_true(port_rx_waits(&port));
+	/* its driver starts anew, as for a new MTU: nothing is lost */
+	performant->nic.status.now.state = DRIVER_READY;
+	performant->nic.status.ready_edges++;
+	assert_false(port_ask(&port));
+	assert_true(port_deliver(&port));
+	assert_int_equal(performant->got, 1 + 5);
+}
+
+static void nobody_is_asked_whose_address_is_not_known_or_who_stands_still(void **state)
+{
+	(void)state;
+	close_transient();
+	port_set_stopped(&port, true);
+	assert_false(port_ask(&port));
+	port_set_stopped(&port, false);
+	assert_true(port_ask(&port));
+	port.ask = (struct port_ask){ 0 };
+	assert_false(port_ask(&port));
+	/* no place for the question: the next one may find it */
+	fb.gso_len = 10;
+	team_links(false, 0, 0);
+	team_links(true, 1, 1);
+	fb.waiting = 1;
+	receive_all();
+	legacy->got = legacy->room = 0;
+	assert_true(port_ask(&port));
+	assert_int_equal(legacy->got, 0);
+}
+
+static void an_answer_between_other_frames_is_taken_out(void **state)
+{
+	static uint8_t data[64];
+	struct frame f[4];
+
+	(void)state;
+	close_transient();
+	assert_true(port_ask(&port));
+	frame_set_linear(&f[0], data, sizeof(data));
+	f[1] = answer_of(2);
+	frame_set_linear(&f[2], data, sizeof(data));
+	f[3] = answer_of(2);
+	fb.room = 1; /* a backend that is full stops them where they are */
+	assert_int_equal(nic_send(&legacy->nic, f, 4), 2);
+	assert_int_equal(fb.got, 1);
+	fb.room = 10;
+	assert_int_equal(nic_send(&legacy->nic, f + 2, 2), 2);
+	assert_int_equal(fb.got, 2);
+	assert_true(port_deliver(&port));
+}
+
 static void a_transient_card_of_qemus_own_is_not_waited_for(void **state)
 {
 	(void)state;
@@ -829,6 +967,10 @@ int main(void)
 		TEAM(the_guest_chooses_the_card_of_a_team_that_it_sends_on),
 		TEAM(what_comes_in_goes_to_the_card_of_a_team_that_the_guest_reads),
 		TEAM(frames_of_a_team_wait_while_the_transient_driver_starts),
+		TEAM(a_guest_that_answers_on_the_persistent_card_gets_there_what_waits),
+		TEAM(a_guest_that_does_not_answer_there_is_waited_for),
+		TEAM(nobody_is_asked_whose_address_is_not_known_or_who_stands_still),
+		TEAM(an_answer_between_other_frames_is_taken_out),
 		TEAM(a_transient_card_of_qemus_own_is_not_waited_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
