@@ -51,6 +51,8 @@ static const struct {
 	{ "portForward/range", "start", PORT_NUM },
 	{ "portForward/range", "end", PORT_NUM },
 	{ "portForward/range", "to", PORT_NUM },
+	{ "portForward/range", "exclude", YES_NO },
+	{ "portForward", "dev", "[^/,%~ ]{1,15}" },
 	{ "anynic:auto", "hold", "off|[0-9]+/[0-9]+" },
 	{ "anynic:team", "hold", "off|[0-9]+/[0-9]+" },
 	{ "forward/address", "type", "pci" },
@@ -84,11 +86,11 @@ static void print_number(uint32_t min, uint32_t max)
 	printf("</choice>");
 }
 
-static void print_length(unsigned room)
+static void print_length(unsigned least, unsigned room)
 {
-	printf("<data type=\"string\"><param name=\"minLength\">1</param><param "
+	printf("<data type=\"string\"><param name=\"minLength\">%u</param><param "
 	       "name=\"maxLength\">%u</param></data>",
-	       room - 1);
+	       least, room - 1);
 }
 
 static void print_by_hand(const char *element, const char *name)
@@ -130,10 +132,17 @@ static void print_value(const struct xml_attribute *row)
 		print_pattern("/.*");
 		break;
 	case XML_TEXT:
-		print_length(row->room);
+		print_length(!row->empty, row->room);
 		break;
 	case XML_BY_HAND:
 		print_by_hand(row->element, row->name);
+		break;
+	case XML_IGNORED:
+		if (row->names) {
+			print_words(row->names, row->name_count);
+			break;
+		}
+		printf("<text/>");
 		break;
 	default:
 		printf("<text/>");
@@ -162,7 +171,7 @@ static void print_option_value(const struct card_option *row)
 		print_number(row->min, row->max);
 		break;
 	default:
-		print_length(row->max + 1);
+		print_length(1, row->max + 1);
 	}
 }
 

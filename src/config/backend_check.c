@@ -109,7 +109,7 @@ static int check_stream(const struct port_spec *port, const struct known *known,
 /* What hostfwd= says of the guest's side; passt's guest has one address, the host's. */
 static bool names_guest_address(const char *hostfwd)
 {
-	const char *dash = strchr(hostfwd, '-');
+	const char *dash = strrchr(hostfwd, '-'); /* the name of a device may have one */
 
 	return dash && dash[1] != ':';
 }

@@ -11,6 +11,7 @@
 #define INTERFACES_MAX	       (PORTS_MAX * PORT_NICS)
 #define INTERFACE_NAME	       64 /* of a network or a portgroup */
 #define INTERFACE_NOTES_MAX    64
+#define BOOTS_MAX	       4  /* libvirt's kinds of <os><boot dev=> */
 #define INTERFACE_ELEMENTS_MAX 64 /* rows of xml_interface_table */
 
 enum interface_type {
@@ -64,11 +65,6 @@ struct hostdev_source {
 	char variant[64]; /* <driver model=>: another driver of the vfio kind */
 };
 
-/* A side of <bandwidth>: kilobytes a second, kilobytes. 0 = not said. */
-struct bandwidth_limit {
-	uint32_t average, peak, burst, floor;
-};
-
 /* What is done on this host around the port. */
 struct interface_host {
 	struct vlan_tags vlan;
@@ -96,8 +92,9 @@ struct interface_spec {
 	uint32_t element_line
 		[INTERFACE_ELEMENTS_MAX]; /* of its elements, in the order of xml_interface_table */
 	bool hostdev_element;		  /* <hostdev>, not <interface> */
-	enum interface_type type;	  /* as written */
-	enum interface_type actual;	  /* what came of a network; else the same */
+	bool unassigned; /* such a one that the guest does not get: <address type='unassigned'/> */
+	enum interface_type type;   /* as written */
+	enum interface_type actual; /* what came of a network; else the same */
 	char network[INTERFACE_NAME], portgroup[INTERFACE_NAME];
 	char alias[ID_MAX]; /* as written; empty = made from the position */
 	char model
@@ -122,6 +119,7 @@ struct interface_list {
 	unsigned nets,
 		hostdevs; /* numbers of aliases that the guest's other cards have: those below */
 	bool kvm;	  /* <domain type='kvm'>; also when there is no <domain> */
+	unsigned boot;	  /* which of its <os><boot> is dev='network', from 1; 0 = none */
 	char name[64];	  /* of the <domain>; empty = none */
 	char arch[16], machine[40]; /* of its <os><type>; empty = not said */
 	struct interface_note note[INTERFACE_NOTES_MAX];

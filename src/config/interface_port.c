@@ -31,14 +31,6 @@ unsigned interface_line(const struct interface_spec *s, const char *text)
 	return line ? line : s->line;
 }
 
-/* "FILE:LINE" */
-static void place_of(const struct making *m, unsigned line, char *to, size_t size)
-{
-	const char *file = m->rules->file, *slash = strrchr(file, '/');
-
-	(void)snprintf(to, size, "%.50s:%u", strlen(file) > 50 && slash ? slash + 1 : file, line);
-}
-
 static int fail(struct making *m, const struct interface_spec *s, int code, const char *fmt, ...)
 {
 	char text[sizeof(m->err->text)];
@@ -48,8 +40,7 @@ static int fail(struct making *m, const struct interface_spec *s, int code, cons
 	(void)vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	error_set(m->err, code, "%s", text);
-	if (m->err)
-		place_of(m, interface_line(s, text), m->err->where, sizeof(m->err->where));
+	error_place(m->err, m->rules->file, interface_line(s, text));
 	return code;
 }
 
@@ -119,7 +110,8 @@ static bool is_virtio(const struct nic_spec *nic)
 static int set_model(struct making *m, struct interface_spec *s)
 {
 	struct nic_spec *nic = &s->port.nic[0];
-	const char *usual = s->actual == INTERFACE_VDPA ? "virtio" : default_model(m);
+	bool rings = s->actual == INTERFACE_VDPA || s->actual == INTERFACE_VHOSTUSER;
+	const char *usual = rings ? "virtio" : default_model(m);
 	const char *word = s->model[0] ? s->model : usual;
 
 	if (strcmp(word, "usb-net") == 0)
@@ -240,18 +232,14 @@ static const char *const backend_types[INTERFACE_TYPE_COUNT] = {
 	[INTERFACE_INTERNAL] = "internal",
 };
 
-/* Names that libvirt gives itself, and drops when it reads them. */
-static bool is_made_up(const char *ifname)
+/* Names that libvirt gives itself, and drops when it reads them; not that of a tap of the user's own. */
+static bool is_made_up(const struct interface_spec *s)
 {
 	static const char *const prefixes[] = { "vnet", "macvtap", "macvlan" };
 
-	for (unsigned i = 0; i < ARRAY_SIZE(prefixes); i++) {
-		size_t len = strlen(prefixes[i]);
-
-		if (strncmp(ifname, prefixes[i], len) == 0 && ifname[len] >= '0' &&
-		    ifname[len] <= '9')
+	for (unsigned i = 0; i < ARRAY_SIZE(prefixes) && !s->host.target_managed_off; i++)
+		if (strncmp(s->port.backend.ifname, prefixes[i], strlen(prefixes[i])) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -271,7 +259,7 @@ static int set_backend(struct making *m, struct interface_spec *s)
 		if (!has_dev)
 			b->dev[0] = '\0';
 	}
-	if (is_made_up(b->ifname) || !is_tap(s->actual))
+	if (is_made_up(s) || !is_tap(s->actual))
 		b->ifname[0] = '\0';
 	if (s->actual == INTERFACE_DIRECT && !b->mode[0])
 		str_copy(b->mode, sizeof(b->mode), "vepa");
@@ -280,6 +268,17 @@ static int set_backend(struct making *m, struct interface_spec *s)
 	str_copy(b->iface_id, sizeof(b->iface_id), s->host.virtualport.interface_id);
 	if (s->actual == INTERFACE_BRIDGE)
 		b->rules = (struct bridge_rules){ s->host.vlan, s->host.isolated == TRISTATE_ON };
+	/* a macvtap has a node of its own, and of a card without rings libvirt reads no vhost= */
+	if (s->actual == INTERFACE_BRIDGE || s->actual == INTERFACE_ETHERNET)
+		str_copy(b->tap_node, sizeof(b->tap_node), s->host.tap_node);
+	if (is_tap(s->actual))
+		str_copy(b->vhost_node, sizeof(b->vhost_node), s->host.vhost_node);
+	if (s->actual == INTERFACE_ETHERNET) {
+		str_copy(b->script, sizeof(b->script), s->host.script);
+		str_copy(b->downscript, sizeof(b->downscript), s->host.downscript);
+	}
+	if (is_tap(s->actual))
+		b->limits = (struct port_limits){ s->host.inbound, s->host.outbound };
 	if (s->actual == INTERFACE_VHOSTUSER)
 		b->server = strcmp(b->mode, "server") == 0;
 	return 0;
@@ -290,10 +289,14 @@ static int check_host(struct making *m, const struct interface_spec *s)
 {
 	const struct interface_host *h = &s->host;
 
-	if (h->inbound.average || h->outbound.average || h->inbound.floor)
+	if (h->inbound.floor)
 		return fail(m, s, -ENOTSUP,
-			    "<bandwidth> is not carried out: anynic sets no limits on a tap; "
-			    "remove it, or use tc on the tap");
+			    "<bandwidth><inbound floor='%u'>: a rate that is sure is a part of the "
+			    "network's own <bandwidth>, which anynic does not set: it makes no "
+			    "bridge; remove floor=",
+			    h->inbound.floor);
+	if ((h->inbound.average || h->outbound.average) && s->actual == INTERFACE_HOSTDEV)
+		return fail(m, s, -EINVAL, "<bandwidth> cannot be set for type='hostdev'");
 	if (h->trust_rx == TRISTATE_ON) {
 		int rc = lenient(m, s,
 				 "trustGuestRxFilters='yes': nothing acts on it; a guest that "
@@ -440,7 +443,7 @@ static int make_port(struct making *m, struct interface_spec *s)
 		return rc;
 	set_place(m, s);
 	str_copy(s->port.id, ID_MAX, s->alias);
-	place_of(m, s->line, s->port.source, sizeof(s->port.source));
+	error_place_text(s->port.source, sizeof(s->port.source), m->rules->file, s->line);
 	nic->role = ROLE_SINGLE;
 	if (s->actual == INTERFACE_HOSTDEV)
 		return set_hostdev(m, s);
@@ -606,11 +609,13 @@ static int append_all(struct making *m, struct port_spec *ports, unsigned *count
 	unsigned n = m->list->count;
 	int rc = 0;
 
+	for (unsigned i = 0; i < n; i++)
+		origin[i] = (struct interface_origin){ INTERFACE_NO_PORT, 0 };
 	for (unsigned pass = 0; pass < 2; pass++)
 		for (unsigned i = 0; i < n && rc == 0; i++) {
 			const struct interface_spec *s = &m->item[i];
 
-			if (s->teaming != TEAMING_TRANSIENT &&
+			if (s->teaming != TEAMING_TRANSIENT && !s->unassigned &&
 			    (s->actual == INTERFACE_HOSTDEV) == (pass == 1))
 				rc = append(m, s, ports, count, &origin[i]);
 		}
@@ -636,13 +641,43 @@ static int check_macs(struct making *m)
 
 			if (a->port.plain && b->port.plain && b->port.mac_given &&
 			    memcmp(a->port.mac, b->port.mac, MAC_LEN) == 0 &&
-			    b->teaming != TEAMING_TRANSIENT && a->teaming != TEAMING_TRANSIENT)
+			    b->teaming != TEAMING_TRANSIENT && a->teaming != TEAMING_TRANSIENT) {
 				rc = lenient(
 					m, b,
 					"<mac>: another interface has this address, too; where "
 					"both are in one network neither is reached for certain");
+				break;
+			}
 		}
 	return rc;
+}
+
+/* <os><boot dev='network'/>, which stands without a <boot order=> of any device. */
+static void boot_from_first(struct making *m)
+{
+	for (unsigned i = 0; m->list->boot && i < m->list->count; i++)
+		if (!m->item[i].hostdev_element) {
+			m->item[i].port.nic[0].bootindex = (int)m->list->boot;
+			return;
+		}
+}
+
+/* Where a card is put there is no other; a slot may have several functions. */
+static int check_addresses(struct making *m)
+{
+	for (unsigned i = 0; i < m->list->count; i++)
+		for (unsigned j = 0; j < i; j++) {
+			const struct card_options *a = &m->item[j].port.nic[0].options;
+			const struct card_options *b = &m->item[i].port.nic[0].options;
+
+			if (a->bus[0] && strcmp(a->bus, b->bus) == 0 &&
+			    strcmp(a->addr, b->addr) == 0)
+				return fail(m, &m->item[i], -EINVAL,
+					    "<address> %s on %s is that of another card (line %u); "
+					    "each needs its own",
+					    b->addr, b->bus, m->item[j].line);
+		}
+	return 0;
 }
 
 int interfaces_to_ports(struct interface_list *list, const struct interface_rules *rules,
@@ -657,7 +692,10 @@ int interfaces_to_ports(struct interface_list *list, const struct interface_rule
 	if (!m.item)
 		return error_set(err, -ENOMEM, "out of memory");
 	memcpy(m.item, list->item, sizeof(list->item));
+	boot_from_first(&m);
 	rc = check_aliases(&m);
+	if (rc == 0)
+		rc = check_addresses(&m);
 	for (unsigned i = 0; i < list->count && rc == 0; i++)
 		rc = make_port(&m, &m.item[i]);
 	if (rc == 0)

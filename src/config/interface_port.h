@@ -23,7 +23,9 @@ void interfaces_name(struct interface_list *list);
 /* The line of the element that a text begins with: "<teaming persistent='x'>: ..." has that one's; else the interface's own. */
 unsigned interface_line(const struct interface_spec *interface, const char *text);
 
-/* Which port and which of its cards an interface became. */
+#define INTERFACE_NO_PORT PORTS_MAX
+
+/* Which port and which of its cards an interface became; INTERFACE_NO_PORT: it is not given to the guest. */
 struct interface_origin {
 	unsigned port, nic;
 };

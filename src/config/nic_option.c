@@ -297,6 +297,7 @@ static const struct key keys[] = {
 	{ "queues", TO_FAST, NIC(queues), .kinds = ANY, .read = read_number, .min = 1,
 	  .max = QUEUES_MAX, .legal = "queue pairs, 1 to 16" },
 	{ "packed", TO_FAST, NIC(packed), .kinds = ANY, .read = read_on_off, .legal = "on, off" },
+	{ "msix", TO_ALL_NICS, NIC(msix), .kinds = ANY, .read = read_name, NAMES(tristate_names) },
 	{ "mtu", TO_FAST, NIC(mtu), .kinds = ANY, .read = read_number, .min = 68, .max = 65535,
 	  .legal = "bytes, 68 to 65535" },
 	{ "rev", TO_OLD, NIC(rev), .kinds = ANY, .read = read_number, .max = 255,

@@ -66,14 +66,40 @@ void bridge_rules_text(const struct bridge_rules *rules, char *to, size_t size)
 		(void)snprintf(to + at, size - at, "%s", rules->isolated ? ", isolated" : "");
 }
 
+static size_t limit_text(const char *way, const struct bandwidth_limit *l, char *to, size_t size)
+{
+	size_t at = (size_t)snprintf(to, size, ", %s %u kB/s", way, l->average);
+
+	if (l->peak && at < size)
+		at += (size_t)snprintf(to + at, size - at, " (peak %u", l->peak);
+	if (l->burst && at < size)
+		at += (size_t)snprintf(to + at, size - at, "%sburst %u KiB", l->peak ? ", " : " (",
+				       l->burst);
+	if ((l->peak || l->burst) && at < size)
+		at += (size_t)snprintf(to + at, size - at, ")");
+	return MIN(at, size);
+}
+
+void port_limits_text(const struct port_limits *limits, char *to, size_t size)
+{
+	size_t at = 0;
+
+	to[0] = '\0';
+	if (limits->in.average)
+		at = limit_text("in", &limits->in, to, size);
+	if (limits->out.average)
+		(void)limit_text("out", &limits->out, to + at, size - at);
+}
+
 void backend_text(const struct backend_spec *b, char to[BACKEND_TEXT])
 {
 	const char *name = b->ifname[0] ? b->ifname : b->path;
 	const char *on = b->br[0] ? b->br : b->dev;
-	char rules[120];
+	char rules[120], limits[160];
 
 	bridge_rules_text(&b->rules, rules, sizeof(rules));
-	(void)snprintf(to, BACKEND_TEXT, "%s%s%s%s%s%s%s%s%s", b->type, name[0] ? " " : "", name,
+	port_limits_text(&b->limits, limits, sizeof(limits));
+	(void)snprintf(to, BACKEND_TEXT, "%s%s%s%s%s%s%s%s%s%s", b->type, name[0] ? " " : "", name,
 		       on[0] ? " on " : "", on, b->mode[0] ? " (" : "", b->mode,
-		       b->mode[0] ? ")" : "", rules);
+		       b->mode[0] ? ")" : "", rules, limits);
 }

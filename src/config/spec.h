@@ -79,11 +79,13 @@ struct nic_spec {
 	enum nic_transport transport;
 	enum nic_netdev netdev;
 	uint8_t mac[MAC_LEN];
-	uint16_t queues;   /* queue pairs; 0 = the model's own */
-	uint16_t mtu;	   /* 0 = the model's own */
-	int rev;	   /* PCI revision; -1 = the model's own */
-	int bootindex;	   /* -1 = none */
-	bool packed;	   /* virtio: offer packed rings */
+	uint16_t queues; /* queue pairs; 0 = the model's own */
+	uint16_t mtu;	 /* 0 = the model's own */
+	int rev;	 /* PCI revision; -1 = the model's own */
+	int bootindex;	 /* -1 = none */
+	bool packed;	 /* virtio: offer packed rings */
+	enum tristate
+		msix; /* of a card that anynic serves: off = it has none, and can be unplugged (docs/plug.md) */
 	bool standby;	   /* virtio: offer VIRTIO_NET_F_STANDBY; QEMU's failover=on */
 	char pair[ID_MAX]; /* of a transient card: the id of the persistent one. Empty = none */
 	/* of a card that is a function of this host (netdev hostdev) */
@@ -118,6 +120,16 @@ struct bridge_rules {
 	bool isolated; /* it reaches no other isolated port */
 };
 
+/* A side of <bandwidth>: kilobytes (1000) a second, burst in kilobytes (1024). 0 = not said. */
+struct bandwidth_limit {
+	uint32_t average, peak, burst, floor;
+};
+
+/* What a guest may receive (in) and send (out). An average of 0: as much as it can. */
+struct port_limits {
+	struct bandwidth_limit in, out;
+};
+
 struct backend_spec {
 	char type[MODEL_MAX]; /* "user", "tap", ... */
 	enum backend_driver driver;
@@ -142,6 +154,10 @@ struct backend_spec {
 	enum tristate reconnect; /* vhost-user, QEMU connects: again, when it is lost */
 	unsigned reconnect_s;	 /* after so many; 0 = not said */
 	struct bridge_rules rules;
+	struct port_limits limits;			 /* of a tap, in XML */
+	char tap_node[PATH_ROOM], vhost_node[PATH_ROOM]; /* in XML; empty = the usual ones */
+	char script[PATH_ROOM],
+		downscript[PATH_ROOM]; /* of a tap, in XML: programs that root runs */
 	bool sndbuf_given;
 	uint32_t sndbuf; /* tap: bytes that may wait in it; 0 = any number */
 	char net6[64];	 /* user: an IPv6 network */
@@ -171,6 +187,9 @@ struct port_spec {
 
 /* ", VLAN 10,20 (native 10, untagged), isolated"; empty when there are none. */
 void bridge_rules_text(const struct bridge_rules *rules, char *to, size_t size);
+
+/* ", in 1000 kB/s (peak 2000, burst 128 KiB), out 500 kB/s"; empty when there are none. */
+void port_limits_text(const struct port_limits *limits, char *to, size_t size);
 
 /* What a person reads: "bridge anynic0 on br0", "direct on eth0 (vepa)", "stream /run/s (server)". */
 void backend_text(const struct backend_spec *b, char to[BACKEND_TEXT]);

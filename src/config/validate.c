@@ -99,6 +99,11 @@ static int check_card(const struct nic_spec *nic, const struct known_model *mode
 		return error_set(err, -EINVAL,
 				 "packed= has no meaning for %s: only virtio-net has packed rings",
 				 model->name);
+	if (nic->msix == TRISTATE_OFF && model->vf_policy)
+		return error_set(err, -EINVAL,
+				 "msix=off has no meaning for %s: a virtual function has no other "
+				 "interrupts; use igb",
+				 model->name);
 	if (nic->mtu && model->mtu_max == 0)
 		return error_set(err, -EINVAL,
 				 "mtu= has no meaning for %s: its driver chooses the MTU",
@@ -116,6 +121,10 @@ static int check_place(const struct nic_spec *nic, struct error *err)
 		return error_set(err, -EINVAL,
 				 "transport=vhost-user is for virtio-net only; %s takes vfio-user",
 				 nic->model);
+	if (nic->msix && (nic->place == PLACE_QEMU || nic->transport == TRANSPORT_VHOST_USER))
+		return error_set(err, -EINVAL,
+				 "msix= is of cards that anynic serves over vfio-user; leave it "
+				 "out, QEMU's own can be unplugged as they are");
 	if (nic->transport == TRANSPORT_VHOST_USER && nic->place == PLACE_QEMU)
 		return error_set(
 			err, -EINVAL,

@@ -1,8 +1,9 @@
-/* Elements whose attributes have a meaning together only: addresses, VLAN tags, forwarded ports, our own namespace. */
+/* Elements whose attributes have a meaning together only: addresses, VLAN tags, our own namespace. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config/xml_reading.h"
 
@@ -121,7 +122,10 @@ static int read_source_pci(struct xml_reading *r, const xmlNode *node)
 		return xml_fail(r, node, -ENOTSUP,
 				"<source>: only PCI functions can be passed on; next: <address "
 				"type='pci' .../>");
-	if (!has(node, "bus") || !has(node, "slot"))
+	if (!has(node, "type") && r->on == XML_ON_INTERFACE)
+		return xml_fail(r, node, -EINVAL,
+				"<source><address> of an interface needs type='pci'");
+	if (!has(node, "bus") && !has(node, "slot"))
 		return xml_fail(
 			r, node, -EINVAL,
 			"<source><address>: bus= and slot= say which function it is; see lspci -D");
@@ -129,6 +133,17 @@ static int read_source_pci(struct xml_reading *r, const xmlNode *node)
 	if (rc == 0)
 		host_pci_text(&a, spec_of(r)->hostdev.pci, sizeof(spec_of(r)->hostdev.pci));
 	return rc;
+}
+
+/* A device that is taken for the guest and not given to it: others of its IOMMU group are. */
+static int read_unassigned(struct xml_reading *r, const xmlNode *node)
+{
+	if (r->on != XML_ON_HOSTDEV)
+		return xml_fail(r, node, -EINVAL,
+				"<address type='unassigned'> belongs to <hostdev>, not to an "
+				"interface; remove it");
+	spec_of(r)->unassigned = true;
+	return xml_warn(r, node, "<address type='unassigned'>: the guest does not get the device");
 }
 
 /* Where the guest sees the card. libvirt gives a bus N the name of its controller, pci.N. */
@@ -140,16 +155,14 @@ static int read_guest_pci(struct xml_reading *r, const xmlNode *node)
 
 	xml_value(node, "type", type, sizeof(type));
 	if (strcmp(type, "unassigned") == 0)
-		return 0;
+		return read_unassigned(r, node);
 	if (strcmp(type, "pci") != 0)
 		return xml_fail(r, node, -ENOTSUP,
 				"<address type='%s'>: cards are put on PCI only; next: remove the "
 				"element, or type='pci'",
 				type);
-	if (!has(node, "slot")) /* libvirt: an address to be chosen */
-		return 0;
 	int rc = read_pci(r, node, &a);
-	if (rc < 0)
+	if (rc < 0 || !(a.domain || a.bus || a.slot)) /* libvirt: an address to be chosen */
 		return rc;
 	if (a.domain)
 		return xml_fail(r, node, -EINVAL,
@@ -173,7 +186,7 @@ static int read_mac(struct xml_reading *r, const xmlNode *node)
 	uint8_t mac[MAC_LEN];
 
 	if (!xml_value(node, "address", text, sizeof(text)))
-		return xml_fail(r, node, -EINVAL, "<mac> needs address='52:54:00:12:34:56'");
+		return 0;
 	if (mac_parse(text, mac) < 0 || strchr(text, '-'))
 		return xml_fail(r, node, -EINVAL,
 				"<mac address='%s'>: the value is not legal; it is six pairs of "
@@ -191,6 +204,39 @@ static int read_mac(struct xml_reading *r, const xmlNode *node)
 	return 0;
 }
 
+/* libvirt knows its models again in capital letters, too; a name that it does not know is QEMU's, as it is written. */
+static void read_model_word(struct xml_reading *r)
+{
+	static const char *const known[] = {
+		"netfront",
+		"rtl8139",
+		"virtio",
+		"e1000",
+		"e1000e",
+		"igb",
+		"usb-net",
+		"spapr-vlan",
+		"lan9118",
+		"scm91c111",
+		"virtio-transitional",
+		"vlance",
+		"vmxnet",
+		"vmxnet2",
+		"vmxnet3",
+		"Am79C970A",
+		"Am79C973",
+		"82540EM",
+		"82545EM",
+		"82543GC",
+		"virtio-non-transitional",
+	};
+	struct interface_spec *spec = spec_of(r);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+		if (strcasecmp(known[i], spec->model) == 0)
+			str_copy(spec->model, sizeof(spec->model), known[i]);
+}
+
 static bool is_virtio_card(const xmlNode *interface)
 {
 	char model[16];
@@ -198,8 +244,17 @@ static bool is_virtio_card(const xmlNode *interface)
 	for (const xmlNode *c = interface->children; c; c = c->next)
 		if (c->type == XML_ELEMENT_NODE && strcmp((const char *)c->name, "model") == 0 &&
 		    xml_value(c, "type", model, sizeof(model)))
-			return strncmp(model, "virtio", 6) == 0;
+			return strncasecmp(model, "virtio", 6) == 0;
 	return false;
+}
+
+/* The older way to say that there is no ROM. */
+static void read_rom(struct xml_reading *r, const xmlNode *node)
+{
+	char text[8];
+
+	if (xml_value(node, "file", text, sizeof(text)) && !text[0])
+		card_of(r)->options.rom = TRISTATE_OFF;
 }
 
 /* name= of a card says who serves its rings, of a device of the host who hands it on. */
@@ -232,7 +287,7 @@ static int read_driver(struct xml_reading *r, const xmlNode *node)
 	return 0;
 }
 
-/* --- VLANs, virtual ports ------------------------------------------------------------------------------------------ */
+/* --- VLANs ---------------------------------------------------------------------------------------------------------- */
 
 static int read_tag(struct xml_reading *r, const xmlNode *node)
 {
@@ -263,15 +318,6 @@ static int read_tag(struct xml_reading *r, const xmlNode *node)
 	vlan->native_tagged = tagged;
 	vlan->trunk = true;
 	return 0;
-}
-
-static void read_virtualport(struct xml_reading *r, const xmlNode *node)
-{
-	const struct xml_attribute *row = xml_attribute_find(r->table, "virtualport", "type");
-	const uint32_t untyped = VIRTUALPORT_UNTYPED;
-
-	if (!has(node, "type"))
-		memcpy((char *)r->item + row->at, &untyped, sizeof(untyped));
 }
 
 /* --- user networking ----------------------------------------------------------------------------------------------- */
@@ -306,96 +352,6 @@ static int read_guest_ip(struct xml_reading *r, const xmlNode *node)
 		(void)snprintf(to, sizeof(b->net), "%.46s/%u", address, (unsigned)bits);
 	else
 		(void)snprintf(to, sizeof(b->net), "%.46s", address);
-	return 0;
-}
-
-static bool has_child(const xmlNode *node, const char *name)
-{
-	for (const xmlNode *c = node->children; c; c = c->next)
-		if (c->type == XML_ELEMENT_NODE && strcmp((const char *)c->name, name) == 0)
-			return true;
-	return false;
-}
-
-static int read_forward(struct xml_reading *r, const xmlNode *node)
-{
-	char proto[16], address[64];
-	struct in_addr in;
-
-	if (!xml_value(node, "proto", proto, sizeof(proto)) ||
-	    (strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0))
-		return xml_fail(
-			r, node, -EINVAL,
-			"<portForward proto='%s'>: the value is not legal; it is 'tcp' or 'udp'",
-			proto);
-	if (has(node, "dev"))
-		return xml_fail(
-			r, node, -ENOTSUP,
-			"<portForward dev=...> is not carried out; next: address= of that device");
-	if (xml_value(node, "address", address, sizeof(address)) &&
-	    inet_pton(AF_INET, address, &in) != 1)
-		return xml_fail(r, node, -ENOTSUP,
-				"<portForward address='%s'>: only IPv4 addresses are carried out",
-				address);
-	if (!has_child(node, "range"))
-		return xml_fail(r, node, -ENOTSUP,
-				"<portForward> of all ports is not carried out; next: <range "
-				"start='22' to='22'/>, one for each port");
-	return 0;
-}
-
-static int read_port(struct xml_reading *r, const xmlNode *node, const char *name, uint64_t unsaid,
-		     uint64_t *port)
-{
-	char text[16];
-
-	*port = unsaid;
-	if (!xml_value(node, name, text, sizeof(text)))
-		return 0;
-	if (parse_u64(text, 1, 65535, port) == 0)
-		return 0;
-	return xml_fail(r, node, -EINVAL,
-			"<range %s='%s'>: the value is not legal; it is a number from 1 to 65535",
-			name, text);
-}
-
-static int read_range(struct xml_reading *r, const xmlNode *node)
-{
-	struct backend_spec *b = &spec_of(r)->port.backend;
-	char proto[16], address[64], exclude[8];
-	uint64_t start, end, to;
-
-	if (xml_value(node, "exclude", exclude, sizeof(exclude)) && strcmp(exclude, "no") != 0)
-		return xml_fail(
-			r, node, -ENOTSUP,
-			"<range exclude='%s'> is not carried out; next: ranges without those ports",
-			exclude);
-	if (!has(node, "start"))
-		return xml_fail(r, node, -EINVAL, "<range> needs start=, a port of this host");
-	int rc = read_port(r, node, "start", 0, &start);
-	if (rc == 0)
-		rc = read_port(r, node, "end", start, &end);
-	if (rc == 0)
-		rc = read_port(r, node, "to", start, &to);
-	if (rc < 0)
-		return rc;
-	if (end < start || to + (end - start) > 65535)
-		return xml_fail(r, node, -EINVAL,
-				"<range start='%u' end='%u' to='%u'>: the range ends before it "
-				"begins, or above 65535",
-				(unsigned)start, (unsigned)end, (unsigned)to);
-	if (b->hostfwds == HOSTFWD_MAX)
-		return xml_fail(r, node, -ENOTSUP,
-				"<portForward>: more than %d ranges are not carried out; next: "
-				"longer ranges",
-				HOSTFWD_MAX);
-	xml_value(node->parent, "proto", proto, sizeof(proto));
-	xml_value(node->parent, "address", address, sizeof(address));
-	char last[12] = "";
-	if (end > start)
-		(void)snprintf(last, sizeof(last), "..%u", (unsigned)end);
-	(void)snprintf(b->hostfwd[b->hostfwds++], sizeof(b->hostfwd[0]), "%.3s:%.40s:%u%s-:%u",
-		       proto, address, (unsigned)start, last, (unsigned)to);
 	return 0;
 }
 
@@ -573,6 +529,9 @@ static int read_portgroup(struct xml_reading *r, const xmlNode *node)
 		return rc;
 	group->line = (unsigned)xmlGetLineNo(node);
 	xml_note_lines(&group->port, node);
+	rc = xml_check_bandwidth(r, node, false);
+	if (rc < 0)
+		return rc;
 	if (!group->name[0])
 		return xml_fail(r, node, -EINVAL, "<portgroup> needs name=");
 	for (unsigned i = 0; i < n->groups; i++) {
@@ -593,6 +552,12 @@ int xml_read_by_hand(struct xml_reading *r, const struct xml_element *row, const
 	switch (row->reader) {
 	case XML_MAC_OF_CARD:
 		return read_mac(r, node);
+	case XML_MODEL_WORD:
+		read_model_word(r);
+		return 0;
+	case XML_ROM:
+		read_rom(r, node);
+		return 0;
 	case XML_SOURCE_PCI:
 		return read_source_pci(r, node);
 	case XML_GUEST_PCI:
@@ -602,14 +567,13 @@ int xml_read_by_hand(struct xml_reading *r, const struct xml_element *row, const
 	case XML_VLAN_TAG:
 		return read_tag(r, node);
 	case XML_VIRTUALPORT:
-		read_virtualport(r, node);
-		return 0;
+		return xml_read_virtualport(r, node);
 	case XML_GUEST_IP:
 		return read_guest_ip(r, node);
 	case XML_FORWARD:
-		return read_forward(r, node);
+		return xml_read_port_forward(r, node);
 	case XML_FORWARD_RANGE:
-		return read_range(r, node);
+		return xml_read_port_range(r, node);
 	case XML_RECONNECT:
 		return read_reconnect(r, node);
 	case XML_AUTO:

@@ -82,15 +82,13 @@ static int check_source_mode(struct xml_reading *r, const xmlNode *node,
 static int check_virtio_types(struct xml_reading *r, const xmlNode *node,
 			      const struct interface_spec *s)
 {
-	bool standard = r->type == INTERFACE_VDPA && !s->model[0];
-
+	/* without a model it is virtio */
 	if ((r->type == INTERFACE_VDPA || r->type == INTERFACE_VHOSTUSER) && !s->anynic.given &&
-	    !is_virtio(s->model) && !standard)
+	    s->model[0] && !is_virtio(s->model))
 		return xml_fail(r, child(node, "model"), -EINVAL,
-				"<interface type='%s'> needs <model type='virtio'/>%s%s%s: only "
-				"virtio cards have its rings",
-				interface_type_names[r->type], s->model[0] ? ", not '" : "",
-				s->model, s->model[0] ? "'" : "");
+				"<interface type='%s'> needs <model type='virtio'/>, not '%s': "
+				"only virtio cards have its rings",
+				interface_type_names[r->type], s->model);
 	return 0;
 }
 
@@ -154,20 +152,10 @@ static int check_backend(struct xml_reading *r, const xmlNode *node, const struc
 		return xml_fail(
 			r, child(node, "backend"), -EINVAL,
 			"<backend tap=...> belongs to types 'network', 'bridge', 'ethernet'");
-	if (s->host.tap_node[0] && strcmp(s->host.tap_node, "/dev/net/tun") != 0)
-		return xml_fail(
-			r, child(node, "backend"), -ENOTSUP,
-			"<backend tap='%s'> is not carried out: taps come from /dev/net/tun",
-			s->host.tap_node);
 	if (s->host.vhost_node[0] && (!(TYPE & TAPS) || !is_virtio(s->model)))
 		return xml_warn(r, child(node, "backend"),
 				"<backend vhost=...> belongs to virtio cards on a tap; it is "
 				"ignored, as libvirt does");
-	if (s->host.vhost_node[0] && strcmp(s->host.vhost_node, "/dev/vhost-net") != 0)
-		return xml_fail(
-			r, child(node, "backend"), -ENOTSUP,
-			"<backend vhost='%s'> is not carried out: anynic opens /dev/vhost-net",
-			s->host.vhost_node);
 	if (r->type == INTERFACE_USER && s->port.nic[0].mtu && !passt && !s->anynic.given)
 		return xml_fail(r, child(node, "mtu"), -EINVAL,
 				"<mtu> of type='user' needs <backend type='passt'/>");
@@ -184,9 +172,9 @@ static int check_host(struct xml_reading *r, const xmlNode *node, const struct i
 	if (h->target_managed_off && !s->port.backend.ifname[0])
 		return xml_fail(r, child(node, "target"), -EINVAL,
 				"<target managed='no'> needs dev=, the tap that is there");
-	if (h->isolated && h->virtualport.kind)
+	if (h->isolated == TRISTATE_ON && h->virtualport.kind)
 		return xml_fail(r, child(node, "port"), -EINVAL,
-				"<port isolated=...> and <virtualport> exclude each other");
+				"<port isolated='yes'> and <virtualport> exclude each other");
 	if ((h->inbound.floor || h->inbound.average || h->outbound.average) &&
 	    r->type == INTERFACE_HOSTDEV)
 		return xml_fail(r, child(node, "bandwidth"), -EINVAL,
@@ -210,6 +198,52 @@ static int check_vlan(struct xml_reading *r, const xmlNode *node)
 				"<vlan trunk='no'>: several tags, or a native one, are a trunk");
 	vlan->trunk = vlan->trunk || vlan->count > 1;
 	return 0;
+}
+
+/* `floor`: it may have one. */
+static int check_limit(struct xml_reading *r, const xmlNode *at, bool floor)
+{
+	const char *name = (const char *)at->name;
+	bool has_floor = xmlHasProp(at, BAD_CAST "floor") != NULL;
+	bool has_average = xmlHasProp(at, BAD_CAST "average") != NULL;
+
+	if (has_floor && !floor)
+		return xml_fail(r, at, -EINVAL,
+				"<bandwidth><%s floor=...> belongs to <inbound> of "
+				"<interface type='network'>",
+				name);
+	if (!has_average && !has_floor)
+		return xml_fail(r, at, -EINVAL, "<bandwidth><%s> needs average=", name);
+	if (!has_average && (xmlHasProp(at, BAD_CAST "peak") || xmlHasProp(at, BAD_CAST "burst")))
+		return xml_fail(r, at, -EINVAL,
+				"<bandwidth><%s>: peak= and burst= need average= beside them",
+				name);
+	return 0;
+}
+
+int xml_check_bandwidth(struct xml_reading *r, const xmlNode *node, bool floor)
+{
+	static const char *const sides[] = { "inbound", "outbound" };
+	const xmlNode *at = child(node, "bandwidth");
+	int rc = 0;
+
+	for (unsigned i = 0; at != node && i < ARRAY_SIZE(sides) && rc == 0; i++) {
+		const xmlNode *side = child(at, sides[i]);
+
+		if (side != at)
+			rc = check_limit(r, side, floor && i == 0);
+	}
+	return rc;
+}
+
+/* Where it has no meaning it was not read. */
+static int check_bandwidth(struct xml_reading *r, const xmlNode *node,
+			   const struct interface_spec *s)
+{
+	(void)s;
+	if (!(TYPE & (TAPS | BIT(INTERFACE_HOSTDEV))) || r->on != XML_ON_INTERFACE)
+		return 0;
+	return xml_check_bandwidth(r, node, r->type == INTERFACE_NETWORK);
 }
 
 /* T1: the type is legal (by its row) and there. */
@@ -268,11 +302,22 @@ static int check_hostdev(struct xml_reading *r, const xmlNode *node, const struc
 static int check_rom(struct xml_reading *r, const xmlNode *node, const struct interface_spec *s)
 {
 	const struct nic_spec *nic = &s->port.nic[0];
+	char enabled[8];
 
-	if (nic->options.rom != TRISTATE_OFF || (!nic->romfile[0] && !nic->options.rombar))
+	if (!xml_value(child(node, "rom"), "enabled", enabled, sizeof(enabled)) ||
+	    strcmp(enabled, "no") != 0 || (!nic->romfile[0] && !nic->options.rombar))
 		return 0;
 	return xml_fail(r, child(node, "rom"), -EINVAL,
 			"<rom enabled='no'>: file= and bar= are of a ROM that is there");
+}
+
+static int check_boot(struct xml_reading *r, const xmlNode *node, const struct interface_spec *s)
+{
+	const xmlNode *at = child(node, "boot");
+
+	if (at == node || s->port.nic[0].bootindex >= 0)
+		return 0;
+	return xml_fail(r, at, -EINVAL, "<boot> needs order=, a number from 1 on");
 }
 
 static bool has_ours(const xmlNode *node)
@@ -313,7 +358,7 @@ int xml_check_interface(struct xml_reading *r, const xmlNode *node)
 				     const struct interface_spec *) = {
 		check_model,   check_hostdev,	   check_source_mode, check_virtio_types,
 		check_backend, check_passts_words, check_rom,	      check_host,
-		check_teaming, check_ours,
+		check_boot,    check_bandwidth,	   check_teaming,     check_ours,
 	};
 	struct interface_spec *s = r->item;
 
@@ -322,6 +367,19 @@ int xml_check_interface(struct xml_reading *r, const xmlNode *node)
 	for (unsigned i = 0; rc == 0 && i < ARRAY_SIZE(checks); i++)
 		rc = checks[i](r, node, s);
 	return rc == 0 ? check_vlan(r, node) : rc;
+}
+
+/* libvirt takes a <dns> that names nobody. */
+static bool is_empty_dns(const xmlNode *node)
+{
+	static const char *const words[] = { "txt", "host", "srv" };
+
+	if (strcmp((const char *)node->name, "dns") != 0)
+		return false;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+		if (child(node, words[i]) != node)
+			return false;
+	return true;
 }
 
 /* What libvirt makes of a bridge of its own has no place in a network that hands on what the host has. */
@@ -334,7 +392,8 @@ static int check_own_bridge(struct xml_reading *r, const xmlNode *node,
 		return 0;
 	for (const xmlNode *c = node->children; c; c = c->next)
 		if (c->type == XML_ELEMENT_NODE && !c->ns &&
-		    name_find(words, ARRAY_SIZE(words), (const char *)c->name) >= 0)
+		    name_find(words, ARRAY_SIZE(words), (const char *)c->name) >= 0 &&
+		    !is_empty_dns(c))
 			return xml_fail(r, c, -EINVAL,
 					"<%s> has no meaning with forward mode='%s': libvirt makes "
 					"no bridge for it; remove it",
@@ -347,13 +406,13 @@ static int check_bridge_options(struct xml_reading *r, const xmlNode *node,
 				const struct network_spec *n)
 {
 	static const struct {
-		const char *name, *same; /* as if it were not there */
+		const char *name, *same; /* as if it were not there; NULL = no value is */
 		enum forward_mode from;
 	} rows[] = {
-		{ "stp", "off", FORWARD_BRIDGE },
+		{ "stp", NULL, FORWARD_BRIDGE },
 		{ "delay", "0", FORWARD_BRIDGE },
-		{ "zone", "", FORWARD_PRIVATE },
-		{ "macTableManager", "", FORWARD_PRIVATE },
+		{ "zone", NULL, FORWARD_BRIDGE },
+		{ "macTableManager", NULL, FORWARD_PRIVATE },
 	};
 	const xmlNode *at = child(node, "bridge");
 	char value[24];
@@ -361,11 +420,45 @@ static int check_bridge_options(struct xml_reading *r, const xmlNode *node,
 	for (unsigned i = 0; at != node && i < ARRAY_SIZE(rows); i++)
 		if (n->forward >= rows[i].from &&
 		    xml_value(at, rows[i].name, value, sizeof(value)) &&
-		    strcmp(value, rows[i].same) != 0)
+		    (!rows[i].same || strcmp(value, rows[i].same) != 0))
 			return xml_fail(r, at, -EINVAL,
 					"<bridge %s='%s'> has no meaning with forward mode='%s': "
 					"libvirt makes no bridge for it; remove it",
 					rows[i].name, value, forward_mode_names[n->forward]);
+	return 0;
+}
+
+/* Of devices: one way to name them, and where packets of a network that forwards IP leave is one device. */
+static int check_forward(struct xml_reading *r, const xmlNode *node, const struct network_spec *n)
+{
+	const xmlNode *at = child(node, "forward"), *first = child(at, "interface");
+	char dev[64], name[64];
+
+	if (at == node)
+		return 0;
+	bool has_dev = xml_value(at, "dev", dev, sizeof(dev));
+	bool list = child(at, "address") != at || child(at, "pf") != at;
+
+	if (has_dev && list)
+		return xml_fail(r, at, -EINVAL,
+				"<forward dev='%.40s'> excludes <address> and <pf>; leave one",
+				dev);
+	if (has_dev && first != at && xml_value(first, "dev", name, sizeof(name)) &&
+	    strcmp(dev, name) != 0)
+		return xml_fail(
+			r, first, -EINVAL,
+			"<forward/interface dev='%.40s'>: <forward dev='%.40s'> repeats the "
+			"first of the list, and this is another",
+			name, dev);
+	if (n->forward == FORWARD_OPEN && (has_dev || first != at))
+		return xml_fail(r, at, -EINVAL,
+				"<forward mode='open'> says nothing of where packets go; remove "
+				"the device");
+	if ((n->forward == FORWARD_NAT || n->forward == FORWARD_ROUTE) && n->devs > 1)
+		return xml_fail(
+			r, at, -EINVAL,
+			"<forward mode='%s'>: packets leave by one device, and there are %u",
+			forward_mode_names[n->forward], n->devs);
 	return 0;
 }
 
@@ -395,8 +488,15 @@ int xml_check_network(struct xml_reading *r, const xmlNode *node)
 		if (strcmp(r->networks->item[i].name, n->name) == 0)
 			return xml_fail(r, node, -EINVAL, "<network>: '%s' is described twice",
 					n->name);
-	int rc = check_own_bridge(r, node, n);
+	if (strchr(n->name, '/'))
+		return xml_fail(r, child(node, "name"), -EINVAL,
+				"<name>%s</name>: the name of a network has no '/'", n->name);
+	int rc = check_forward(r, node, n);
+	if (rc == 0)
+		rc = check_own_bridge(r, node, n);
 	if (rc == 0)
 		rc = check_bridge_options(r, node, n);
+	if (rc == 0)
+		rc = xml_check_bandwidth(r, node, false);
 	return rc == 0 ? check_vlan(r, node) : rc;
 }

@@ -56,26 +56,27 @@ static bool card_holds(const struct nic_spec *n)
 
 	return ENDS(n->id) && ENDS(n->model) && is_of(&n->role, NIC_ROLE_COUNT) &&
 	       is_of(&n->place, NIC_PLACE_COUNT) && is_of(&n->transport, NIC_TRANSPORT_COUNT) &&
-	       is_of(&n->netdev, NIC_NETDEV_COUNT) && is_bool(&n->packed) && is_bool(&n->standby) &&
-	       ENDS(n->pair) && ENDS(n->host_pci) && ENDS(n->romfile) && ENDS(o->device) &&
-	       ENDS(o->bus) && ENDS(o->addr) && n->rev >= -1 && n->rev <= 255 && n->vlan == -1 &&
-	       n->qos == -1 && n->queues <= QUEUES_MAX && is_of(&n->trust, TRISTATE_COUNT) &&
+	       is_of(&n->netdev, NIC_NETDEV_COUNT) && is_bool(&n->packed) &&
+	       is_of(&n->msix, TRISTATE_COUNT) && is_bool(&n->standby) && ENDS(n->pair) &&
+	       ENDS(n->host_pci) && ENDS(n->romfile) && ENDS(o->device) && ENDS(o->bus) &&
+	       ENDS(o->addr) && n->rev >= -1 && n->rev <= 255 && n->vlan == -1 && n->qos == -1 &&
+	       n->queues <= QUEUES_MAX && is_of(&n->trust, TRISTATE_COUNT) &&
 	       is_of(&n->spoofchk, TRISTATE_COUNT);
 }
 
 static bool port_holds(const struct port_spec *p)
 {
-	return ENDS(p->id) && ENDS(p->source) && is_of(&p->policy, POLICY_KIND_COUNT) && is_bool(&p->mac_given) &&
-	       !mac_is_multicast(p->mac) && p->hold_count <= HOLD_COUNT_MAX &&
-	       p->hold_seconds <= 86400 && p->nics == 1 && card_holds(&p->nic[0]) &&
-	       card_holds(&p->nic[1]) && backend_holds(&p->backend);
+	return ENDS(p->id) && ENDS(p->source) && is_of(&p->policy, POLICY_KIND_COUNT) &&
+	       is_bool(&p->mac_given) && !mac_is_multicast(p->mac) &&
+	       p->hold_count <= HOLD_COUNT_MAX && p->hold_seconds <= 86400 && p->nics == 1 &&
+	       card_holds(&p->nic[0]) && card_holds(&p->nic[1]) && backend_holds(&p->backend);
 }
 
 static bool interface_holds(const struct interface_spec *s)
 {
-	return is_bool(&s->hostdev_element) && is_of(&s->type, INTERFACE_NULL) &&
-	       is_of(&s->actual, INTERFACE_NULL) && ENDS(s->hostdev.pci) &&
-	       ENDS(s->hostdev.driver) && is_bool(&s->anynic.given) &&
+	return is_bool(&s->hostdev_element) && is_bool(&s->unassigned) &&
+	       is_of(&s->type, INTERFACE_NULL) && is_of(&s->actual, INTERFACE_NULL) &&
+	       ENDS(s->hostdev.pci) && ENDS(s->hostdev.driver) && is_bool(&s->anynic.given) &&
 	       xml_table_holds(&xml_interface_table, s) && port_holds(&s->port) &&
 	       vlan_holds(&s->host.vlan);
 }
@@ -83,7 +84,8 @@ static bool interface_holds(const struct interface_spec *s)
 bool xml_interfaces_hold(const struct interface_list *list)
 {
 	if (list->count > INTERFACES_MAX || list->notes > INTERFACE_NOTES_MAX ||
-	    !ENDS(list->name) || !ENDS(list->arch) || !ENDS(list->machine) || !is_bool(&list->kvm))
+	    !ENDS(list->name) || !ENDS(list->arch) || !ENDS(list->machine) ||
+	    !is_bool(&list->kvm) || list->boot > BOOTS_MAX)
 		return false;
 	for (unsigned i = 0; i < list->notes; i++)
 		if (!ENDS(list->note[i].text))

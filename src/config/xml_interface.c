@@ -46,6 +46,8 @@ static const char *const modes[] = {
 	"vepa", "bridge", "private", "passthrough", "client", "server"
 };
 static const char *const backends[] = { "passt" };
+static const char *const mac_types[] = { "generated", "static" };
+static const char *const yes_or_no[] = { "yes", "no" };
 static const char *const vfio[] = { "vfio" };
 
 /* Types that are a tap on this host. */
@@ -74,15 +76,13 @@ static const struct xml_element elements[] = {
 	{ "target", HERE },
 	{ "guest", HERE, XML_NO_MEANING, .why = "is for containers" },
 	{ "backenddomain", HERE, XML_NO_MEANING, .why = "is for Xen" },
-	{ "model", HERE },
+	{ "model", HERE, .reader = XML_MODEL_WORD },
 	{ "driver", BOTH, .reader = XML_DRIVER },
 	{ "driver/host", HERE },
 	{ "driver/guest", HERE },
 	{ "backend", HERE },
-	{ "script", HERE, XML_REFUSED, .types = ETHERNET,
-	  .why = "anynic runs no scripts; prepare the tap yourself, and name it with <target "
-		 "dev='...' managed='no'/>" },
-	{ "downscript", HERE, XML_REFUSED, .types = ETHERNET, .why = "anynic runs no scripts" },
+	{ "script", HERE, .types = ETHERNET },
+	{ "downscript", HERE, .types = ETHERNET },
 	{ "ip", HERE, .many = true, .reader = XML_GUEST_IP,
 	  .types = BIT(INTERFACE_USER) | BIT(INTERFACE_VHOSTUSER) },
 	{ "route", HERE, XML_REFUSED, .many = true,
@@ -116,7 +116,7 @@ static const struct xml_element elements[] = {
 		   BIT(INTERFACE_HOSTDEV) },
 	{ "vlan/tag", HERE, .many = true, .reader = XML_VLAN_TAG },
 	{ "port", HERE, .types = BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE) },
-	{ "rom", BOTH },
+	{ "rom", BOTH, .reader = XML_ROM },
 	{ "boot", BOTH },
 	{ "alias", BOTH },
 	{ "address", BOTH, .reader = XML_GUEST_PCI },
@@ -166,8 +166,8 @@ static const struct xml_attribute attributes[] = {
 	{ "bandwidth/inbound", "floor", XML_NUMBER, SPEC(host.inbound.floor), .max = UINT32_MAX },
 
 	BY_HAND("mac", "address"),
-	{ "mac", "type", XML_IGNORED, .legal = "is for VMware" },
-	{ "mac", "check", XML_IGNORED, .legal = "is for VMware" },
+	{ "mac", "type", XML_IGNORED, NAMES(mac_types), .legal = "is for VMware" },
+	{ "mac", "check", XML_IGNORED, NAMES(yes_or_no), .legal = "is for VMware" },
 
 	{ "source", "network", XML_TEXT, SPEC(network), .types = BIT(INTERFACE_NETWORK),
 	  .needed = BIT(INTERFACE_NETWORK) },
@@ -215,6 +215,8 @@ static const struct xml_attribute attributes[] = {
 	{ "backend", "type", XML_WORD, BACK(type), NAMES(backends) },
 	{ "backend", "tap", XML_PATH, SPEC(host.tap_node) },
 	{ "backend", "vhost", XML_PATH, SPEC(host.vhost_node) },
+	{ "script", "path", XML_PATH, SPEC(host.script) },
+	{ "downscript", "path", XML_PATH, SPEC(host.downscript) },
 	{ "backend", "logFile", XML_IGNORED,
 	  .legal = "has no meaning here: anynic tells what passt says" },
 
@@ -237,7 +239,7 @@ static const struct xml_attribute attributes[] = {
 	{ "teaming", "persistent", XML_TEXT, SPEC(persistent) },
 	{ "link", "state", XML_NAME, SPEC(port.link), NAMES(link_words) },
 	{ "mtu", "size", XML_NUMBER, CARD(mtu), .min = 68, .max = 65535 },
-	{ "rom", "file", XML_TEXT, CARD(romfile) },
+	{ "rom", "file", XML_TEXT, CARD(romfile), .empty = true },
 	{ "boot", "order", XML_NUMBER, CARD(bootindex), .min = 1, .max = 65535,
 	  .unsaid = UINT32_MAX },
 	{ "alias", "name", XML_TEXT, SPEC(alias) },

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <libxml/SAX2.h>
 #include <libxml/parser.h>
 #include <libxml/relaxng.h>
 #include <libxml/xmlerror.h>
@@ -50,7 +51,9 @@ static void refuse_dtd(void *context, const xmlChar *name, const xmlChar *extern
 	(void)name;
 	(void)external;
 	(void)system;
-	((struct complaint *)parser->_private)->dtd = true;
+	struct complaint *c = parser->_private;
+	c->dtd = true;
+	c->line = MAX(xmlSAX2GetLineNumber(parser), 0);
 	xmlStopParser(parser);
 }
 
@@ -77,15 +80,12 @@ static void prepare_library(void)
 
 static void parse_failed(const char *file, const struct complaint *c, struct error *err)
 {
-	if (c->dtd) {
-		error_set(err, -EINVAL, "%.80s: it has a <!DOCTYPE>, which is not read; remove it",
-			  file);
-		return;
-	}
-	error_set(err, -EINVAL, "this is no well-formed XML: %s",
-		  c->text[0] ? c->text : "the parser does not say why");
-	if (err)
-		(void)snprintf(err->where, sizeof(err->where), "%.50s:%d", file, c->line);
+	if (c->dtd)
+		error_set(err, -EINVAL, "there is a <!DOCTYPE>, which is not read; remove it");
+	else
+		error_set(err, -EINVAL, "this is no well-formed XML: %s",
+			  c->text[0] ? c->text : "the parser does not say why");
+	error_place(err, file, (unsigned)c->line);
 }
 
 /* libxml2 takes a NUL for the end, and what follows would go unread. Texts of wide characters have them and begin with a mark of byte order, or
@@ -193,8 +193,7 @@ static bool is_readable(const char *text, size_t size, const char *file, struct 
 		return true;
 	error_set(err, -EINVAL, "an element with more than %d attributes is not read",
 		  ATTRIBUTES_MAX);
-	if (err)
-		(void)snprintf(err->where, sizeof(err->where), "%.50s:%u", file, line);
+	error_place(err, file, line);
 	return false;
 }
 
@@ -260,8 +259,7 @@ int xml_validate_text(const char *text, size_t size, const char *file, const cha
 		error_set(err, rc > 0 ? -EINVAL : -EIO, "%s: %s",
 			  valid ? "the schema does not allow it" : "the schema cannot be read",
 			  c.text);
-		if (err)
-			(void)snprintf(err->where, sizeof(err->where), "%.50s:%d", file, c.line);
+		error_place(err, file, (unsigned)c.line);
 		rc = rc > 0 ? -EINVAL : -EIO;
 	}
 	return rc;

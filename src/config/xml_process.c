@@ -201,12 +201,7 @@ static int filter_calls(struct error *err)
 		rc = confine_allow_memory(ctx);
 	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(failing); i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), failing[i], 0);
-	if (rc == 0)
-		rc = seccomp_load(ctx);
-	seccomp_release(ctx);
-	return rc < 0 ? error_set(err, rc, "the system call filter cannot be set: %s",
-				  strerror(-rc))
-		      : 0;
+	return confine_load(ctx, rc, err);
 }
 
 static int limit(struct error *err)

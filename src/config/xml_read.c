@@ -18,7 +18,6 @@ static unsigned line_of(const xmlNode *node)
 
 int xml_fail(struct xml_reading *r, const xmlNode *node, int code, const char *fmt, ...)
 {
-	const char *slash = strrchr(r->file, '/');
 	char text[sizeof(r->err->text)];
 	va_list args;
 
@@ -26,9 +25,7 @@ int xml_fail(struct xml_reading *r, const xmlNode *node, int code, const char *f
 	(void)vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	error_set(r->err, code, "%s", text);
-	if (r->err)
-		(void)snprintf(r->err->where, sizeof(r->err->where), "%.50s:%u",
-			       strlen(r->file) > 50 && slash ? slash + 1 : r->file, line_of(node));
+	error_place(r->err, r->file, line_of(node));
 	return code;
 }
 
@@ -106,6 +103,12 @@ void xml_type_words(uint32_t types, char *to, size_t size)
 
 /* --- attributes ---------------------------------------------------------------------------------------------------- */
 
+/* What the element is called that is read: one table is of two. */
+static const char *root_name(const struct xml_reading *r)
+{
+	return r->on == XML_ON_HOSTDEV ? "hostdev" : r->table->root;
+}
+
 static int fail_value(struct xml_reading *r, const xmlNode *node, const char *element,
 		      const char *name, const char *value, const char *legal)
 {
@@ -113,7 +116,7 @@ static int fail_value(struct xml_reading *r, const xmlNode *node, const char *el
 
 	if (name)
 		return xml_fail(r, node, -EINVAL, "<%s %s='%.60s'>: the value %s; it is %s",
-				element[0] ? element : r->table->root, name, value, wrong, legal);
+				element[0] ? element : root_name(r), name, value, wrong, legal);
 	return xml_fail(r, node, -EINVAL, "<%s>%.60s</%s>: the text %s; it is %s", element, value,
 			element, wrong, legal);
 }
@@ -122,7 +125,7 @@ static int fail_value(struct xml_reading *r, const xmlNode *node, const char *el
 static int check_length(struct xml_reading *r, const xmlNode *node, const char *path,
 			const char *name, const xmlChar *text, size_t most)
 {
-	const char *element = path[0] ? path : r->table->root;
+	const char *element = path[0] ? path : root_name(r);
 	size_t length = text ? strlen((const char *)text) : 0;
 
 	if (length <= most)
@@ -155,12 +158,12 @@ static int read_row(struct xml_reading *r, const xmlNode *node, const struct xml
 		return r->strict ? xml_warn(r, node, "<%s %s=...> has no meaning for type='%s'",
 					    row->element, row->name, interface_type_names[r->type])
 				 : 0;
+	if (xml_attribute_read(row, r->item, value, legal) < 0)
+		return fail_value(r, node, row->element, row->name, value, legal);
 	if (row->kind == XML_IGNORED)
 		return row->legal ? xml_warn(r, node, "<%s %s=...> %s; it is ignored", row->element,
 					     row->name, row->legal)
 				  : 0;
-	if (xml_attribute_read(row, r->item, value, legal) < 0)
-		return fail_value(r, node, row->element, row->name, value, legal);
 	return 0;
 }
 
@@ -192,7 +195,7 @@ static int read_attribute(struct xml_reading *r, const xmlNode *node, const char
 				xml_element_name(node, element), name);
 	return xml_warn(r, node,
 			"<%s %s=...>: there is no such attribute; it is ignored, as libvirt does",
-			path[0] ? path : r->table->root, name);
+			path[0] ? path : root_name(r), name);
 }
 
 static int read_text(struct xml_reading *r, const xmlNode *node, const char *path)
@@ -294,7 +297,7 @@ static int read_element(struct xml_reading *r, const xmlNode *node, const char *
 		return xml_warn(
 			r, node,
 			"<%s>: there is no such element in <%s>; it is ignored, as libvirt does",
-			path, r->on == XML_ON_HOSTDEV ? "hostdev" : r->table->root);
+			path, root_name(r));
 	note_line(r, node, row);
 	int rc = check_element(r, node, row);
 	if (rc != 0)
@@ -450,6 +453,31 @@ static void read_machine(struct interface_list *list, const xmlNode *domain)
 		list->machine[0] = '\0';
 }
 
+/* libvirt boots from the first card where <os> says <boot dev='network'/>; its place there is the card's. */
+static int read_boot(struct xml_reading *r, const xmlNode *domain)
+{
+	const xmlNode *os = child_named(domain, "os");
+	char dev[16];
+	unsigned n = 0;
+
+	for (const xmlNode *c = os ? os->children : NULL; c && n < BOOTS_MAX; c = c->next) {
+		if (!is_named(c, "boot"))
+			continue;
+		n++;
+		if (!xml_value(c, "dev", dev, sizeof(dev)) || strcmp(dev, "network") != 0)
+			continue;
+		r->list->boot = n;
+		if (n > 1)
+			return xml_warn(r, c,
+					"<boot dev='network'>: the first card has bootindex=%u, as "
+					"with libvirt; what boots before it needs its bootindex= "
+					"on QEMU's line",
+					n);
+		return 0;
+	}
+	return 0;
+}
+
 /* A <domain>'s own words. */
 static int read_domain(struct xml_reading *r, const xmlNode *node)
 {
@@ -467,7 +495,7 @@ static int read_domain(struct xml_reading *r, const xmlNode *node)
 		xml_value(given, NULL, name, sizeof(name));
 		(void)str_copy(r->list->name, sizeof(r->list->name), name);
 	}
-	return 0;
+	return read_boot(r, node);
 }
 
 static bool boots_by_os(const xmlNode *domain)

@@ -48,6 +48,14 @@ int xml_read_root(struct xml_reading *r, const xmlNode *node);
 /* What only the whole element shows. */
 int xml_check_interface(struct xml_reading *r, const xmlNode *node);
 int xml_check_network(struct xml_reading *r, const xmlNode *node);
+int xml_check_bandwidth(struct xml_reading *r, const xmlNode *node, bool floor);
+
+/* Its parameters, by type; and limits that libvirt refuses wherever they stand. */
+int xml_read_virtualport(struct xml_reading *r, const xmlNode *node);
+
+/* <portForward>, and a <range> in it: into the backend's hostfwd. */
+int xml_read_port_forward(struct xml_reading *r, const xmlNode *node);
+int xml_read_port_range(struct xml_reading *r, const xmlNode *node);
 
 /* Where the elements of a network or a portgroup are, for checks that come later. */
 void xml_note_lines(struct network_port *port, const xmlNode *node);

@@ -106,6 +106,7 @@ void xml_attribute_legal(const struct xml_attribute *row, char to[XML_VALUE])
 	switch (row->kind) {
 	case XML_WORD:
 	case XML_NAME:
+	case XML_IGNORED:
 		words(row->names, row->name_count, to);
 		break;
 	case XML_YES_NO:
@@ -154,6 +155,8 @@ static int read_text(const struct xml_attribute *row, void *item, const char *te
 {
 	size_t len = strlen(text);
 
+	if (len == 0 && row->empty)
+		return 0;
 	if (len == 0 || len >= row->room || !is_plain(text) ||
 	    (row->kind == XML_PATH && text[0] != '/') ||
 	    (row->kind == XML_IFNAME && !is_ifname(text)) ||
@@ -234,6 +237,10 @@ int xml_attribute_read(const struct xml_attribute *row, void *item, const char *
 		break;
 	case XML_MAC:
 		rc = read_mac(row, item, text);
+		break;
+	case XML_IGNORED:
+		if (row->names && name_find(row->names, row->name_count, text) < 0)
+			rc = -EINVAL;
 		break;
 	default:
 		break;

@@ -24,7 +24,7 @@ enum xml_kind {
 	XML_NUMBER,  /* min..max; 2 or 4 bytes, by room */
 	XML_MAC,     /* 6 bytes */
 	XML_BY_HAND, /* the element's own reader takes it */
-	XML_IGNORED, /* legal and without meaning here */
+	XML_IGNORED, /* legal, one of names[] where it has them, and without meaning here */
 	XML_KIND_COUNT
 };
 
@@ -37,8 +37,10 @@ struct xml_attribute {
 	const char *const *names;
 	unsigned name_count;
 	uint32_t min, max;
-	const char *legal; /* in words; NULL: follows from the kind. XML_IGNORED: why */
-	uint32_t unsaid;   /* of numbers: the value of a field that nobody set */
+	const char
+		*legal;	 /* in words; NULL: follows from the kind. XML_IGNORED: why there is none */
+	uint32_t unsaid; /* of numbers: the value of a field that nobody set */
+	bool empty;	 /* of texts: may be empty, which sets nothing */
 	uint32_t
 		types; /* of enum interface_type that have it; others ignore it, as libvirt does. 0 = all */
 	uint32_t needed; /* types that cannot be without */
@@ -54,6 +56,8 @@ enum xml_deed {
 enum xml_reader {
 	XML_PLAIN,
 	XML_MAC_OF_CARD,
+	XML_MODEL_WORD,
+	XML_ROM,
 	XML_SOURCE_PCI,
 	XML_GUEST_PCI,
 	XML_DRIVER,

@@ -123,6 +123,9 @@ static void write_rows(xmlNode *node, const struct interface_spec *spec)
 		if (text)
 			set(node, card_options[i].element, card_options[i].attribute, text);
 	}
+	/* file='' was the older word for enabled='no', and libvirt takes one of them */
+	if (o->rom == TRISTATE_OFF && !spec->port.nic[0].romfile[0])
+		xmlUnsetProp(child_for(node, "rom"), (const xmlChar *)"file");
 }
 
 static void write_actual(xmlNode *node, const struct interface_result *r)

@@ -82,6 +82,8 @@ struct nic *nic_create_as(const struct nic_ops *ops, const struct nic_spec *spec
 		nic_destroy(nic);
 		return NULL;
 	}
+	if (spec->msix == TRISTATE_OFF)
+		pci_hide_msix(&nic->pci);
 	nic_reset(nic, RESET_POWER_ON);
 	nic_update_status(nic);
 	nic->status.changed = false; /* it was always none */

@@ -162,6 +162,17 @@ void pci_add_msix(struct pci_device *dev, uint16_t at, unsigned vectors, unsigne
 		      PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL, 0);
 }
 
+void pci_hide_msix(struct pci_device *dev)
+{
+	unsigned at = PCI_CAPABILITY_LIST;
+
+	while (dev->msix && dev->config[at] && dev->config[at] != dev->msix)
+		at = dev->config[at] + PCI_CAP_LIST_NEXT;
+	if (dev->msix)
+		dev->config[at] = dev->config[dev->msix + PCI_CAP_LIST_NEXT];
+	dev->msix = 0;
+}
+
 void pci_add_pcie(struct pci_device *dev, uint16_t at, bool flr)
 {
 	uint8_t *c = dev->config;

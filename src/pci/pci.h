@@ -107,6 +107,9 @@ void pci_add_pm(struct pci_device *dev, uint16_t at);
 void pci_add_msi(struct pci_device *dev, uint16_t at, unsigned vectors, bool maskable);
 void pci_add_msix(struct pci_device *dev, uint16_t at, unsigned vectors, unsigned bar,
 		  uint32_t table, uint32_t pba);
+
+/* After the last capability: the card has none, and its driver does with MSI or INTx. Accepts one without. */
+void pci_hide_msix(struct pci_device *dev);
 void pci_add_pcie(struct pci_device *dev, uint16_t at,
 		  bool flr); /* endpoint; FLR through DevCtl bit 15 */
 void pci_add_aer(struct pci_device *dev, uint16_t at);
