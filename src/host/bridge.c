@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "host/bandwidth.h"
 #include "host/bridge_rules.h"
 #include "host/netlink.h"
 #include "host/ovs.h"
@@ -138,6 +139,8 @@ static int join(struct netlink *nl, const struct backend_request *r, const struc
 		return join_error(nl, out->ifname, r->spec->br, rc, err);
 	if (first.master)
 		rc = bridge_rules_set(nl, tap.index, bridge, &r->spec->rules, err);
+	if (rc == 0 && first.master) /* Open vSwitch sets its own */
+		rc = bandwidth_set(nl, tap.index, &r->spec->limits, BANDWIDTH_OF_TAP, err);
 	if (rc < 0)
 		return rc;
 	rc = netlink_change(nl, tap.index, &then);
@@ -159,7 +162,8 @@ static int join_ovs(const struct backend_request *r, struct opened_backend *out,
 				 .guest = r->guest,
 				 .port_id = r->port,
 				 .iface_id = r->spec->iface_id,
-				 .rules = &r->spec->rules };
+				 .rules = &r->spec->rules,
+				 .limits = &r->spec->limits };
 
 	str_copy(step.name, sizeof(step.name), out->ifname);
 	str_copy(step.text, sizeof(step.text), r->guest);
@@ -207,6 +211,8 @@ int host_bridge_look(const struct backend_request *request, struct error *err)
 	rc = find_place(&nl, request->spec, &bridge, &ovs, err);
 	if (rc == 0 && !ovs)
 		rc = bridge_rules_look(&bridge, &request->spec->rules, err);
+	if (rc == 0 && request->spec->tap_node[0])
+		rc = host_tap_look_at_node(request->spec->tap_node, err);
 	netlink_close(&nl);
 	return rc;
 }
@@ -227,8 +233,8 @@ int host_bridge_open(const struct backend_request *request, struct opened_backen
 		log_warning("bridge %s is down and passes no frames; next: ip link set %s up",
 			    spec->br, spec->br);
 	if (rc == 0) {
-		rc = host_tap_make(spec->ifname[0] ? spec->ifname : HOST_TAP_NAME, request->queues,
-				   out, err);
+		rc = host_tap_make(spec->tap_node, spec->ifname[0] ? spec->ifname : HOST_TAP_NAME,
+				   request->queues, out, err);
 		if (rc == -EPERM || rc == -EACCES)
 			not_allowed(spec->br, rc, err);
 	}

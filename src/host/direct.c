@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "host/bandwidth.h"
 #include "host/netlink.h"
 #include "host/tap.h"
 
@@ -239,8 +240,12 @@ static int set_up(struct netlink *nl, const struct backend_request *r, const str
 		if (rc == 0)
 			rc = netlink_change(nl, device->index, &then);
 	}
-	if (rc == 0)
-		rc = netlink_change(nl, l->index, &then);
+	if (rc < 0)
+		return up_error(nl, r, device, rc, err);
+	rc = bandwidth_set(nl, l->index, &r->spec->limits, BANDWIDTH_OF_MACVTAP, err);
+	if (rc < 0)
+		return rc;
+	rc = netlink_change(nl, l->index, &then);
 	if (rc == 0)
 		rc = netlink_get(nl, l->index, l);
 	if (rc < 0)

@@ -18,11 +18,13 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "host/bandwidth.h"
 #include "host/bridge_rules.h"
 #include "host/helper.h"
 #include "host/helper_protocol.h"
 #include "host/netlink.h"
 #include "host/rights.h"
+#include "host/script.h"
 
 #define ANSWER_MS 45000 /* longer than the helper gives itself */
 #define AGAIN_MS  2000	/* the guest's control waits meanwhile */
@@ -233,6 +235,32 @@ static int say(struct helper_answer *a, struct error *err)
 	return error_set(err, a->code < 0 ? a->code : -EPROTO, "anynic-helper: %s", a->text);
 }
 
+/* What no helper.conf allows. */
+static int check_wishes(const struct backend_spec *spec, struct error *err)
+{
+	if (spec->iface_id[0])
+		return error_set(
+			err, -EPERM,
+			"iface-id= is root's to choose: who has it has that logical port of "
+			"OVN; next: leave it out, or start as root");
+	if (bridge_has_rules(&spec->rules))
+		return error_set(err, -EPERM,
+				 "VLANs and isolation of a port are root's to choose, and "
+				 "anynic-helper does not set them; next: start as root");
+	if (bandwidth_is_set(&spec->limits))
+		return error_set(err, -EPERM, BANDWIDTH_NEEDS_ROOT);
+	if (spec->script[0] || spec->downscript[0]) {
+		int rc = host_script_look(spec, err);
+		return rc < 0 ? rc : error_set(err, -EPERM, "anynic-helper runs no scripts");
+	}
+	if (spec->tap_node[0])
+		return error_set(err, -EPERM,
+				 "<backend tap='%s'>: anynic-helper makes taps of /dev/net/tun "
+				 "only; next: leave tap= out, or start as root",
+				 spec->tap_node);
+	return 0;
+}
+
 /* -ENOTCONN when there is no helper on any way. */
 static int ask_all_ways(enum helper_ask what, const struct backend_request *r,
 			struct opened_backend *out, struct error *err)
@@ -241,17 +269,11 @@ static int ask_all_ways(enum helper_ask what, const struct backend_request *r,
 	struct helper_answer a;
 	int fds[FD_PASS_MAX];
 	unsigned nfds = 0;
-	int rc = NOBODY, sock = -1;
+	int rc = check_wishes(r->spec, err), sock = -1;
 
-	if (r->spec->iface_id[0])
-		return error_set(
-			err, -EPERM,
-			"iface-id= is root's to choose: who has it has that logical port of "
-			"OVN; next: leave it out, or start as root");
-	if (bridge_has_rules(&r->spec->rules))
-		return error_set(err, -EPERM,
-				 "VLANs and isolation of a port are root's to choose, and "
-				 "anynic-helper does not set them; next: start as root");
+	if (rc < 0)
+		return rc;
+	rc = NOBODY;
 	fill_request(&request, what, r);
 	for (enum way way = BY_SOCKET; way < (r->again ? BY_PKEXEC : WAYS) && rc == NOBODY; way++) {
 		sock = reach(way);
@@ -345,8 +367,11 @@ int host_helper_look(const struct backend_request *r, struct error *err)
 {
 	enum helper_ask what = wanted_of(r);
 
-	if (is_there(r, what) || host_may_make_links() || may_have_helper())
+	if (is_there(r, what) || host_may_make_links())
 		return 0;
+	int rc = check_wishes(r->spec, err);
+	if (rc < 0 || may_have_helper())
+		return rc;
 	return lack(what, r, err);
 }
 

@@ -71,9 +71,9 @@ static int check_source(struct checking *c)
 	if (forwards_by_ip(n) && n->pf[0])
 		return fail_at(c, n->forward_line, "<pf> has no meaning with forward mode='%s'",
 			       mode_name(n));
-	if (direct && n->mtu)
+	if (!forwards_by_ip(n) && n->mtu)
 		return fail_at(c, n->mtu_line,
-			       "<mtu> has no meaning with forward mode='%s': the device has its "
+			       "<mtu> has no meaning with forward mode='%s': what is there has its "
 			       "own",
 			       mode_name(n));
 	return 0;
@@ -334,6 +334,11 @@ static int plug_bridge(const struct network_spec *n, struct network_plug *plug, 
 {
 	enum virtualport_kind kind = plug->port.virtualport.kind;
 
+	if (plug->port.vlan.count && forwards_by_ip(n))
+		return error_set(err, -EINVAL,
+				 "<vlan> is not for network %s, which forwards IP; it belongs to "
+				 "bridges of the host, Open vSwitch, hostdev and passthrough",
+				 n->name);
 	if (kind && forwards_by_ip(n))
 		return refuse_virtualport(n, kind, "which forwards IP", err);
 	if (kind && kind != VIRTUALPORT_OPENVSWITCH)

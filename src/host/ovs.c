@@ -226,6 +226,91 @@ static void add_rules(json_object *row, const struct bridge_rules *rules)
 			list(text("map"), list(pair("protected", "true"), NULL), NULL));
 }
 
+/* --- limits ----------------------------------------------------------------------------------------------------- */
+
+static json_object *map_of(json_object *first, json_object *second, json_object *third)
+{
+	return list(text("map"), list(first, second, third, NULL), NULL);
+}
+
+static json_object *number_pair(const char *key, uint64_t number)
+{
+	char digits[24];
+
+	(void)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)number);
+	return pair(key, digits);
+}
+
+/* Bits a second, and bits. Without max-rate the switch would give all that a link of its guess has: so it is the average, as for tc. */
+static json_object *shape_of(const struct bandwidth_limit *l)
+{
+	return map_of(number_pair("min-rate", l->average * 8000ull),
+		      number_pair("max-rate", (l->peak ? l->peak : l->average) * 8000ull),
+		      l->burst ? number_pair("burst", l->burst * 8192ull) : NULL);
+}
+
+static json_object *limit_ids(const struct ovs_port *port)
+{
+	char mark[OVS_UUID], vm_id[OVS_UUID];
+
+	return map_of(pair(MARK, ovs_uuid(mark, port->guest, port->port_id)),
+		      pair("vm-id", ovs_uuid(vm_id, port->guest, NULL)),
+		      pair("ifname", port->ifname));
+}
+
+static json_object *insert_row(const char *table, const char *name, json_object *row)
+{
+	json_object *o = operation("insert", table, NULL);
+
+	json_object_object_add(o, "row", row);
+	json_object_object_add(o, "uuid-name", text(name));
+	return o;
+}
+
+/* What the guest receives: the port's QoS and its one queue, which belong to nobody and are deleted by name later. */
+static void add_shape(json_object *operations, json_object *port_row, const struct ovs_port *port)
+{
+	const struct bandwidth_limit *l = &port->limits->in;
+	json_object *queue = row_of("other_config", shape_of(l));
+	json_object *qos = row_of("other_config", shape_of(l));
+	json_object *first = list(json_object_new_int(0), pair("named-uuid", "queue"), NULL);
+
+	json_object_object_add(queue, "external_ids", limit_ids(port));
+	json_object_object_add(qos, "external_ids", limit_ids(port));
+	json_object_object_add(qos, "type", text("linux-htb"));
+	json_object_object_add(qos, "queues", map_of(first, NULL, NULL));
+	json_object_object_add(port_row, "qos", pair("named-uuid", "qos"));
+	json_object_array_add(operations, insert_row("Queue", "queue", queue));
+	json_object_array_add(operations, insert_row("QoS", "qos", qos));
+}
+
+/* What it sends: kilobits a second, and kilobits; 0 of those is the switch's own choice. */
+static void add_police(json_object *iface_row, const struct bandwidth_limit *l)
+{
+	uint64_t rate = MIN(l->average * 8ull, (uint64_t)UINT32_MAX);
+	uint64_t burst = MIN(l->burst * 8ull, (uint64_t)UINT32_MAX);
+
+	json_object_object_add(iface_row, "ingress_policing_rate",
+			       json_object_new_int64((int64_t)rate));
+	if (burst)
+		json_object_object_add(iface_row, "ingress_policing_burst",
+				       json_object_new_int64((int64_t)burst));
+}
+
+static void delete_limits(json_object *operations, const char *mark)
+{
+	static const char *const tables[] = { "QoS", "Queue" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++) {
+		json_object *ours = list(text("map"), list(pair(MARK, mark), NULL), NULL);
+
+		json_object_array_add(
+			operations,
+			operation("delete", tables[i],
+				  list(condition("external_ids", "includes", ours), NULL)));
+	}
+}
+
 /* --- the bridge ------------------------------------------------------------------------------------------------- */
 
 static int find_bridge(struct ovsdb *db, const char *name, char uuid[OVS_UUID], struct error *err)
@@ -283,12 +368,19 @@ static int find_ours(struct ovsdb *db, const char *ifname, const char *mark, cha
 	return there && ours;
 }
 
-/* Port and Interface have no other owner than the bridge's set: the database drops them with it. */
-static int take_out(struct ovsdb *db, const char *uuid, struct error *err)
+/* Port and Interface have no other owner than the bridge's set: the database drops them with it. Limits it drops only when they are
+ * deleted, and refuses that while the port has them. */
+static int take_out(struct ovsdb *db, const char *uuid, const char *mark, struct error *err)
 {
 	json_object *where = list(condition("ports", "includes", pair("uuid", uuid)), NULL);
-	json_object *results = ovsdb_transact(
-		db, list(change_ports(where, "delete", pair("uuid", uuid)), NULL), ASK_MS, err);
+	json_object *bare = operation("update", "Port",
+				      list(condition("_uuid", "==", pair("uuid", uuid)), NULL));
+	json_object *operations = list(bare, NULL);
+
+	json_object_object_add(bare, "row", row_of("qos", list(text("set"), list(NULL), NULL)));
+	delete_limits(operations, mark);
+	json_object_array_add(operations, change_ports(where, "delete", pair("uuid", uuid)));
+	json_object *results = ovsdb_transact(db, operations, ASK_MS, err);
 
 	json_object_put(results);
 	return results ? 0 : err->code;
@@ -300,7 +392,7 @@ static int remove_ours(struct ovsdb *db, const char *ifname, const char *mark, b
 	char uuid[OVS_UUID];
 	int rc = find_ours(db, ifname, mark, uuid, taken, err);
 
-	return rc > 0 ? take_out(db, uuid, err) : rc;
+	return rc > 0 ? take_out(db, uuid, mark, err) : rc;
 }
 
 int ovs_talk_remove(struct ovsdb *db, const char *ifname, const char *guest, const char *port_id,
@@ -345,23 +437,29 @@ int ovs_port_remove(const char *ifname, const char *guest, const char *port_id, 
 static json_object *insertion(const struct ovs_port *port, const char *bridge_uuid)
 {
 	json_object *bridge = list(condition("_uuid", "==", pair("uuid", bridge_uuid)), NULL);
-	json_object *iface = operation("insert", "Interface", NULL);
 	json_object *row = row_of("name", text(port->ifname));
 	json_object *port_row = row_of("name", text(port->ifname));
-	json_object *insert = operation("insert", "Port", NULL);
+	json_object *operations =
+		list(wait_until("Bridge", json_object_get(bridge), "name",
+				"==", list(row_of("name", text(port->bridge)), NULL), 0),
+		     wait_until("Port", named(port->ifname), "name", "==", list(NULL), 0), NULL);
+	char mark[OVS_UUID];
 
+	/* those of a port that somebody else took out */
+	delete_limits(operations, ovs_uuid(mark, port->guest, port->port_id));
 	json_object_object_add(row, "external_ids", external_ids(port));
-	json_object_object_add(iface, "row", row);
-	json_object_object_add(iface, "uuid-name", text("iface"));
 	json_object_object_add(port_row, "interfaces", pair("named-uuid", "iface"));
 	if (port->rules)
 		add_rules(port_row, port->rules);
-	json_object_object_add(insert, "row", port_row);
-	json_object_object_add(insert, "uuid-name", text("port"));
-	return list(wait_until("Bridge", json_object_get(bridge), "name",
-			       "==", list(row_of("name", text(port->bridge)), NULL), 0),
-		    wait_until("Port", named(port->ifname), "name", "==", list(NULL), 0), iface,
-		    insert, change_ports(bridge, "insert", pair("named-uuid", "port")), NULL);
+	if (port->limits && port->limits->in.average)
+		add_shape(operations, port_row, port);
+	if (port->limits && port->limits->out.average)
+		add_police(row, &port->limits->out);
+	json_object_array_add(operations, insert_row("Interface", "iface", row));
+	json_object_array_add(operations, insert_row("Port", "port", port_row));
+	json_object_array_add(operations,
+			      change_ports(bridge, "insert", pair("named-uuid", "port")));
+	return operations;
 }
 
 static int insert(struct ovsdb *db, const struct ovs_port *port, const char *bridge_uuid,

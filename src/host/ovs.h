@@ -21,6 +21,7 @@ struct ovs_port {
 	const char *port_id;
 	const char *iface_id;		  /* empty or NULL = made of guest and port_id */
 	const struct bridge_rules *rules; /* NULL = none */
+	const struct port_limits *limits; /* NULL = none */
 };
 
 /* 1 when the database has a bridge of this name, 0 when it has none, or negative errno. */

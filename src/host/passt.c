@@ -81,7 +81,7 @@ bool host_passt_forward(const char *hostfwd, char *to, size_t size)
 	if (strlen(hostfwd) < strlen("tcp:") ||
 	    !str_copy(host, sizeof(host), hostfwd + strlen("tcp:")))
 		return false;
-	char *dash = strchr(host, '-');
+	char *dash = strrchr(host, '-');
 	if (!dash)
 		return false;
 	*dash = '\0';

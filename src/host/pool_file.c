@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/log.h"
 
 #define LOCK_WAIT_NS  (60 * NS_PER_S) /* held for milliseconds, by a host that may be slow */
 #define LOCK_RETRY_US 10000
@@ -106,18 +107,22 @@ static bool parse_line(char *line, struct pool_use *use)
 static void read_uses(struct pool_file *p, FILE *file)
 {
 	char line[LINE_LONGEST];
+	bool odd = false;
 
 	while (p->uses < POOL_USES_MAX && fgets(line, sizeof(line), file)) {
 		struct pool_use *use = &p->use[p->uses];
 
 		line[strcspn(line, "\n")] = '\0';
 		if (!parse_line(line, use))
-			continue;
-		if (is_over(use))
+			odd = true;
+		else if (is_over(use))
 			p->changed = true;
 		else
 			p->uses++;
 	}
+	if (odd)
+		log_warning("%s has lines that anynic did not write: they count for nothing",
+			    p->path);
 }
 
 /* --- the file -------------------------------------------------------------------------------------------------------- */
@@ -130,11 +135,11 @@ static int make_folder(const char *folder, struct error *err)
 	char *slash = strrchr(parent, '/');
 	if (slash && slash != parent) {
 		*slash = '\0';
-		(void)mkdir(parent, 0700);
+		int rc = folder_make_private(parent, err);
+		if (rc < 0)
+			return rc;
 	}
-	if (mkdir(folder, 0700) == 0 || errno == EEXIST)
-		return 0;
-	return error_set(err, -errno, "cannot make %s: %s", folder, strerror(errno));
+	return folder_make_private(folder, err);
 }
 
 static int take_lock(struct pool_file *p, struct error *err)
@@ -171,17 +176,44 @@ static void set_path(struct pool_file *p, const char *folder, const char *pool)
 	(void)snprintf(p->path, sizeof(p->path), "%.400s/%s", folder, name);
 }
 
+/* One that is there and cannot be read is no empty one: what guests have would be given away. NULL: there is none. */
+static int open_uses(const char *path, FILE **file)
+{
+	struct stat st;
+
+	*file = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		fd_close(&fd);
+		return -EINVAL;
+	}
+	*file = fdopen(fd, "r");
+	return *file ? 0 : -ENOMEM;
+}
+
 static int read_file(struct pool_file *p, struct error *err)
 {
+	FILE *file;
+
 	p->use = calloc(POOL_USES_MAX, sizeof(*p->use));
 	if (!p->use)
 		return error_set(err, -ENOMEM, "out of memory");
-	FILE *file = fopen(p->path, "re");
+	int rc = open_uses(p->path, &file);
 	if (file) {
 		read_uses(p, file);
+		rc = ferror(file) ? -EIO : 0;
 		fclose(file);
 	}
-	return 0;
+	if (rc == 0)
+		return 0;
+	free(p->use);
+	p->use = NULL;
+	return error_set(err, rc,
+			 "%s, where it stands who has which function, cannot be read: %s; next: "
+			 "remove it when no guest has any",
+			 p->path, strerror(-rc));
 }
 
 int pool_file_peek(struct pool_file *p, const char *folder, const char *pool, struct error *err)

@@ -8,18 +8,34 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "host/bandwidth.h"
 #include "host/bridge.h"
 #include "host/netlink.h"
 #include "host/rights.h"
+#include "host/script.h"
 
 #define TUN_DEVICE "/dev/net/tun"
 
-static int open_error(int code, struct error *err)
+/* One that XML names (<backend tap=>). */
+static int own_node_error(const char *node, int code, struct error *err)
 {
+	return error_set(err, code == -ENOTTY ? -ENODEV : code,
+			 "<backend tap='%s'> makes no taps: %s; next: another path, or leave it "
+			 "out for " TUN_DEVICE,
+			 node,
+			 code == -ENOTTY || code == -ENODEV ? "it is no such device"
+							    : strerror(-code));
+}
+
+static int open_error(const char *node, int code, struct error *err)
+{
+	if (node[0])
+		return own_node_error(node, code, err);
 	switch (code) {
 	case -ENOENT:
 	case -ENODEV:
@@ -77,11 +93,29 @@ static int attach_error(const char *name, bool exists, int code, struct error *e
 	}
 }
 
+/* A FIFO or a file of that name is never opened. */
+static int look_at_node(const char *node)
+{
+	const char *path = node[0] ? node : TUN_DEVICE;
+	struct stat st;
+
+	if (stat(path, &st) < 0 || access(path, R_OK | W_OK) < 0)
+		return -errno;
+	return S_ISCHR(st.st_mode) ? 0 : -ENODEV;
+}
+
+int host_tap_look_at_node(const char *node, struct error *err)
+{
+	int rc = look_at_node(node);
+
+	return rc < 0 ? open_error(node, rc, err) : 0;
+}
+
 /* One queue. Returns its descriptor or a negative errno; `name` becomes what the kernel chose. */
-static int attach_queue(char name[IFNAMSIZ], short flags)
+static int attach_queue(const char *node, char name[IFNAMSIZ], short flags)
 {
 	struct ifreq ifr = { .ifr_flags = flags };
-	int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(node[0] ? node : TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
@@ -102,31 +136,35 @@ static short queue_flags(bool multi)
 }
 
 /* The first queue. The kernel insists that we say whether an existing tap is multi-queue: ask for what suits us first. */
-static int attach_first(struct opened_backend *out, bool *multi, bool exists, struct error *err)
+static int attach_first(const char *node, struct opened_backend *out, bool *multi, bool exists,
+			struct error *err)
 {
 	short alone = exists ? 0 : (short)IFF_TUN_EXCL; /* one that comes meanwhile is not ours */
-	int fd = attach_queue(out->ifname, (short)(queue_flags(*multi) | alone));
+	int fd = attach_queue(node, out->ifname, (short)(queue_flags(*multi) | alone));
 
 	if (fd == -EINVAL && exists) {
 		*multi = !*multi;
-		fd = attach_queue(out->ifname, queue_flags(*multi));
+		fd = attach_queue(node, out->ifname, queue_flags(*multi));
 	}
+	/* another device than that of taps knows no such request */
+	if (fd < 0 && node[0] && fd != -EPERM && fd != -EACCES && fd != -EBUSY)
+		return own_node_error(node, fd, err);
 	if (fd < 0)
 		return attach_error(out->ifname, exists, fd, err);
 	out->fds[out->nfds++] = fd;
 	return 0;
 }
 
-static int attach_queues(struct opened_backend *out, unsigned queues, bool exists,
+static int attach_queues(const char *node, struct opened_backend *out, unsigned queues, bool exists,
 			 struct error *err)
 {
 	bool multi = queues > 1;
-	int rc = attach_first(out, &multi, exists, err);
+	int rc = attach_first(node, out, &multi, exists, err);
 
 	if (rc < 0 || !multi) /* a single-queue tap serves all queues of a NIC */
 		return rc;
 	while (out->nfds < queues) {
-		int fd = attach_queue(out->ifname, queue_flags(true));
+		int fd = attach_queue(node, out->ifname, queue_flags(true));
 
 		if (fd == -E2BIG) /* it has no more queues */
 			return 0;
@@ -222,19 +260,66 @@ static int configure(struct opened_backend *out, const uint8_t guest[MAC_LEN], u
 	return rc;
 }
 
-static int open_queues(const char *name, bool exists, unsigned queues, struct opened_backend *out,
-		       struct error *err)
+static int open_queues(const char *node, const char *name, bool exists, unsigned queues,
+		       struct opened_backend *out, struct error *err)
 {
 	str_copy(out->ifname, sizeof(out->ifname), name);
-	if (access(TUN_DEVICE, R_OK | W_OK) < 0)
-		return open_error(-errno, err);
+	int rc = host_tap_look_at_node(node, err);
+	if (rc < 0)
+		return rc;
 	out->made = !exists;
-	return attach_queues(out, queues, exists, err);
+	return attach_queues(node, out, queues, exists, err);
 }
 
-int host_tap_make(const char *name, unsigned queues, struct opened_backend *out, struct error *err)
+int host_tap_make(const char *node, const char *name, unsigned queues, struct opened_backend *out,
+		  struct error *err)
 {
-	return open_queues(name, false, queues, out, err);
+	return open_queues(node, name, false, queues, out, err);
+}
+
+/* Of a tap that is the user's own they are taken away again at the end, and what he had of the kind is gone: so does libvirt. */
+static int note_limits(unsigned index, struct opened_backend *out, struct error *err)
+{
+	struct undo_step step = { .kind = UNDO_LIMITS, .below = index };
+
+	str_copy(step.name, sizeof(step.name), out->ifname);
+	return opened_backend_note(out, &step, err);
+}
+
+static int set_limits(const struct backend_spec *spec, struct opened_backend *out,
+		      struct error *err)
+{
+	struct netlink nl;
+	struct link l;
+
+	if (!bandwidth_is_set(&spec->limits))
+		return 0;
+	int rc = netlink_open(&nl, err);
+	if (rc < 0)
+		return rc;
+	rc = netlink_find(&nl, out->ifname, &l);
+	if (rc < 0)
+		error_set(err, rc, "tap %s: the kernel says %s", out->ifname, strerror(-rc));
+	if (rc == 0 && !out->made)
+		rc = note_limits(l.index, out, err);
+	if (rc == 0)
+		rc = bandwidth_set(&nl, l.index, &spec->limits, BANDWIDTH_OF_TAP, err);
+	netlink_close(&nl);
+	return rc;
+}
+
+/* The one at the end runs whatever came of the first, as with libvirt; the interface may be gone by then. */
+static int run_script(const struct backend_spec *spec, struct opened_backend *out,
+		      struct error *err)
+{
+	struct undo_step step = { .kind = UNDO_SCRIPT };
+	int rc = host_script_look(spec, err);
+
+	str_copy(step.name, sizeof(step.name), out->ifname);
+	str_copy(step.text, sizeof(step.text), spec->downscript);
+	if (rc == 0 && spec->downscript[0])
+		rc = opened_backend_note(out, &step, err);
+	return rc == 0 && spec->script[0] ? host_script_run(spec->script, out->ifname, err) : rc;
 }
 
 static int open_by_name(const struct backend_request *r, struct opened_backend *out,
@@ -242,10 +327,14 @@ static int open_by_name(const struct backend_request *r, struct opened_backend *
 {
 	const struct backend_spec *spec = r->spec;
 	bool exists = spec->ifname[0] && if_nametoindex(spec->ifname) != 0;
-	int rc = open_queues(spec->ifname[0] ? spec->ifname : HOST_TAP_NAME, exists, r->queues, out,
-			     err);
+	int rc = open_queues(spec->tap_node, spec->ifname[0] ? spec->ifname : HOST_TAP_NAME, exists,
+			     r->queues, out, err);
 
-	return rc < 0 ? rc : configure(out, r->mac, spec->mtu, err);
+	if (rc == 0)
+		rc = set_limits(spec, out, err); /* before it is up */
+	if (rc == 0)
+		rc = configure(out, r->mac, spec->mtu, err);
+	return rc < 0 ? rc : run_script(spec, out, err);
 }
 
 /* --- looking ----------------------------------------------------------------------------------------------------- */
@@ -267,13 +356,17 @@ int host_tap_look(const struct backend_request *request, struct error *err)
 
 	if (spec->nfds)
 		return 0;
-	if (access(TUN_DEVICE, R_OK | W_OK) < 0)
-		return open_error(-errno, err);
-	int rc = spec->ifname[0] ? netlink_open(&nl, err) : 0;
-	if (!spec->ifname[0] || rc < 0)
+	int rc = host_tap_look_at_node(spec->tap_node, err);
+	if (rc == 0)
+		rc = host_script_look(spec, err);
+	if (rc == 0 && spec->ifname[0])
+		rc = netlink_open(&nl, err);
+	if (rc < 0 || !spec->ifname[0])
 		return rc;
 	rc = netlink_find(&nl, spec->ifname, &l);
 	netlink_close(&nl);
+	if (rc == 0 && bandwidth_is_set(&spec->limits) && !host_may_make_links())
+		return error_set(err, -EPERM, BANDWIDTH_NEEDS_ROOT);
 	if (rc == 0)
 		return look_at(&l, err);
 	if (request->theirs)

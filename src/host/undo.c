@@ -12,8 +12,10 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "host/bandwidth.h"
 #include "host/netlink.h"
 #include "host/ovs.h"
+#include "host/script.h"
 #include "host/vf_undo.h"
 
 #define LINE_LONGEST 640
@@ -22,9 +24,11 @@
 #define DONE	     '-'
 
 const char *const undo_kind_names[] = {
-	[UNDO_LINK] = "link",	      [UNDO_TAP] = "tap",	[UNDO_DEVICE] = "device",
-	[UNDO_OVS_PORT] = "ovs-port", [UNDO_SOCKET] = "socket", [UNDO_POOL] = "pool",
-	[UNDO_DRIVER] = "driver",     [UNDO_VF] = "vf",
+	[UNDO_LINK] = "link",	  [UNDO_TAP] = "tap",
+	[UNDO_DEVICE] = "device", [UNDO_OVS_PORT] = "ovs-port",
+	[UNDO_SOCKET] = "socket", [UNDO_POOL] = "pool",
+	[UNDO_DRIVER] = "driver", [UNDO_SCRIPT] = "script",
+	[UNDO_LIMITS] = "limits", [UNDO_VF] = "vf",
 };
 NAMES_MATCH(undo_kind_names, UNDO_KIND_COUNT);
 
@@ -146,6 +150,27 @@ static bool is_anothers(const struct link *l, const void *context)
 	       strcmp(l->alias, use->ours) != 0;
 }
 
+/* Once, whatever comes of it. */
+static int run_down(const struct undo_step *s)
+{
+	struct backend_spec spec = { 0 };
+	struct error err = { 0 };
+
+	str_copy(spec.downscript, sizeof(spec.downscript), s->text);
+	if (host_script_look(&spec, &err) < 0 || host_script_run(s->text, s->name, &err) < 0)
+		log_warning("%s", err.text);
+	return 1;
+}
+
+static int take_limits(struct netlink *nl, const struct undo_step *s)
+{
+	struct link l;
+
+	if (netlink_get(nl, s->below, &l) < 0 || strcmp(l.name, s->name) != 0)
+		return 0;
+	return bandwidth_clear(nl, l.index);
+}
+
 /* Somebody else's macvtap, or VLAN, or bridge. */
 static bool used_by_another(struct netlink *nl, const struct link *device, const char *ours)
 {
@@ -212,7 +237,8 @@ int undo_step_run(const struct undo_step *step, struct error *err)
 	int rc = 0;
 
 	vf_host_init(&host);
-	if (step->kind == UNDO_LINK || step->kind == UNDO_TAP || step->kind == UNDO_DEVICE) {
+	if (step->kind == UNDO_LINK || step->kind == UNDO_TAP || step->kind == UNDO_DEVICE ||
+	    step->kind == UNDO_LIMITS) {
 		rc = netlink_open(&nl, err);
 		if (rc < 0)
 			return rc;
@@ -224,6 +250,12 @@ int undo_step_run(const struct undo_step *step, struct error *err)
 		break;
 	case UNDO_DEVICE:
 		rc = give_back(&nl, step, err);
+		break;
+	case UNDO_LIMITS:
+		rc = take_limits(&nl, step);
+		break;
+	case UNDO_SCRIPT:
+		rc = run_down(step);
 		break;
 	case UNDO_SOCKET:
 		rc = remove_socket(step->text);
@@ -351,6 +383,19 @@ static long last_line(const char *text, size_t end)
 	return -1;
 }
 
+/* Links and devices tell by themselves whose they are, when they are taken back. */
+static bool has_another_owner(const struct undo_step *step)
+{
+	struct vf_host host;
+
+	vf_host_init(&host);
+	if (step->kind != UNDO_VF || !vf_is_anothers(&host, step))
+		return false;
+	log_warning("%s has another MAC than a killed anynic gave it: it is left as it is",
+		    step->name);
+	return true;
+}
+
 static bool run_line(const char *text, struct undo *u, long at)
 {
 	struct error err = { 0 };
@@ -364,7 +409,7 @@ static bool run_line(const char *text, struct undo *u, long at)
 	line[length] = '\0';
 	if (!parse_line(line, &step))
 		return false;
-	int rc = undo_step_run(&step, &err);
+	int rc = has_another_owner(&step) ? 0 : undo_step_run(&step, &err);
 	if (rc < 0) {
 		log_warning("%s", err.text);
 		return false;

@@ -4,7 +4,8 @@
  * holds the guest's lock runs what it still says: the process that tidies up after control, or the next start of an anynic. A line
  * names the network namespace that it is about and is carried out there only.
  *
- * Nothing is taken back that is not ours any more: a link must carry the alias that we gave it, a device the MAC that we set.
+ * Nothing is taken back that is not ours any more: a link must carry the alias that we gave it, a device the MAC that we set,
+ * a virtual function that one or the one that it had.
  */
 #ifndef ANYNIC_HOST_UNDO_H
 #define ANYNIC_HOST_UNDO_H
@@ -25,6 +26,8 @@ enum undo_kind {
 	UNDO_SOCKET, /* remove the socket `text` if nobody listens */
 	UNDO_POOL, /* the PCI function `name` is nobody's again: it was `text`'s, a guest, for `port` */
 	UNDO_DRIVER, /* give the PCI function `name` back to its driver: see vf_undo.h for `text` */
+	UNDO_SCRIPT, /* run `text`, a <downscript> of XML, with the interface `name` */
+	UNDO_LIMITS, /* the tap `name` (index `below`), a user's own, has no limits of ours any more */
 	UNDO_VF, /* tell the physical function of `name` what it was told before: `old_mac`, and the words of `text` */
 	UNDO_KIND_COUNT
 };

@@ -262,3 +262,41 @@ int vf_pool_release_by_hand(const struct vf_host *host, const char *pci, struct 
 	int closed = pool_file_close(&p, rc == 0 ? err : NULL);
 	return rc < 0 ? rc : closed;
 }
+
+/* --- making --------------------------------------------------------------------------------------------------------- */
+
+/* Functions that somebody has do not vanish under him. */
+static int check_unused(const struct vf_host *host, const struct pool_file *p,
+			const struct pci_function *pf, struct error *err)
+{
+	static char vf[SRIOV_VFS_MAX][PCI_NAME];
+	unsigned n =
+		MIN(sriov_list(host->sys, pf->pci, vf, SRIOV_VFS_MAX), (unsigned)SRIOV_VFS_MAX);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct pci_function f;
+		char why[VF_WHY];
+
+		if (pci_function_read(host->sys, vf[i], &f, NULL) == 0 &&
+		    vf_look(host, p, &f, why) != VF_FREE)
+			return error_set(err, -EBUSY, "function %u of %s, %s, is in use: %s", i,
+					 pf->netdev[0] ? pf->netdev : pf->pci, vf[i], why);
+	}
+	return 0;
+}
+
+int vf_pool_set_count(const struct vf_host *host, const char *pf, unsigned count, struct error *err)
+{
+	struct pci_function now;
+	struct pool_file p;
+	int rc = pool_file_open(&p, host->folder, pf, err);
+
+	if (rc == 0)
+		rc = pci_function_read(host->sys, pf, &now, err);
+	if (rc == 0 && count < now.vfs)
+		rc = check_unused(host, &p, &now, err);
+	if (rc == 0)
+		rc = sriov_set_count(host->sys, pf, count, err);
+	(void)pool_file_close(&p, NULL);
+	return rc;
+}

@@ -71,4 +71,8 @@ int vf_pool_release(const struct vf_host *host, const char *pci, const char *gue
 /* For an administrator: what was kept by hand. -EBUSY: a guest has it; -ENOENT: nobody has. */
 int vf_pool_release_by_hand(const struct vf_host *host, const char *pci, struct error *err);
 
+/* As sriov_set_count, and nobody takes one meanwhile. -EBUSY: somebody has one of those that would go. */
+int vf_pool_set_count(const struct vf_host *host, const char *pf, unsigned count,
+		      struct error *err);
+
 #endif

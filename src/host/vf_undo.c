@@ -61,6 +61,29 @@ int vf_driver_give_back(const struct vf_host *host, const struct undo_step *step
 	return vfio_unbind(host->sys, host->dev, step->name, driver, override, err);
 }
 
+/* A guest that is trusted may have chosen a MAC of its own: that function is still ours. */
+bool vf_settings_are_anothers(const struct undo_step *step, const struct vf_settings *now)
+{
+	return now->trust != 1 && memcmp(now->mac, step->mac, MAC_LEN) != 0 &&
+	       memcmp(now->mac, step->old_mac, MAC_LEN) != 0;
+}
+
+bool vf_is_anothers(const struct vf_host *host, const struct undo_step *step)
+{
+	struct vf_settings now;
+	struct pci_function f;
+	struct vf_place at;
+	struct netlink nl;
+
+	if (pci_function_read(host->sys, step->name, &f, NULL) < 0 || !f.pf[0] ||
+	    netlink_open(&nl, NULL) < 0)
+		return false;
+	bool told = vf_place_find(&nl, host->sys, &f, &at, NULL) == 0 &&
+		    netlink_get_vf(&nl, at.device, at.number, &now) == 0;
+	netlink_close(&nl);
+	return told && vf_settings_are_anothers(step, &now);
+}
+
 /* What the driver told before, and what it does not tell stays. */
 static int set_back(struct netlink *nl, const struct vf_place *at, const struct vf_settings *before,
 		    const char *pci, struct error *err)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -83,21 +84,33 @@ static int settle(const struct port_spec *port, struct vhost_choice *out, int mi
 		out->why);
 }
 
+static const char *node_of(const struct port_spec *port)
+{
+	return port->backend.vhost_node[0] ? port->backend.vhost_node : VHOST_NODE;
+}
+
 static int node_missing(const struct port_spec *port, struct vhost_choice *out, int code,
 			struct error *err)
 {
+	const char *node = node_of(port);
+
+	if (port->backend.vhost_node[0] && (code == -ENOTTY || code == -ENOTBLK))
+		return error_set(err, -ENODEV,
+				 "<backend vhost='%s'> is no vhost-net device; next: another path, "
+				 "or leave it out for " VHOST_NODE,
+				 node);
 	switch (code) {
 	case -ENOENT:
 	case -ENODEV:
 	case -ENXIO:
-		return settle(port, out, -ENOTSUP, err,
-			      VHOST_NODE " is not there (modprobe vhost_net brings it)");
+		return settle(port, out, -ENOTSUP, err, "%s is not there%s", node,
+			      port->backend.vhost_node[0] ? "" : " (modprobe vhost_net brings it)");
 	case -EACCES:
 	case -EPERM:
 		return settle(port, out, -ENOTSUP, err,
-			      VHOST_NODE " may not be opened by this user (group kvm, mostly)");
+			      "%s may not be opened by this user (group kvm, mostly)", node);
 	default:
-		return settle(port, out, -ENOTSUP, err, VHOST_NODE ": %s", strerror(-code));
+		return settle(port, out, -ENOTSUP, err, "%s: %s", node, strerror(-code));
 	}
 }
 
@@ -112,31 +125,45 @@ static int settle_wish(const struct port_spec *port, struct vhost_choice *out, s
 	return why ? settle(port, out, port->plain ? IGNORED : -ENOTSUP, err, "%s", why) : 0;
 }
 
+/* -ENOTBLK: a file that is no character device; it is never opened. */
+static int look_at_node(const char *node)
+{
+	struct stat st;
+
+	if (stat(node, &st) < 0 || access(node, R_OK | W_OK) < 0)
+		return -errno;
+	return S_ISCHR(st.st_mode) ? 0 : -ENOTBLK;
+}
+
 int host_vhost_plan(const struct port_spec *port, bool assume, struct vhost_choice *out,
 		    struct error *err)
 {
 	int rc = settle_wish(port, out, err);
 
-	if (rc == 0 && !assume && access(VHOST_NODE, R_OK | W_OK) < 0)
-		rc = node_missing(port, out, -errno, err);
+	int missing = rc == 0 && !assume ? look_at_node(node_of(port)) : 0;
+	if (missing < 0)
+		rc = node_missing(port, out, missing, err);
 	if (rc == 0)
-		settle(port, out, 0, err, assume ? "vhost-net is assumed" : VHOST_NODE " is there");
+		settle(port, out, 0, err, "%s is %s", assume ? "vhost-net" : node_of(port),
+		       assume ? "assumed" : "there");
 	return rc < 0 ? rc : 0;
 }
 
 /* A node that is none, or a kernel without the module behind it, is found out here and not by QEMU. */
-static int open_node(void)
+static int open_node(const char *node)
 {
 	uint64_t features;
-	int fd = open(VHOST_NODE, O_RDWR | O_CLOEXEC);
+	int rc = look_at_node(node);
 
+	if (rc < 0)
+		return rc;
+	int fd = open(node, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (ioctl(fd, VHOST_GET_FEATURES, &features) == 0)
 		return fd;
-	int code = -errno;
 	close(fd);
-	return code;
+	return -ENOTTY;
 }
 
 int host_vhost_open(const struct port_spec *port, unsigned queues, int fds[QUEUES_MAX],
@@ -150,7 +177,7 @@ int host_vhost_open(const struct port_spec *port, unsigned queues, int fds[QUEUE
 		rc = settle(port, out, -ENOTSUP, err, "the tap has %u of %u queues", queues,
 			    wanted);
 	while (rc == 0 && *nfds < queues) {
-		int fd = open_node();
+		int fd = open_node(node_of(port));
 
 		if (fd < 0)
 			rc = node_missing(port, out, fd, err);
@@ -158,7 +185,7 @@ int host_vhost_open(const struct port_spec *port, unsigned queues, int fds[QUEUE
 			fds[(*nfds)++] = fd;
 	}
 	if (rc == 0)
-		return settle(port, out, 0, err, VHOST_NODE " was opened");
+		return settle(port, out, 0, err, "%s was opened", node_of(port));
 	while (*nfds)
 		fd_close(&fds[--*nfds]);
 	return rc < 0 ? rc : 0;

@@ -19,7 +19,7 @@ int host_vhost_plan(const struct port_spec *port, bool assume, struct vhost_choi
 		    struct error *err);
 
 /* Opens the node once for each of `queues`, when it is wanted and the port's card can use it. Errors as above; with driver=default
- * there are none. */
+ * there are none, but for a node that XML names and that is no such device (-ENODEV). */
 int host_vhost_open(const struct port_spec *port, unsigned queues, int fds[QUEUES_MAX],
 		    unsigned *nfds, struct vhost_choice *out, struct error *err);
 
