@@ -80,6 +80,7 @@ void card_watch_port_goes(struct card_watch *w, const struct port_spec *port)
 void card_watch_take_over(struct card_watch *w)
 {
 	w->take_over = true;
+	w->control->arriving = true;
 }
 
 /* What was seen goes to control, one card after the other: what it makes of the first is told before the second comes. */

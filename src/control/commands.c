@@ -11,7 +11,7 @@
 
 #define COUNTERS_WAIT_NS (2 * NS_PER_S)
 
-#define ARGUMENTS_MAX 4
+#define ARGUMENTS_MAX 5
 
 struct argument {
 	const char *name;
@@ -66,6 +66,20 @@ static const struct argument *find_argument(const struct command *command, const
 	return NULL;
 }
 
+/* What follows a NUL would be lost, and the rest may be somebody else's name. */
+static bool holds_nul(json_object *value)
+{
+	if (json_object_is_type(value, json_type_string))
+		return strlen(json_object_get_string(value)) !=
+		       (size_t)json_object_get_string_len(value);
+	for (size_t i = 0;
+	     json_object_is_type(value, json_type_array) && i < json_object_array_length(value);
+	     i++)
+		if (holds_nul(json_object_array_get_idx(value, i)))
+			return true;
+	return false;
+}
+
 /* As QEMU words it. False when the error was sent. */
 static bool arguments_fit(struct commands *c, const struct command *command,
 			  const struct qmp_request *r)
@@ -83,6 +97,11 @@ static bool arguments_fit(struct commands *c, const struct command *command,
 				qmp_reply_error(c->server, r->client, QMP_GENERIC_ERROR,
 						"Invalid parameter type for '%s', expected: %s",
 						key, type_name(a->type));
+				return false;
+			}
+			if (holds_nul(value)) {
+				qmp_reply_error(c->server, r->client, QMP_GENERIC_ERROR,
+						"Parameter '%s' holds a NUL", key);
 				return false;
 			}
 		}
@@ -509,6 +528,21 @@ static void take_order(struct commands *c, const struct port_order *order)
 		c->order[c->orders++] = *order;
 }
 
+/* False: it was refused. */
+static bool read_seconds(struct commands *c, const struct qmp_request *r, struct port_order *order,
+			 unsigned usual, unsigned most)
+{
+	json_object *timeout = get(r, "timeout");
+	int64_t seconds = timeout ? json_object_get_int64(timeout) : usual;
+
+	order->seconds = (unsigned)seconds;
+	if (seconds >= 1 && seconds <= most)
+		return true;
+	qmp_reply_error(c->server, r->client, QMP_INVALID_PARAMETER, "'timeout' is 1 to %u seconds",
+			most);
+	return false;
+}
+
 static void port_add(struct commands *c, const struct qmp_request *r)
 {
 	struct port_order order = { .client = r->client,
@@ -523,27 +557,30 @@ static void port_add(struct commands *c, const struct qmp_request *r)
 		       "not both");
 		return;
 	}
-	for (size_t i = 0; order.networks && i < json_object_array_length(order.networks); i++)
-		if (!json_object_is_type(json_object_array_get_idx(order.networks, i),
-					 json_type_string)) {
+	for (size_t i = 0; order.networks && i < json_object_array_length(order.networks); i++) {
+		json_object *network = json_object_array_get_idx(order.networks, i);
+
+		if (!json_object_is_type(network, json_type_string) ||
+		    !json_object_get_string_len(network)) {
 			refuse(c, r, "'networks' is an array of XML texts");
 			return;
 		}
-	take_order(c, &order);
+	}
+	if (order.interface && !order.interface[0]) {
+		refuse(c, r, "'interface' is an XML text, and this one is empty");
+		return;
+	}
+	if (read_seconds(c, r, &order, PLUG_SECONDS, PLUG_SECONDS_MAX))
+		take_order(c, &order);
 }
 
 static void port_del(struct commands *c, const struct qmp_request *r)
 {
-	json_object *timeout = get(r, "timeout");
-	int64_t seconds = timeout ? json_object_get_int64(timeout) : UNPLUG_SECONDS;
 	struct port_order order = { .client = r->client,
 				    .remove = true,
-				    .port = get_text(r, "port"),
-				    .seconds = (unsigned)seconds };
+				    .port = get_text(r, "port") };
 
-	if (seconds < 1 || seconds > UNPLUG_SECONDS_MAX)
-		refuse(c, r, "'timeout' is 1 to 3600 seconds");
-	else
+	if (read_seconds(c, r, &order, UNPLUG_SECONDS, UNPLUG_SECONDS_MAX))
 		take_order(c, &order);
 }
 
@@ -617,7 +654,8 @@ static const struct command table[] = {
 	  { { "nic", json_type_string, false },
 	    { "interface", json_type_string, false },
 	    { "place", json_type_string, false },
-	    { "networks", json_type_array, false } } },
+	    { "networks", json_type_array, false },
+	    { "timeout", json_type_int, false } } },
 	{ "port-del",
 	  port_del,
 	  { { "port", json_type_string, true }, { "timeout", json_type_int, false } } },
@@ -658,11 +696,12 @@ void commands_finish(struct commands *c)
 		loop_timer_cancel(c->control->loop, &c->timer);
 }
 
-void commands_serve(struct commands *c)
+bool commands_serve(struct commands *c)
 {
 	struct qmp_request r;
+	bool some = false;
 
-	while (qmp_server_next(c->server, &r)) {
+	for (; qmp_server_next(c->server, &r); some = true) {
 		const struct command *command = find_command(r.command);
 		if (!command)
 			qmp_reply_error(c->server, r.client, QMP_COMMAND_NOT_FOUND,
@@ -670,4 +709,5 @@ void commands_serve(struct commands *c)
 		else if (arguments_fit(c, command, &r))
 			command->run(c, &r);
 	}
+	return some;
 }

@@ -7,7 +7,10 @@
 
 #define COMMANDS_WAITING 64 /* at most one for each client */
 
+/* What QEMU may take for a port: of a function it pins the guest's memory, and answers nothing meanwhile. */
+#define PLUG_SECONDS	   60
 #define UNPLUG_SECONDS	   30 /* what a guest may take to let go of a card */
+#define PLUG_SECONDS_MAX   3600
 #define UNPLUG_SECONDS_MAX 3600
 
 /* A port that shall come or go: of port-add and port-del, for whoever can open and plug one. Texts are valid until it is answered. */
@@ -19,7 +22,7 @@ struct port_order {
 	const char *place;     /* as after --place; or NULL */
 	json_object *networks; /* array of XML texts; or NULL */
 	const char *port;      /* which one goes */
-	unsigned seconds;      /* how long the guest may take */
+	unsigned seconds;      /* how long QEMU, or the guest, may take */
 };
 
 /* Answers clients. A query that wants counters waits until the datapath has sent them. */
@@ -40,8 +43,8 @@ struct commands {
 void commands_init(struct commands *c, struct control *control, struct qmp_server *server);
 void commands_finish(struct commands *c); /* accepts a zeroed one */
 
-/* Answers whatever clients ask now. */
-void commands_serve(struct commands *c);
+/* Answers whatever clients ask now. False: nobody asked. To be called again once somebody was answered elsewhere. */
+bool commands_serve(struct commands *c);
 
 /* What shall come or go, oldest first; each is answered once, now or later. Client 0 is nobody. */
 bool commands_next_order(struct commands *c, struct port_order *order);

@@ -411,6 +411,7 @@ void control_set_running(struct control *c, bool running)
 	if (c->running == running)
 		return;
 	c->running = running;
+	c->awaited &= !running;
 	if (c->datapath && !c->datapath_gone)
 		datapath_send(c->datapath, MSG_GUEST_RUN, &run, sizeof(run));
 	for (unsigned i = 0; i < c->ports; i++)
@@ -419,6 +420,7 @@ void control_set_running(struct control *c, bool running)
 
 void control_take_over(struct control *c)
 {
+	c->arriving = false;
 	for (unsigned i = 0; i < c->ports; i++) {
 		struct control_port *p = &c->port[i];
 
@@ -458,10 +460,12 @@ void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_
 {
 	c->monitor = monitor;
 	c->monitor_gone &= !monitor;
+	c->cards_asked = 0;
 	for (unsigned i = 0; !monitor && i < c->ports; i++)
 		control_port_qemu_gone(&c->port[i]);
 	tell_reset(c);
-	for (unsigned i = 0; monitor && !c->attached && i < c->ports; i++)
+	/* a guest that comes brings its links along, and may be there before this is read: until it is taken over they stay */
+	for (unsigned i = 0; monitor && !c->attached && !c->awaited && i < c->ports; i++)
 		control_port_tell_qemu(&c->port[i]);
 	c->continuing = monitor && go_on;
 	if (c->continuing)

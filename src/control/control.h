@@ -41,7 +41,7 @@ enum control_kind {
 	KIND_CARD_TIMER,      /* owner = struct card_watch */
 	KIND_MIGRATE_TIMER,   /* owner = struct migration */
 	KIND_ANNOUNCE_TIMER,
-	KIND_PLUG_TIMER,    /* of cards that go in and out: cli/service_plug.c */
+	KIND_PLUG_TIMER, /* of cards that go in and out: cli/port_change.c */
 	KIND_COUNTERS_TIMER,
 	KIND_END_TIMER,
 	KIND_MONITOR_TIMER,
@@ -153,9 +153,11 @@ struct control {
 	struct migration *migration; /* borrowed; NULL = this process moves no guest */
 	bool attached;		     /* someone else started the guest */
 	bool continuing;	     /* we continue the guest that we started stopped: no news */
+	bool arriving;		     /* from elsewhere; until control_take_over */
 	struct control_port *port;
 	unsigned ports;
 	bool running; /* the guest's CPUs run, as far as QEMU told */
+	bool awaited; /* QEMU waits for a guest from elsewhere, which has not run here yet */
 	bool datapath_gone;
 	bool monitor_gone; /* QEMU goes on without one */
 	bool quit;	   /* a client said so */
@@ -167,6 +169,7 @@ struct control {
 	bool touched; /* a driver showed up since then */
 	struct loop_timer announce_timer;
 	unsigned announce_rounds; /* that are left */
+	uint64_t cards_asked;	  /* id of the question which cards QEMU has; 0 = none */
 	json_object **queue;	  /* events, oldest first */
 	unsigned queue_at, queue_count, queue_room;
 };
@@ -246,6 +249,9 @@ void control_announce(struct control *c);
 void control_announce_port(struct control_port *p); /* once; only what the datapath has */
 void control_announce_timer(struct control *c);
 
+/* QEMU said which cards it has: those that are no port of ours. False: it was another answer. */
+bool control_announce_reply(struct control *c, const struct qmp_item *item);
+
 /* --- ports.c: what happens to one port ---------------------------------------------------------------------------------- */
 
 void control_port_init(struct control_port *p, struct control *c, const struct port_spec *spec);
@@ -288,6 +294,9 @@ void control_team_take_out(struct control_port *p, bool out);
 
 /* Whether the function of this host that is its transient card may be in the guest now: the guest pairs, runs, and stays here. */
 bool control_team_wants_function(const struct control_port *p);
+
+/* The guest sends on a function of this host: the network has it there, and at no card of QEMU's or ours. */
+bool control_team_is_on_function(const struct control_port *p);
 
 /* --- steps.c: links of one port ---------------------------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@
 #include "host/undo.h"
 
 #define LISTEN_BACKLOG 16
+#define SO_ACCEPTING   (1u << 16) /* of a socket that listens: the kernel's __SO_ACCEPTCON */
 #define DIRECTORIES    3
 #define LOCK_TRIES     10
 #define LOCK_RETRY_US  5000
@@ -39,29 +40,6 @@ static unsigned directories(char dir[DIRECTORIES][PLACE_PATH])
 	else
 		snprintf(dir[n++], PLACE_PATH, "/tmp/anynic-%u", (unsigned)geteuid());
 	return n;
-}
-
-/* /tmp is everybody's: a directory there is ours only when nobody else can have made it or can look into it. */
-static int make_directory(const char *path, struct error *err)
-{
-	struct stat st;
-
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return error_set(err, -errno,
-				 "cannot make %s: %s; set XDG_RUNTIME_DIR to a directory of yours",
-				 path, strerror(errno));
-	if (lstat(path, &st) < 0)
-		return error_set(err, -errno, "%s: %s", path, strerror(errno));
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
-		return error_set(
-			err, -EPERM,
-			"%s is not a directory of yours; next: set XDG_RUNTIME_DIR to one that "
-			"is, or remove it",
-			path);
-	if ((st.st_mode & 077) && chmod(path, 0700) < 0)
-		return error_set(err, -errno, "%s: cannot set its mode to 0700: %s", path,
-				 strerror(errno));
-	return 0;
 }
 
 static void remove_sockets(const char *path)
@@ -130,6 +108,38 @@ static bool is_live(const char *path)
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0 || fd == -EAGAIN;
+}
+
+#define SOCKETS "/proc/net/unix" /* Num: RefCount Protocol Flags Type St Inode Path */
+
+/* By another name, too: of a link, or from here. */
+static bool is_same_file(const char *path, const struct stat *other)
+{
+	struct stat st;
+
+	return path[0] == '/' && stat(path, &st) == 0 && st.st_dev == other->st_dev &&
+	       st.st_ino == other->st_ino;
+}
+
+bool place_is_taken(const char *path)
+{
+	struct stat asked;
+	bool there = stat(path, &asked) == 0, taken = false;
+	FILE *file = there ? fopen(SOCKETS, "re") : NULL;
+	char line[256];
+
+	while (file && !taken && fgets(line, sizeof(line), file)) {
+		unsigned flags;
+		int at = 0;
+
+		line[strcspn(line, "\n")] = '\0';
+		if (sscanf(line, "%*x: %*x %*x %x %*x %*x %*u %n", &flags, &at) == 1 && at)
+			taken = flags & SO_ACCEPTING &&
+				(strcmp(line + at, path) == 0 || is_same_file(line + at, &asked));
+	}
+	if (file)
+		fclose(file);
+	return taken;
 }
 
 static int remove_stale(const struct sockaddr_un *address, struct error *err)
@@ -336,7 +346,7 @@ int place_claim(struct place *p, const char *name, const char *qmp, struct error
 	unsigned count = directories(dir);
 
 	set_files(p, dir[0], name);
-	int rc = make_directory(p->dir, err);
+	int rc = folder_make_private(p->dir, err);
 	if (rc < 0)
 		return rc;
 	rc = claim_name(p, err);

@@ -42,6 +42,10 @@ void place_nics_path(char *to, size_t size, const char *name);
  * -ENOTSOCK. Returns the descriptor. */
 int place_listen(const char *path, struct error *err);
 
+/* Whether a socket listens at this path, in this network namespace; nothing connects to it, as a QEMU that waits for a guest takes one
+ * visitor only. */
+bool place_is_taken(const char *path);
+
 /* Connects to a guest by name, or by the path of its control socket (a name has no slash). Returns the descriptor or -ENOENT. */
 int place_connect(const char *name, struct error *err);
 

@@ -179,10 +179,21 @@ void control_team_take_out(struct control_port *p, bool out)
 		feed(p, out ? TEAM_TAKE_OUT : TEAM_PUT_BACK, monotonic_ns());
 }
 
+bool control_team_is_on_function(const struct control_port *p)
+{
+	int transient = p->team.active == TEAM_TRANSIENT ? nic_of(p, TEAM_TRANSIENT) : -1;
+
+	return transient >= 0 && p->spec.nic[transient].netdev == NETDEV_HOSTDEV;
+}
+
 bool control_team_wants_function(const struct control_port *p)
 {
 	const struct control *c = p->control;
 
+	/* while a function is plugged QEMU answers nothing, for as long as it takes to pin the guest's memory: what the network and
+	 * people are told of a guest that comes from elsewhere goes first */
+	if (c->arriving)
+		return false;
 	return p->function.ours && !p->function.leave && p->team.paired && c->running &&
 	       c->monitor && !c->over && !c->quit;
 }

@@ -99,6 +99,9 @@ static enum why_verdict no_driver(const struct control_port *p, struct why *why)
 	}
 	if (!attached)
 		advise(why, "start the guest: no virtual machine is connected to the cards yet");
+	else if (p->control->awaited)
+		advise(why, "wait for the guest, which is to come from another host (there: "
+			    "`anynic migrate`); one that came stopped is continued with `cont`");
 	else if (!p->control->running)
 		advise(why, "the guest is stopped: continue it (`cont` in QEMU's monitor)");
 	else
