@@ -13,6 +13,7 @@
 #include "config/nic_option.h"
 #include "config/validate.h"
 #include "config/xml.h"
+#include "control/place.h"
 #include "host/network.h"
 #include "host/probe.h"
 #include "qemu/arguments.h"
@@ -80,6 +81,12 @@ static int set_incoming(struct guest *g, const char *uri, struct error *err)
 				 "--incoming %.60s is no URI; QEMU's are tcp:HOST:PORT and "
 				 "unix:PATH",
 				 uri);
+	/* QEMU would take the path from under whoever waits there, and nobody would find that one again */
+	if (strncmp(uri, "unix:", 5) == 0 && place_is_taken(uri + 5))
+		return error_set(err, -EADDRINUSE,
+				 "--incoming %.120s: somebody waits there already; choose another "
+				 "path, or end that one",
+				 uri);
 	g->line.incoming = true;
 	g->line.incoming_uri = uri;
 	return 0;
@@ -105,7 +112,7 @@ static int read_nics(struct guest *g, const struct guest_request *request, struc
 {
 	static const char *const default_nic[] = { "auto" };
 	const char *const *texts = request->nics ? request->nic : default_nic;
-	unsigned count = request->nics ? request->nics : g->ports == 0;
+	unsigned count = request->nics ? request->nics : g->ports == 0 && !request->interfaces;
 	int rc = 0;
 
 	if (g->ports + count > PORTS_MAX)
@@ -126,7 +133,7 @@ int guest_read_networks(struct network_list *list, const char *file, struct erro
 
 		rc = network_check(&list->item[i], &line, err);
 		if (rc < 0)
-			(void)snprintf(err->where, sizeof(err->where), "%.50s:%u", file, line);
+			error_place(err, file, line);
 	}
 	return rc;
 }
@@ -416,11 +423,6 @@ static int check_port(const struct guest *g, struct error *err)
 				 "that makes %u ports, and one is plugged at a time; next: a file "
 				 "for each <interface>",
 				 g->ports);
-	if (p->policy == POLICY_TEAM)
-		return error_set(err, -ENOTSUP,
-				 "a team is not plugged into a guest that runs: QEMU pairs its "
-				 "cards when the guest starts; next: `anynic run --nic team,...`, "
-				 "or plug auto, or one card");
 	if (p->backend.nfds)
 		return error_set(err, -EINVAL,
 				 "fd= is a descriptor that `anynic run` inherits, and a guest that "
@@ -452,8 +454,7 @@ static int check_aliases(struct guest *more, const struct guest_request *request
 					   "<alias name='%s'>: the guest has port %s of that name; "
 					   "each needs its own",
 					   s->alias, present[n].id);
-			(void)snprintf(err->where, sizeof(err->where), "%.50s:%u",
-				       request->interfaces, interface_line(s, err->text));
+			error_place(err, request->interfaces, interface_line(s, err->text));
 			return rc;
 		}
 	}

@@ -5,6 +5,7 @@
 #define ANYNIC_CLI_GUEST_H
 
 #include "base/error.h"
+#include "cli/request.h"
 #include "config/interface_port.h"
 #include "config/network.h"
 #include "config/spec.h"
@@ -16,24 +17,6 @@
 #define GUEST_NAME 64
 
 enum guest_assumption { ASSUME_KVM, ASSUME_VHOST, ASSUME_VFIO, GUEST_ASSUMPTION_COUNT };
-
-struct guest_request {
-	const char *name;		   /* --name, or NULL */
-	const char *nic[PORTS_MAX];	   /* --nic */
-	unsigned nics;			   /* 0, and no XML: one port `auto` */
-	const char *interfaces;		   /* --interfaces, or NULL */
-	const char *network[NETWORKS_MAX]; /* --networks */
-	unsigned networks;
-	unsigned assume;   /* --assume: bits of what this host is taken to have */
-	bool take;	   /* ports of networks are taken for this process, not only looked at */
-	char *const *qemu; /* words after "--"; qemu_argc 0: a plan without a line */
-	int qemu_argc;
-	const char *incoming;	  /* run --incoming, or NULL */
-	const char *qemu_program; /* plan --qemu, or NULL: qemu[0] */
-	const char *qemu_version; /* plan --qemu-version, or NULL: ask the program */
-	const char *place;	  /* plan --place, or NULL */
-	unsigned spare_ports;	  /* run --spare-ports */
-};
 
 struct guest {
 	char name[GUEST_NAME];

@@ -83,19 +83,24 @@ static const struct verb verbs[] = {
 	  "Exit code 0: the guest is there, and its QEMU here has ended; 5: too late; 1: another "
 	  "reason.\n^C takes the guest back.\n" },
 	{ "plug", verb_plug, "give a running guest one more port",
-	  "[NAME] --nic SPEC | --interfaces FILE [--networks FILE]... [--place hosted|qemu]",
+	  "[NAME] --nic SPEC | --interfaces FILE [--networks FILE]... [--place hosted|qemu]\n"
+	  "                   [--timeout SECONDS]",
 	  "  --nic SPEC       the port, as for run\n"
 	  "  --interfaces F   or libvirt's XML of one <interface> (or <hostdev>)\n"
 	  "  --networks F     libvirt's <network>, or several in <networks>\n"
 	  "  --place WHERE    for an interface that does not say it\n"
+	  "  --timeout S      stop when QEMU has not plugged it in S seconds (60), and take all "
+	  "back\n"
 	  "Each card needs a free root port on a machine with PCI Express: `anynic run "
-	  "--spare-ports`.\n" },
+	  "--spare-ports`.\nExit code 5: QEMU did not answer in time; what was done is undone, at "
+	  "the latest when\nit answers.\n" },
 	{ "unplug", verb_unplug, "take a port out of a running guest",
 	  "[NAME] PORT [--timeout SECONDS]",
 	  "The guest is asked for the cards of the port, and what the host has for it is taken "
 	  "back.\n"
-	  "  --timeout S      how long the guest may take (30)\n"
-	  "Exit code 5: the guest did not let go of the card in time; nothing is changed.\n" },
+	  "  --timeout S      how long the guest may take (30), and QEMU 5 more\n"
+	  "Exit code 5: the guest did not let go of the card in time, and nothing is changed; "
+	  "or QEMU\ndid not answer, and the rest goes when it does.\n" },
 	{ "models", verb_models, "which cards there are, and which guest knows which",
 	  "[-j] [--guest NAME]",
 	  "Without --guest: the cards, then every known guest with what to write after --nic for "

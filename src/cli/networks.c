@@ -73,11 +73,14 @@ static int allocate(struct guest *g, const struct guest_request *request,
 	struct vf_host host;
 
 	vf_host_init(&host);
+	struct error why = { 0 };
 	int rc = network_pool_allocate(&host, n, s, &owner, request->take ? NULL : picks, &plug,
-				       err);
+				       &why);
 	if (rc < 0 && rc != -EINVAL && (request->assume & BIT(ASSUME_VFIO)) &&
 	    n->forward == FORWARD_HOSTDEV)
-		rc = assume_function(n, s, picks, &plug, err);
+		rc = assume_function(n, s, picks, &plug, &why);
+	if (rc < 0 && err)
+		*err = why;
 	if (rc < 0 || !plug.warning[0])
 		return rc;
 	if (s->anynic.strict)
@@ -143,8 +146,8 @@ fail:
 	if (err && err->where[0] && !strstr(err->text, err->where))
 		error_prefix(err, "%s", err->where);
 	if (err)
-		(void)snprintf(err->where, sizeof(err->where), "%.50s:%u", request->interfaces,
-			       interface_line(&g->xml.item[i],
-					      err->text[0] == '<' ? err->text : "<source "));
+		error_place(err, request->interfaces,
+			    interface_line(&g->xml.item[i],
+					   err->text[0] == '<' ? err->text : "<source "));
 	return rc;
 }

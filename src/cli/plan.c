@@ -77,6 +77,19 @@ static void reason_of(const struct backend_spec *b, const struct vhost_choice *d
 		       b->chosen, remark[0] ? "; " : "", remark);
 }
 
+static void add_limit(json_object *o, const char *way, const struct bandwidth_limit *l)
+{
+	if (!l->average)
+		return;
+	json_object *limit = json_object_new_object();
+	json_object_object_add(limit, "average", json_object_new_int64(l->average));
+	if (l->peak)
+		json_object_object_add(limit, "peak", json_object_new_int64(l->peak));
+	if (l->burst)
+		json_object_object_add(limit, "burst", json_object_new_int64(l->burst));
+	json_object_object_add(o, way, limit);
+}
+
 static json_object *backend_as_json(const struct backend_spec *b, const struct vhost_choice *driver)
 {
 	json_object *o = json_object_new_object();
@@ -104,6 +117,8 @@ static json_object *backend_as_json(const struct backend_spec *b, const struct v
 	}
 	if (b->rules.isolated)
 		json_object_object_add(o, "isolated", json_object_new_boolean(true));
+	add_limit(o, "inbound", &b->limits.in);
+	add_limit(o, "outbound", &b->limits.out);
 	if (b->hostfwds) {
 		json_object *list = json_object_new_array();
 		for (unsigned i = 0; i < b->hostfwds; i++)
@@ -272,77 +287,32 @@ static void print_text(const struct guest *g, const struct qemu_arguments *a,
 	putchar('\n');
 }
 
-enum plan_option {
-	OPT_NAME = 256,
-	OPT_NIC,
-	OPT_INTERFACES,
-	OPT_NETWORKS,
-	OPT_QEMU,
-	OPT_VERSION,
-	OPT_PLACE,
-	OPT_ASSUME
-};
-
 /* 0, or an exit code that was explained. */
 static int read_options(int argc, char **argv, struct guest_request *r, bool *json)
 {
 	static const struct option longs[] = {
-		{ "name", required_argument, NULL, OPT_NAME },
-		{ "nic", required_argument, NULL, OPT_NIC },
-		{ "interfaces", required_argument, NULL, OPT_INTERFACES },
-		{ "networks", required_argument, NULL, OPT_NETWORKS },
-		{ "qemu", required_argument, NULL, OPT_QEMU },
-		{ "qemu-version", required_argument, NULL, OPT_VERSION },
-		{ "place", required_argument, NULL, OPT_PLACE },
-		{ "assume", required_argument, NULL, OPT_ASSUME },
+		{ "name", required_argument, NULL, WORD_NAME },
+		{ "nic", required_argument, NULL, WORD_NIC },
+		{ "interfaces", required_argument, NULL, WORD_INTERFACES },
+		{ "networks", required_argument, NULL, WORD_NETWORKS },
+		{ "qemu", required_argument, NULL, WORD_QEMU },
+		{ "qemu-version", required_argument, NULL, WORD_QEMU_VERSION },
+		{ "place", required_argument, NULL, WORD_PLACE },
+		{ "assume", required_argument, NULL, WORD_ASSUME },
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
 	};
-	int o;
+	int o, code;
 
 	while ((o = getopt_long(argc, argv, "+j", longs, NULL)) != -1) {
 		switch (o) {
-		case OPT_NAME:
-			r->name = optarg;
-			break;
-		case OPT_NIC:
-			if (r->nics == PORTS_MAX)
-				return fail_usage("plan", "more than %d ports", PORTS_MAX);
-			r->nic[r->nics++] = optarg;
-			break;
-		case OPT_INTERFACES:
-			if (r->interfaces)
-				return fail_usage("plan", "--interfaces is given twice; one file "
-							  "may hold several in <devices>");
-			r->interfaces = optarg;
-			break;
-		case OPT_NETWORKS:
-			if (r->networks == NETWORKS_MAX)
-				return fail_usage("plan", "at most %d --networks", NETWORKS_MAX);
-			r->network[r->networks++] = optarg;
-			break;
-		case OPT_QEMU:
-			r->qemu_program = optarg;
-			break;
-		case OPT_VERSION:
-			r->qemu_version = optarg;
-			break;
-		case OPT_PLACE:
-			r->place = optarg;
-			break;
-		case OPT_ASSUME:
-			if (guest_read_assume(optarg, &r->assume) < 0)
-				return fail_usage(
-					"plan",
-					"--assume %s is not legal; it takes kvm, vhost, vfio",
-					optarg);
-			break;
 		case 'j':
 			*json = true;
 			break;
 		default:
-			usage_hint("plan");
-			return EXIT_USAGE;
+			code = guest_request_word(r, "plan", o, optarg);
+			if (code != EXIT_OK)
+				return code;
 		}
 	}
 	if (r->qemu_program && r->qemu_version)

@@ -13,13 +13,16 @@
 #include "cli/verbs.h"
 #include "config/network.h"
 #include "config/xml.h"
+#include "control/commands.h"
 
-#define ANSWER_MS 60000 /* a backend that starts, and a guest that has to give back half a port */
+/* Behind QEMU's time: a backend that starts, and a guest that has to give back half a port. */
+#define MORE_MS 30000
 
 struct options {
 	const char *name, *nic, *interfaces, *place;
 	const char *network[NETWORKS_MAX];
 	unsigned networks;
+	uint64_t seconds;
 };
 
 static int parse(int argc, char **argv, struct options *o)
@@ -28,6 +31,7 @@ static int parse(int argc, char **argv, struct options *o)
 					       { "interfaces", required_argument, NULL, 'i' },
 					       { "networks", required_argument, NULL, 'w' },
 					       { "place", required_argument, NULL, 'p' },
+					       { "timeout", required_argument, NULL, 't' },
 					       { 0 } };
 	int c;
 
@@ -48,6 +52,11 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'p':
 			o->place = optarg;
+			break;
+		case 't':
+			if (parse_u64(optarg, 1, PLUG_SECONDS_MAX, &o->seconds) < 0)
+				return fail_usage("plug", "--timeout %.20s: seconds, 1 to %d",
+						  optarg, PLUG_SECONDS_MAX);
 			break;
 		default:
 			return fail_usage("plug", "unknown option");
@@ -108,6 +117,7 @@ static int fill(json_object *arguments, const struct options *o, struct error *e
 
 	if (o->nic)
 		json_object_object_add(arguments, "nic", json_object_new_string(o->nic));
+	json_object_object_add(arguments, "timeout", json_object_new_int64((int64_t)o->seconds));
 	if (o->place)
 		json_object_object_add(arguments, "place", json_object_new_string(o->place));
 	if (o->interfaces)
@@ -128,7 +138,8 @@ static int plug(struct client *c, const struct options *o)
 	int rc = fill(arguments, o, &err);
 
 	if (rc == 0)
-		rc = client_call_for(c, ANSWER_MS, "port-add", arguments, &value, &err);
+		rc = client_call_for(c, (unsigned)(o->seconds * 1000 + MORE_MS), "port-add",
+				     arguments, &value, &err);
 	else
 		json_object_put(arguments);
 	if (rc < 0)
@@ -142,7 +153,7 @@ static int plug(struct client *c, const struct options *o)
 
 int verb_plug(int argc, char **argv)
 {
-	struct options o = { 0 };
+	struct options o = { .seconds = PLUG_SECONDS };
 	int code = parse(argc, argv, &o);
 
 	if (code != EXIT_OK)

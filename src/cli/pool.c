@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "cli/exit.h"
 #include "cli/talk.h"
 #include "cli/verbs.h"
@@ -61,8 +62,11 @@ static void count_states(const struct vf_host *host, const struct pci_function *
 		MIN(sriov_list(host->sys, pf->pci, vf, SRIOV_VFS_MAX), (unsigned)SRIOV_VFS_MAX);
 	char why[VF_WHY];
 
-	if (pool_file_peek(&p, host->folder, pf->pci, NULL) < 0)
+	struct error err = { 0 };
+	if (pool_file_peek(&p, host->folder, pf->pci, &err) < 0) {
+		log_warning("%s", err.text);
 		return;
+	}
 	for (unsigned i = 0; i < n; i++) {
 		struct pci_function f;
 
@@ -178,7 +182,8 @@ static void print_function(json_object *o)
 	       text_of(o, "why"));
 }
 
-static int show_source(const struct vf_host *host, const struct vf_source *source, bool json)
+static int show_source(const struct vf_host *host, const struct vf_source *source, bool json,
+		       struct error *err)
 {
 	json_object *list = json_object_new_array();
 
@@ -186,9 +191,12 @@ static int show_source(const struct vf_host *host, const struct vf_source *sourc
 		struct pool_file p = { .lock = -1 };
 		struct pci_function f;
 
-		if (pci_function_read(host->sys, source->list[i], &f, NULL) < 0 ||
-		    pool_file_peek(&p, host->folder, vf_pool_of(&f), NULL) < 0)
+		if (pci_function_read(host->sys, source->list[i], &f, NULL) < 0)
 			continue;
+		if (pool_file_peek(&p, host->folder, vf_pool_of(&f), err) < 0) {
+			json_object_put(list);
+			return fail(err);
+		}
 		json_object_array_add(list, function_as_json(host, &p, &f));
 		pool_file_close(&p, NULL);
 	}
@@ -208,7 +216,7 @@ static int show_pool(const struct vf_host *host, const struct options *o, struct
 
 	if (rc < 0)
 		return fail(err);
-	rc = show_source(host, &source, o->json);
+	rc = show_source(host, &source, o->json, err);
 	vf_source_finish(&source);
 	return rc;
 }
@@ -276,29 +284,6 @@ static int release_function(const struct vf_host *host, const struct options *o,
 	return rc < 0 ? fail(err) : tell_function(f.pci, o->json);
 }
 
-/* Functions that somebody has do not vanish under him. */
-static int check_unused(const struct vf_host *host, const struct pci_function *pf,
-			struct error *err)
-{
-	static char vf[SRIOV_VFS_MAX][PCI_NAME];
-	struct pool_file p = { .lock = -1 };
-	unsigned n =
-		MIN(sriov_list(host->sys, pf->pci, vf, SRIOV_VFS_MAX), (unsigned)SRIOV_VFS_MAX);
-	int rc = pool_file_peek(&p, host->folder, pf->pci, err);
-
-	for (unsigned i = 0; rc == 0 && i < n; i++) {
-		struct pci_function f;
-		char why[VF_WHY];
-
-		if (pci_function_read(host->sys, vf[i], &f, NULL) == 0 &&
-		    vf_look(host, &p, &f, why) != VF_FREE)
-			rc = error_set(err, -EBUSY, "function %u of %s, %s, is in use: %s", i,
-				       name_of_function(pf), vf[i], why);
-	}
-	pool_file_close(&p, NULL);
-	return rc;
-}
-
 static int create_functions(const struct vf_host *host, const struct options *o, struct error *err)
 {
 	struct pci_function pf;
@@ -306,10 +291,8 @@ static int create_functions(const struct vf_host *host, const struct options *o,
 	if (!o->vfs_given)
 		return fail_usage("pool", "create needs --vfs N: how many virtual functions");
 	int rc = pci_function_find(host->sys, o->pool, &pf, err);
-	if (rc == 0 && o->vfs < pf.vfs)
-		rc = check_unused(host, &pf, err);
 	if (rc == 0)
-		rc = sriov_set_count(host->sys, pf.pci, o->vfs, err);
+		rc = vf_pool_set_count(host, pf.pci, o->vfs, err);
 	if (rc < 0)
 		return fail(err);
 	if (!o->vfs)
@@ -321,12 +304,15 @@ static int create_functions(const struct vf_host *host, const struct options *o,
 
 static const struct {
 	const char *name;
-	bool pool; /* takes the name of one */
+	bool pool;	 /* takes the name of one */
+	bool owner, vfs; /* takes --owner, --vfs */
 	int (*run)(const struct vf_host *host, const struct options *o, struct error *err);
 } actions[] = {
-	{ "list", false, list_pools },	      { "show", true, show_pool },
-	{ "take", true, take_function },      { "release", true, release_function },
-	{ "create", true, create_functions },
+	{ "list", false, false, false, list_pools },
+	{ "show", true, false, false, show_pool },
+	{ "take", true, true, false, take_function },
+	{ "release", true, false, false, release_function },
+	{ "create", true, false, true, create_functions },
 };
 
 static int read_options(int argc, char **argv, struct options *o)
@@ -381,6 +367,9 @@ int verb_pool(int argc, char **argv)
 					  word);
 		if (actions[i].pool)
 			o.pool = argv[optind++];
+		if ((o.owner && !actions[i].owner) || (o.vfs_given && !actions[i].vfs))
+			return fail_usage("pool", "%s takes no %s", word,
+					  o.owner && !actions[i].owner ? "--owner" : "--vfs");
 		if (optind < argc)
 			return fail_usage("pool", "%s takes no '%s'", word, argv[optind]);
 		return actions[i].run(&host, &o, &err);

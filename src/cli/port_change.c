@@ -6,9 +6,11 @@
 
 #include "base/clock.h"
 #include "cli/guest.h"
+#include "cli/port_card.h"
+#include "cli/port_leave.h"
 #include "cli/port_order.h"
+#include "cli/port_stage.h"
 #include "cli/service.h"
-#include "host/network_pool.h"
 
 #define BACK_NS                                                                                    \
 	(5 *                                                                                       \
@@ -16,26 +18,16 @@
 
 static void advance(struct service *s, unsigned i);
 
-static struct port_change *change_of(struct service *s, unsigned i)
-{
-	return &s->changes.port[i];
-}
-
-static bool under_way(const struct port_change *c)
-{
-	return c->stage != PORT_STAGE_NONE && c->stage != PORT_STAGE_THERE;
-}
-
 bool port_change_is_coming(const struct port_change *c)
 {
-	return under_way(c) && c->stage != PORT_STAGE_GOING;
+	return port_stage_is_under_way(c) && c->stage != PORT_STAGE_GOING;
 }
 
 /* --- who asked --------------------------------------------------------------------------------------------------- */
 
 static void answer(struct service *s, unsigned i)
 {
-	struct port_change *c = change_of(s, i);
+	struct port_change *c = port_stage_of(s, i);
 	json_object *value = json_object_new_object();
 
 	json_object_object_add(value, "port", json_object_new_string(s->spec[i].id));
@@ -45,154 +37,20 @@ static void answer(struct service *s, unsigned i)
 	c->client = 0;
 }
 
-static void refuse(struct service *s, unsigned i)
-{
-	struct port_change *c = change_of(s, i);
-
-	commands_order_failed(&s->commands, c->client, &c->err);
-	c->client = 0;
-}
-
-static void set_stage(struct service *s, unsigned i, enum port_stage stage)
-{
-	bool any = false;
-
-	change_of(s, i)->stage = stage;
-	for (unsigned n = 0; n < PORTS_MAX; n++)
-		any |= under_way(&s->changes.port[n]);
-	s->control.changing = any;
-}
-
-/* --- the end of a port ------------------------------------------------------------------------------------------- */
-
-/* A function that was opened is given back already, with what was done to it. */
-static void give_back_network(struct service *s, unsigned i)
-{
-	const struct vf_owner owner = { .guest = s->options.name, .port = s->spec[i].id };
-	const char *network = change_of(s, i)->network;
-	struct vf_host host;
-
-	if (!network[0])
-		return;
-	vf_host_init(&host);
-	network_pool_release(&host, network, s->spec[i].nic[0].host_pci, &owner);
-}
-
-/* QEMU has none of its cards. */
-static void forget_port(struct service *s, unsigned i)
-{
-	struct port_change *c = change_of(s, i);
-
-	card_watch_port_goes(&s->cards, &s->spec[i]);
-	service_close_port(s, i);
-	service_read_datapath(s); /* its last reports, before another port has its name */
-	give_back_network(s, i);
-	for (unsigned n = 0; n < PORT_NICS; n++)
-		json_object_put(c->device[n]);
-	*c = (struct port_change){ .stage = PORT_STAGE_NONE };
-	control_drop_port(&s->control, i);
-	s->spec[i] = (struct port_spec){ 0 };
-	set_stage(s, i, PORT_STAGE_NONE);
-}
-
 /* Who hears that it is gone finds nothing of it. */
 static void fail_and_forget(struct service *s, unsigned i)
 {
-	uint64_t client = change_of(s, i)->client;
-	struct error err = change_of(s, i)->err;
+	uint64_t client = port_stage_of(s, i)->client;
+	struct error err = port_stage_of(s, i)->err;
 
-	forget_port(s, i);
+	if (!client)
+		log_info("port %s: QEMU has answered, and all that was done for it is undone",
+			 s->spec[i].id);
+	port_stage_forget(s, i);
 	commands_order_failed(&s->commands, client, &err);
 }
 
 /* --- a card on its way in ------------------------------------------------------------------------------------------ */
-
-static bool is_usb(const struct nic_spec *nic)
-{
-	const char *device = card_device_name(nic);
-
-	return device && strncmp(device, "usb-", 4) == 0;
-}
-
-static enum qemu_bus bus_of(const struct service *s)
-{
-	const struct qemu_line *line = &s->options.guest->line;
-
-	return qemu_machine_bus(line->target, line->machine);
-}
-
-static bool needs_root_port(const struct service *s, const struct nic_spec *nic)
-{
-	return bus_of(s) == QEMU_BUS_PCIE && !nic->options.bus[0] && !is_usb(nic);
-}
-
-static const char *bus_for(const struct service *s, unsigned i, unsigned n)
-{
-	const struct nic_spec *nic = &s->spec[i].nic[n];
-
-	if (is_usb(nic))
-		return NULL;
-	if (nic->options.bus[0])
-		return nic->options.bus;
-	return bus_of(s) == QEMU_BUS_PCIE ? s->changes.port[i].bus[n] : "pci.0";
-}
-
-static const char *addr_for(const struct service *s, const struct nic_spec *nic)
-{
-	if (is_usb(nic))
-		return NULL;
-	return needs_root_port(s, nic) ? "0x0" : nic->options.addr;
-}
-
-/* What QEMU is given of the host for it. */
-static void take_fds(struct service *s, unsigned i, unsigned n)
-{
-	const struct opened_backend *b = &s->port[i].backend[n];
-	struct qemu_card_fds *fds = &change_of(s, i)->fds[n];
-
-	*fds = (struct qemu_card_fds){ .taps = b->nfds, .vhosts = b->vhosts };
-	str_copy(fds->nic, sizeof(fds->nic), s->spec[i].nic[n].id);
-	memcpy(fds->tap, b->fds, sizeof(fds->tap));
-	memcpy(fds->vhost, b->vhost, sizeof(fds->vhost));
-}
-
-static int put_in(struct service *s, unsigned i, unsigned n, struct error *err)
-{
-	struct port_change *c = change_of(s, i);
-	const struct guest *guest = s->options.guest;
-	const struct port_spec *port = &s->spec[i];
-	const struct nic_spec *nic = &port->nic[n];
-	struct plug_card card = { .port = port,
-				  .nic = nic,
-				  .bus = bus_for(s, i, n),
-				  .addr = addr_for(s, nic),
-				  .link_down = nic->netdev != NETDEV_VHOST_USER &&
-					       !s->control.port[i].wanted[n] };
-
-	take_fds(s, i, n);
-	card.way = (struct card_way){ .program = guest->has_program ? &guest->program : NULL,
-				      .fds = &c->fds[n],
-				      .fdset = (PORTS_MAX + i) * PORT_NICS + n };
-	card.way.no_msix =
-		qemu_msix_kills(card.way.program, &guest->line, port, nic, c->fds[n].vhosts > 0);
-	if (service_nic_socket(s, nic, c->socket[n]))
-		card.way.socket = c->socket[n];
-	if (nic->netdev == NETDEV_NONE) {
-		json_object_put(c->device[n]);
-		c->device[n] = card_hosted_json(nic, c->socket[n], card.bus, card.addr);
-		card.device = c->device[n];
-	}
-	return plug_in(&c->card[n], s->monitor, &card, err);
-}
-
-/* Links are told of cards that are in QEMU, and are to stay. */
-static void note_away(struct service *s, unsigned i)
-{
-	struct control_port *p = &s->control.port[i];
-
-	for (unsigned n = 0; n < p->spec.nics; n++)
-		p->nic[n].away = change_of(s, i)->card[n].state != PLUG_IN;
-}
 
 /* All cards are in QEMU. */
 static void port_came(struct service *s, unsigned i)
@@ -201,8 +59,11 @@ static void port_came(struct service *s, unsigned i)
 
 	for (unsigned n = 0; n < PORT_NICS; n++)
 		opened_backend_close_fds(&s->port[i].backend[n]);
-	set_stage(s, i, PORT_STAGE_THERE);
-	note_away(s, i);
+	for (unsigned n = 0; n < s->spec[i].nics; n++)
+		if (nic_is_plugged_later(&s->spec[i].nic[n]))
+			port_card_expect(s, i, n);
+	port_stage_set(s, i, PORT_STAGE_THERE);
+	port_stage_note_away(s, i);
 	control_port_tell_qemu(p);
 	control_port_event(p, EVENT_PORT_ADDED);
 	card_watch_port_came(&s->cards, &s->spec[i]);
@@ -212,57 +73,56 @@ static void port_came(struct service *s, unsigned i)
 
 /* --- taking back ------------------------------------------------------------------------------------------------- */
 
-static bool all_in(const struct service *s, unsigned i, enum plug_state state)
-{
-	for (unsigned n = 0; n < s->spec[i].nics; n++)
-		if (s->changes.port[i].card[n].state != state)
-			return false;
-	return true;
-}
-
-static bool cards_move(const struct service *s, unsigned i)
-{
-	for (unsigned n = 0; n < s->spec[i].nics; n++) {
-		enum plug_state state = s->changes.port[i].card[n].state;
-
-		if (state == PLUG_GOING_IN || state == PLUG_UNDOING || state == PLUG_GOING_OUT)
-			return true;
-	}
-	return false;
-}
-
 /* c->err says why. */
 static void take_back(struct service *s, unsigned i)
 {
-	struct port_change *c = change_of(s, i);
+	struct port_change *c = port_stage_of(s, i);
 
-	set_stage(s, i, PORT_STAGE_UNDOING);
-	for (unsigned n = 0; n < s->spec[i].nics; n++)
-		(void)plug_out(&c->card[n], monotonic_ns() + BACK_NS, NULL);
+	port_stage_set(s, i, PORT_STAGE_UNDOING);
+	c->deadline_ns = monotonic_ns() + 2 * BACK_NS; /* the guest's, then QEMU's */
+	for (unsigned n = s->spec[i].nics; n-- > 0;)
+		if (!port_order_kills_qemu(&s->spec[i].nic[n]))
+			(void)plug_out(&c->card[n], monotonic_ns() + BACK_NS, NULL);
 	advance(s, i);
+}
+
+/* Of a port that could not be taken back. */
+static const struct nic_spec *card_left(const struct service *s, unsigned i)
+{
+	unsigned n = 0;
+
+	while (n + 1 < s->spec[i].nics && s->changes.port[i].card[n].state == PLUG_OUT)
+		n++;
+	return &s->spec[i].nic[n];
 }
 
 /* A guest that keeps a card which it has seen: the port stays with what is left, and can be taken out later. */
 static void stays_by_half(struct service *s, unsigned i)
 {
-	struct port_change *c = change_of(s, i);
-	size_t at = strlen(c->err.text);
+	struct port_change *c = port_stage_of(s, i);
+	const struct nic_spec *left = card_left(s, i);
+	bool kills = port_order_kills_qemu(left);
+	const char *verb = kills ? "link" : "unplug", *down = kills ? " down" : "";
 
-	(void)snprintf(
-		c->err.text + at, sizeof(c->err.text) - at,
-		"; the guest has not let go of a card of it yet; next: `anynic unplug %s %s`",
-		s->options.name, s->spec[i].id);
-	set_stage(s, i, PORT_STAGE_THERE);
-	note_away(s, i);
+	/* c->err says that all is undone */
+	error_set(&c->err, -EIO, "%s; %s %s; next: `anynic %s %s %s%s`", c->card[c->nic].why,
+		  left->id,
+		  kills ? "is in the guest and stays there, see unplug"
+			: "is in the guest, which has not let go of it yet",
+		  verb, s->options.name, s->spec[i].id, down);
+	if (!c->client)
+		log_warning("port %s: %s", s->spec[i].id, c->err.text);
+	port_stage_set(s, i, PORT_STAGE_THERE);
+	port_stage_note_away(s, i);
 	control_port_tell_qemu(&s->control.port[i]);
-	refuse(s, i);
+	port_stage_refuse(s, i);
 }
 
 static void undone(struct service *s, unsigned i)
 {
-	if (cards_move(s, i))
+	if (port_stage_cards_move(s, i))
 		return;
-	if (!all_in(s, i, PLUG_OUT)) {
+	if (!port_stage_all_in(s, i, PLUG_OUT)) {
 		stays_by_half(s, i);
 		return;
 	}
@@ -271,7 +131,7 @@ static void undone(struct service *s, unsigned i)
 
 static void card_failed(struct service *s, unsigned i)
 {
-	struct port_change *c = change_of(s, i);
+	struct port_change *c = port_stage_of(s, i);
 
 	error_set(&c->err, -EIO, "%.300s; what was done for port %s is undone", c->card[c->nic].why,
 		  s->spec[i].id);
@@ -282,13 +142,15 @@ static void card_failed(struct service *s, unsigned i)
 
 static void next_card(struct service *s, unsigned i)
 {
-	struct port_change *c = change_of(s, i);
+	struct port_change *c = port_stage_of(s, i);
 
+	while (c->nic < s->spec[i].nics && nic_is_plugged_later(&s->spec[i].nic[c->nic]))
+		c->nic++;
 	if (c->nic == s->spec[i].nics) {
 		port_came(s, i);
 		return;
 	}
-	if (put_in(s, i, c->nic, &c->err) < 0)
+	if (port_card_put_in(s, i, c->nic, &c->err) < 0)
 		take_back(s, i);
 	else
 		advance(s, i);
@@ -296,7 +158,7 @@ static void next_card(struct service *s, unsigned i)
 
 static void comes(struct service *s, unsigned i)
 {
-	struct port_change *c = change_of(s, i);
+	struct port_change *c = port_stage_of(s, i);
 
 	switch (c->card[c->nic].state) {
 	case PLUG_IN:
@@ -312,54 +174,77 @@ static void comes(struct service *s, unsigned i)
 	}
 }
 
-static void port_gone(struct service *s, unsigned i)
-{
-	uint64_t client = change_of(s, i)->client;
+/* --- a QEMU that does not answer --------------------------------------------------------------------------------- */
 
-	control_port_event(&s->control.port[i], EVENT_PORT_REMOVED);
-	forget_port(s, i);
-	if (client)
-		commands_order_done(&s->commands, client, json_object_new_object());
+/* So long who asked waits for it; what goes has its own deadline for the guest, and QEMU takes its part of it back behind that. */
+static uint64_t patience_of(const struct service *s, unsigned i)
+{
+	const struct port_change *c = &s->changes.port[i];
+
+	if (!port_stage_is_under_way(c) || !c->client)
+		return PLUG_NEVER;
+	return c->deadline_ns + (c->stage == PORT_STAGE_GOING ? BACK_NS : 0);
 }
 
-static void guest_kept(struct service *s, unsigned i)
+/* The card whose command QEMU has not answered; PORT_NICS = none. */
+static unsigned card_that_waits(const struct service *s, unsigned i)
 {
-	struct port_change *c = change_of(s, i);
-	const struct plug *kept = &c->card[0];
-	bool some = false;
+	unsigned n = 0;
 
-	for (unsigned n = 0; n < s->spec[i].nics; n++)
-		if (c->card[n].state == PLUG_OUT)
-			some = true;
-		else
-			kept = &c->card[n];
-	error_set(&c->err, kept->rc ? kept->rc : -EIO, "%.240s%s; %s%s", kept->why,
-		  s->control.running ? "" : ", since it is stopped",
-		  some ? "its other card is out" : "nothing is changed",
-		  kept->rc == -ETIMEDOUT ? ", and the port goes when the guest does let go" : "");
-	set_stage(s, i, PORT_STAGE_THERE);
-	control_port_tell_qemu(&s->control.port[i]);
-	refuse(s, i);
+	while (n < PORT_NICS && !plug_waits_for_qemu(&s->changes.port[i].card[n]))
+		n++;
+	return n;
 }
 
-static void goes(struct service *s, unsigned i)
+/* What is done in QEMU stays until it answers, and so does what the host has for it. Only who asked need not wait. */
+static void tell_silence(struct service *s, unsigned i, unsigned n)
 {
-	note_away(s, i);
-	if (cards_move(s, i))
-		return;
-	if (all_in(s, i, PLUG_OUT))
-		port_gone(s, i);
-	else if (change_of(s, i)->stage == PORT_STAGE_GOING)
-		guest_kept(s, i);
+	struct port_change *c = port_stage_of(s, i);
+	const char *command = plug_waits_for_qemu(&c->card[n]);
+	bool going = c->stage == PORT_STAGE_GOING, given_up = c->card[n].state == PLUG_GOING_IN;
+	const char *first = going || given_up ? "" : c->card[c->nic].why;
+
+	error_set(&c->err, -ETIMEDOUT,
+		  "%.200s%sQEMU does not answer %s of %s; port %s is half %s, %s when it answers; "
+		  "next: `anynic stop %s` if it never does",
+		  first, first[0] ? "; " : "", command, s->spec[i].nic[n].id, s->spec[i].id,
+		  going ? "out" : "in",
+		  going ? "and the rest goes" : "what was done for it is undone", s->options.name);
+	if (given_up)
+		plug_give_up(&c->card[n]);
+	port_stage_refuse(s, i);
+}
+
+static void lose_patience(struct service *s, unsigned i)
+{
+	struct port_change *c = port_stage_of(s, i);
+	unsigned n = card_that_waits(s, i);
+
+	if (c->stage == PORT_STAGE_SEARCHING) {
+		error_set(&c->err, -ETIMEDOUT,
+			  "QEMU does not answer qom-list, which shows its free root ports; what "
+			  "was done for port %s is undone; next: try again, or `anynic stop %s` if "
+			  "it never answers",
+			  s->spec[i].id, s->options.name);
+		take_back(s, i);
+	} else if (n < PORT_NICS) {
+		tell_silence(s, i, n);
+	} else {
+		c->deadline_ns = monotonic_ns() + BACK_NS; /* it is the guest's turn */
+	}
 }
 
 static void set_timer(struct service *s)
 {
 	uint64_t next = PLUG_NEVER;
 
-	for (unsigned i = 0; i < PORTS_MAX; i++)
+	for (unsigned i = 0; i < PORTS_MAX; i++) {
+		next = MIN(next, patience_of(s, i));
 		for (unsigned n = 0; n < s->spec[i].nics; n++)
-			next = MIN(next, plug_deadline(&s->changes.port[i].card[n]));
+			next = MIN(next, port_stage_function_goes(s, i)
+						 ? s->changes.port[i].deadline_ns
+						 : plug_deadline(&s->changes.port[i].card[n]));
+	}
 	if (next == PLUG_NEVER)
 		loop_timer_cancel(&s->loop, &s->changes.timer);
 	else
@@ -369,8 +254,9 @@ static void set_timer(struct service *s)
 /* Something about a card of the port changed. */
 static void advance(struct service *s, unsigned i)
 {
-	s->control.port[i].going = !port_change_is_coming(change_of(s, i)) && cards_move(s, i);
-	switch (change_of(s, i)->stage) {
+	s->control.port[i].going = !port_change_is_coming(port_stage_of(s, i)) &&
+				   (port_stage_cards_move(s, i) || port_stage_function_goes(s, i));
+	switch (port_stage_of(s, i)->stage) {
 	case PORT_STAGE_COMING:
 		comes(s, i);
 		break;
@@ -379,7 +265,7 @@ static void advance(struct service *s, unsigned i)
 		break;
 	case PORT_STAGE_THERE: /* the guest let go of it by itself, or late */
 	case PORT_STAGE_GOING:
-		goes(s, i);
+		port_leave_go_on(s, i);
 		break;
 	case PORT_STAGE_NONE:
 	case PORT_STAGE_SEARCHING:
@@ -396,7 +282,7 @@ static unsigned root_ports_needed(const struct service *s, unsigned i)
 	unsigned needed = 0;
 
 	for (unsigned n = 0; n < s->spec[i].nics; n++)
-		needed += needs_root_port(s, &s->spec[i].nic[n]);
+		needed += port_card_needs_root_port(s, &s->spec[i].nic[n]);
 	return needed;
 }
 
@@ -405,17 +291,20 @@ static void begin_cards(struct service *s, unsigned i)
 	unsigned used = 0;
 
 	for (unsigned n = 0; n < s->spec[i].nics; n++)
-		if (needs_root_port(s, &s->spec[i].nic[n]))
-			str_copy(change_of(s, i)->bus[n], ROOT_PORT_NAME,
+		if (port_card_needs_root_port(s, &s->spec[i].nic[n]))
+			str_copy(port_stage_of(s, i)->bus[n], ROOT_PORT_NAME,
 				 s->changes.roots.found[used++]);
-	set_stage(s, i, PORT_STAGE_COMING);
+	if (port_stage_is_team(s, i))
+		str_copy(s->changes.hidden[i], ROOT_PORT_NAME,
+			 port_stage_of(s, i)->bus[port_stage_card_of(s, i, LEG_TRANSIENT)]);
+	port_stage_set(s, i, PORT_STAGE_COMING);
 	next_card(s, i);
 }
 
 static void searched(struct service *s, unsigned i)
 {
 	const struct root_search *r = &s->changes.roots;
-	struct port_change *c = change_of(s, i);
+	struct port_change *c = port_stage_of(s, i);
 
 	switch (r->state) {
 	case ROOT_FOUND:
@@ -437,19 +326,21 @@ static void searched(struct service *s, unsigned i)
 	}
 }
 
-static void search(struct service *s, unsigned i)
+static void search(struct service *s, unsigned i, unsigned seconds)
 {
 	struct port_changes *all = &s->changes;
 	unsigned needed = root_ports_needed(s, i);
 
+	port_stage_of(s, i)->deadline_ns = monotonic_ns() + seconds * NS_PER_S;
 	if (!needed) {
 		begin_cards(s, i);
 		return;
 	}
-	set_stage(s, i, PORT_STAGE_SEARCHING);
+	port_stage_set(s, i, PORT_STAGE_SEARCHING);
 	root_search_begin(&all->roots, s->monitor, needed,
-			  (const char(*)[ROOT_PORT_NAME])all->hidden, all->hiddens);
+			  (const char(*)[ROOT_PORT_NAME])all->hidden, PORTS_MAX);
 	searched(s, i);
+	set_timer(s);
 }
 
 /* --- a port that shall come ---------------------------------------------------------------------------------------- */
@@ -493,7 +384,7 @@ static void add(struct service *s, const struct port_order *o)
 		commands_order_failed(&s->commands, o->client, &err);
 		return;
 	}
-	struct port_change *c = change_of(s, (unsigned)i);
+	struct port_change *c = port_stage_of(s, (unsigned)i);
 	*c = (struct port_change){ .client = o->client };
 	str_copy(c->network, sizeof(c->network), guest_network_of(&more, more.port[0].id));
 	str_copy(c->note, sizeof(c->note), more.place_why[0]);
@@ -505,56 +396,20 @@ static void add(struct service *s, const struct port_order *o)
 		fail_and_forget(s, (unsigned)i);
 		return;
 	}
-	search(s, (unsigned)i);
+	search(s, (unsigned)i, o->seconds);
 }
 
 /* --- a port that shall go ------------------------------------------------------------------------------------------ */
-
-/* It came with QEMU's line. */
-static void adopt(struct service *s, unsigned i)
-{
-	struct port_change *c = change_of(s, i);
-
-	for (unsigned n = 0; n < s->spec[i].nics; n++) {
-		const struct plug_card card = { .port = &s->spec[i], .nic = &s->spec[i].nic[n] };
-
-		plug_adopt(&c->card[n], s->monitor, &card);
-	}
-	str_copy(c->network, sizeof(c->network), guest_network_of(s->options.guest, s->spec[i].id));
-	c->stage = PORT_STAGE_THERE;
-}
-
-static void begin_removal(struct service *s, unsigned i, const struct port_order *o)
-{
-	struct port_change *c = change_of(s, i);
-	uint64_t deadline = monotonic_ns() + o->seconds * NS_PER_S;
-	int rc = 0;
-
-	if (c->stage == PORT_STAGE_NONE)
-		adopt(s, i);
-	c->client = o->client;
-	c->err = (struct error){ 0 };
-	for (unsigned n = 0; rc == 0 && n < s->spec[i].nics; n++)
-		if (c->card[n].state != PLUG_OUT)
-			rc = plug_out(&c->card[n], deadline, &c->err);
-	if (rc < 0) { /* it is stuck */
-		c->err.code = -EIO;
-		refuse(s, i);
-		return;
-	}
-	set_stage(s, i, PORT_STAGE_GOING);
-	advance(s, i);
-}
 
 static void take_out(struct service *s, const struct port_order *o)
 {
 	struct error err = { 0 };
 	int i = port_order_remove(s, o, &err);
 
-	if (i >= 0)
-		begin_removal(s, (unsigned)i, o);
-	else
+	if (i < 0)
 		commands_order_failed(&s->commands, o->client, &err);
+	else if (port_leave_begin(s, (unsigned)i, o))
+		advance(s, (unsigned)i);
 }
 
 /* --- for the service --------------------------------------------------------------------------------------------- */
@@ -574,18 +429,36 @@ void port_changes_finish(struct service *s)
 		}
 }
 
+static void note_hidden(struct service *s, const char *nic, const char *bus)
+{
+	for (unsigned i = 0; i < s->options.count && i < PORTS_MAX; i++)
+		if (port_stage_is_team(s, i) &&
+		    strcmp(s->spec[i].nic[port_stage_card_of(s, i, LEG_TRANSIENT)].id, nic) == 0)
+			str_copy(s->changes.hidden[i], ROOT_PORT_NAME, bus);
+}
+
 void port_changes_started(struct service *s, const struct qemu_arguments *arguments)
 {
-	struct port_changes *c = &s->changes;
-
-	c->shares_memory = arguments->shares_memory;
+	s->changes.shares_memory = arguments->shares_memory;
 	for (size_t i = 0; i < json_object_array_length(arguments->devices); i++) {
-		json_object *device = json_object_array_get_idx(arguments->devices, i), *bus;
+		json_object *device = json_object_array_get_idx(arguments->devices, i), *bus, *id;
 
 		if (json_object_object_get_ex(device, "failover_pair_id", NULL) &&
-		    json_object_object_get_ex(device, "bus", &bus) && c->hiddens < PORTS_MAX)
-			str_copy(c->hidden[c->hiddens++], ROOT_PORT_NAME,
-				 json_object_get_string(bus));
+		    json_object_object_get_ex(device, "id", &id) &&
+		    json_object_object_get_ex(device, "bus", &bus))
+			note_hidden(s, json_object_get_string(id), json_object_get_string(bus));
+	}
+}
+
+/* A function of a team that goes has left the guest. */
+static void look_after_functions(struct service *s)
+{
+	for (unsigned i = 0; i < PORTS_MAX; i++) {
+		const struct port_change *c = port_stage_of(s, i);
+
+		if (c->stage == PORT_STAGE_GOING && port_stage_leg_is_functions(s, i, c->leg) &&
+		    !port_stage_function_goes(s, i))
+			advance(s, i);
 	}
 }
 
@@ -593,6 +466,7 @@ void port_changes_serve(struct service *s)
 {
 	struct port_order order;
 
+	look_after_functions(s);
 	while (commands_next_order(&s->commands, &order)) {
 		if (order.remove)
 			take_out(s, &order);
@@ -604,7 +478,7 @@ void port_changes_serve(struct service *s)
 bool port_changes_reply(struct service *s, const struct qmp_item *item)
 {
 	for (unsigned i = 0; i < PORTS_MAX; i++) {
-		struct port_change *c = change_of(s, i);
+		struct port_change *c = port_stage_of(s, i);
 
 		if (c->stage == PORT_STAGE_SEARCHING &&
 		    root_search_reply(&s->changes.roots, item)) {
@@ -623,7 +497,7 @@ bool port_changes_reply(struct service *s, const struct qmp_item *item)
 void port_changes_event(struct service *s, const char *name, json_object *data)
 {
 	for (unsigned i = 0; i < PORTS_MAX; i++) {
-		struct port_change *c = change_of(s, i);
+		struct port_change *c = port_stage_of(s, i);
 
 		for (unsigned n = 0; n < PORT_NICS; n++) {
 			enum plug_state was = c->card[n].state;
@@ -640,20 +514,25 @@ void port_changes_event(struct service *s, const char *name, json_object *data)
 void port_changes_timer(struct service *s)
 {
 	for (unsigned i = 0; i < PORTS_MAX; i++) {
-		struct port_change *c = change_of(s, i);
+		struct port_change *c = port_stage_of(s, i);
 
 		for (unsigned n = 0; c->stage != PORT_STAGE_NONE && n < s->spec[i].nics; n++)
 			plug_timer(&c->card[n], monotonic_ns());
+		if (port_stage_function_goes(s, i) && monotonic_ns() >= c->deadline_ns)
+			port_leave_not(s, i);
 		advance(s, i);
+		if (monotonic_ns() >= patience_of(s, i))
+			lose_patience(s, i);
 	}
+	set_timer(s);
 }
 
 /* What is in QEMU cannot be told any more, and QEMU is about to end. */
 void port_changes_lost(struct service *s)
 {
 	for (unsigned i = 0; i < PORTS_MAX; i++) {
-		struct port_change *c = change_of(s, i);
-		bool moves = under_way(c);
+		struct port_change *c = port_stage_of(s, i);
+		bool moves = port_stage_is_under_way(c);
 
 		if (c->stage == PORT_STAGE_NONE)
 			continue;
@@ -662,8 +541,8 @@ void port_changes_lost(struct service *s)
 		if (!moves)
 			continue;
 		error_set(&c->err, -EPIPE, "QEMU closed its monitor");
-		set_stage(s, i, PORT_STAGE_THERE);
-		refuse(s, i);
+		port_stage_set(s, i, PORT_STAGE_THERE);
+		port_stage_refuse(s, i);
 	}
 	set_timer(s);
 }

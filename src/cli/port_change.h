@@ -3,8 +3,14 @@
  * A port that comes: what was asked for is read and checked (port_order.h), its backends are opened, the datapath gets its part, a root
  * port is looked for, then QEMU gets the cards one after the other (qemu/plug.h). What fails takes all of it back, in reverse. One comes at
  * a time.
- * A port that goes: the guest is asked for its cards, all at once, and has a deadline; when they are out, the rest is taken down. A guest
- * that answers late is obeyed late.
+ * A port that goes (port_leave.h): the guest is asked for its cards, all at once, and has a deadline; when they are out, the rest is taken
+ * down. A guest that answers late is obeyed late. Of a team the transient card goes first, then the persistent one.
+ *
+ * QEMU has a time limit, too. When it does not answer, who asked hears so, and what was done is undone when it does answer: until then it may
+ * still open what the host has for the port.
+ *
+ * The transient card of a team comes to QEMU at once, which hides it until the guest's virtio driver asks for it; but a function of the host
+ * comes when the guest asks, by the hands of transient.h.
  */
 #ifndef ANYNIC_CLI_PORT_CHANGE_H
 #define ANYNIC_CLI_PORT_CHANGE_H
@@ -27,9 +33,15 @@ enum port_stage {
 	PORT_STAGE_COUNT
 };
 
+/* A team goes card by card, so that the guest has one until the end. The last leg is for a guest whose virtio driver started anew meanwhile:
+ * QEMU plugged the transient card again, and has nobody to hide it any more. */
+enum port_leg { LEG_TRANSIENT, LEG_PERSISTENT, LEG_AGAIN, PORT_LEG_COUNT };
+
 struct port_change {
 	enum port_stage stage;
-	uint64_t client; /* who waits for it; 0 = nobody */
+	enum port_leg leg;    /* of a team that goes */
+	uint64_t deadline_ns; /* of what goes: the guest has so long; of what comes: QEMU */
+	uint64_t client;      /* who waits for it; 0 = nobody, or nobody any more */
 	struct error err;
 	unsigned nic; /* of those that come: the one under way */
 	struct plug card[PORT_NICS];
@@ -44,9 +56,10 @@ struct port_change {
 struct port_changes {
 	struct port_change port[PORTS_MAX];
 	struct root_search roots;
-	struct loop_timer timer;		/* KIND_PLUG_TIMER */
-	char hidden[PORTS_MAX][ROOT_PORT_NAME]; /* root ports of cards that QEMU hides */
-	unsigned hiddens;
+	struct loop_timer timer; /* KIND_PLUG_TIMER */
+	char hidden
+		[PORTS_MAX]
+		[ROOT_PORT_NAME]; /* of each team's transient card, also while QEMU hides it: its root port */
 	bool shares_memory; /* of qemu_arguments */
 };
 

@@ -14,8 +14,6 @@
 #include "cli/verbs.h"
 #include "qemu/arguments.h"
 
-#define SPARE_PORTS_MAX 24
-
 struct options {
 	struct guest_request request;
 	const char *qmp;
@@ -24,54 +22,24 @@ struct options {
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = { { "name", required_argument, NULL, 'n' },
-					       { "nic", required_argument, NULL, 'N' },
-					       { "interfaces", required_argument, NULL, 'i' },
-					       { "incoming", required_argument, NULL, 'I' },
-					       { "place", required_argument, NULL, 'p' },
-					       { "networks", required_argument, NULL, 'w' },
-					       { "spare-ports", required_argument, NULL, 's' },
-					       { "qmp", required_argument, NULL, 'q' },
-					       { "json", no_argument, NULL, 'j' },
-					       { "verbose", no_argument, NULL, 'v' },
-					       { 0 } };
-	uint64_t spare;
-	int c;
+	static const struct option longs[] = {
+		{ "name", required_argument, NULL, WORD_NAME },
+		{ "nic", required_argument, NULL, WORD_NIC },
+		{ "interfaces", required_argument, NULL, WORD_INTERFACES },
+		{ "incoming", required_argument, NULL, WORD_INCOMING },
+		{ "place", required_argument, NULL, WORD_PLACE },
+		{ "networks", required_argument, NULL, WORD_NETWORKS },
+		{ "spare-ports", required_argument, NULL, WORD_SPARE_PORTS },
+		{ "qmp", required_argument, NULL, 'q' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ 0 }
+	};
+	int c, code;
 
 	/* "+": the first word that is no option begins QEMU's line, with or without "--" */
 	while ((c = getopt_long(argc, argv, "+jv", longs, NULL)) != -1) {
 		switch (c) {
-		case 'n':
-			o->request.name = optarg;
-			break;
-		case 'N':
-			if (o->request.nics == PORTS_MAX)
-				return fail_usage("run", "at most %d --nic", PORTS_MAX);
-			o->request.nic[o->request.nics++] = optarg;
-			break;
-		case 'i':
-			if (o->request.interfaces)
-				return fail_usage("run", "--interfaces is given twice; one file "
-							 "may hold several in <devices>");
-			o->request.interfaces = optarg;
-			break;
-		case 'w':
-			if (o->request.networks == NETWORKS_MAX)
-				return fail_usage("run", "at most %d --networks", NETWORKS_MAX);
-			o->request.network[o->request.networks++] = optarg;
-			break;
-		case 'I':
-			o->request.incoming = optarg;
-			break;
-		case 'p':
-			o->request.place = optarg;
-			break;
-		case 's':
-			if (parse_u64(optarg, 0, SPARE_PORTS_MAX, &spare) < 0)
-				return fail_usage("run", "--spare-ports %.20s: a number, 0 to %d",
-						  optarg, SPARE_PORTS_MAX);
-			o->request.spare_ports = (unsigned)spare;
-			break;
 		case 'q':
 			o->qmp = optarg;
 			break;
@@ -81,9 +49,13 @@ static int parse(int argc, char **argv, struct options *o)
 		case 'v':
 			o->verbose = true;
 			break;
-		default:
+		case '?':
 			return fail_usage("run",
 					  "unknown option; QEMU's own words come after `--`");
+		default:
+			code = guest_request_word(&o->request, "run", c, optarg);
+			if (code != EXIT_OK)
+				return code;
 		}
 	}
 	o->request.qemu = argv + optind;

@@ -21,25 +21,19 @@ struct options {
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = {
-		{ "name", required_argument, NULL, 'n' },   { "nic", required_argument, NULL, 'N' },
-		{ "socket", required_argument, NULL, 's' }, { "cpu", required_argument, NULL, 'c' },
-		{ "qmp", required_argument, NULL, 'q' },    { "json", no_argument, NULL, 'j' },
-		{ "verbose", no_argument, NULL, 'v' },	    { 0 }
-	};
+	static const struct option longs[] = { { "name", required_argument, NULL, WORD_NAME },
+					       { "nic", required_argument, NULL, WORD_NIC },
+					       { "socket", required_argument, NULL, 's' },
+					       { "cpu", required_argument, NULL, 'c' },
+					       { "qmp", required_argument, NULL, 'q' },
+					       { "json", no_argument, NULL, 'j' },
+					       { "verbose", no_argument, NULL, 'v' },
+					       { 0 } };
 	uint64_t cpu;
-	int c;
+	int c, code;
 
 	while ((c = getopt_long(argc, argv, "jv", longs, NULL)) != -1) {
 		switch (c) {
-		case 'n':
-			o->request.name = optarg;
-			break;
-		case 'N':
-			if (o->request.nics == PORTS_MAX)
-				return fail_usage("serve", "at most %d --nic", PORTS_MAX);
-			o->request.nic[o->request.nics++] = optarg;
-			break;
 		case 's':
 			o->socket = optarg;
 			break;
@@ -58,7 +52,9 @@ static int parse(int argc, char **argv, struct options *o)
 			o->verbose = true;
 			break;
 		default:
-			return fail_usage("serve", "unknown option");
+			code = guest_request_word(&o->request, "serve", c, optarg);
+			if (code != EXIT_OK)
+				return code;
 		}
 	}
 	if (optind < argc)

@@ -133,6 +133,7 @@ int service_watch_qemu(struct service *s, int monitor_fd, struct error *err)
 	loop_watch(&s->loop, &s->monitor_source, EPOLLIN);
 	card_watch_init(&s->cards, &s->control, &s->options.signals);
 	card_watch_add_ports(&s->cards);
+	s->control.awaited = s->options.incoming;
 	if (s->options.incoming)
 		card_watch_take_over(&s->cards);
 	control_set_monitor(&s->control, s->monitor, s->options.go_on);
@@ -230,6 +231,7 @@ static void read_monitor(struct service *s, uint32_t events)
 				control_set_running(&s->control, qmp_status_is_running(item.data));
 			else if (!port_changes_reply(s, &item) && !transient_reply(s, &item) &&
 				 !migration_reply(&s->migration, &item) &&
+				 !control_announce_reply(&s->control, &item) &&
 				 !card_watch_reply(&s->cards, &item))
 				control_qemu_replied(&s->control, item.id, NULL);
 			break;
@@ -246,6 +248,7 @@ static void read_monitor(struct service *s, uint32_t events)
 				(void)follow_reply(s->follow, item.id, NULL, &ours);
 			if (!ours && !port_changes_reply(s, &item) && !transient_reply(s, &item) &&
 			    !migration_reply(&s->migration, &item) &&
+			    !control_announce_reply(&s->control, &item) &&
 			    !card_watch_reply(&s->cards, &item) &&
 			    !control_qemu_replied(&s->control, item.id, item.text))
 				log_warning("QEMU's monitor: %s", item.text);
@@ -396,8 +399,10 @@ void service_run(struct service *s)
 			break;
 		tell_events(s);
 		commands_serve(&s->commands);
-		transient_look(s);
-		port_changes_serve(s);
+		do {
+			transient_look(s);
+			port_changes_serve(s);
+		} while (commands_serve(&s->commands)); /* who was answered may have said more */
 		tell_events(s);
 		if (s->control.quit && !s->ending)
 			quit(s);

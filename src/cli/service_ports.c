@@ -332,6 +332,8 @@ static int hand_over_port(struct service *s, unsigned port, struct error *err)
 int service_open_port(struct service *s, unsigned port, struct error *err)
 {
 	bool hosted = port_in_datapath(&s->options.ports[port]);
+
+	transient_init(&s->port[port].transient, &s->options.ports[port], port);
 	int rc = open_backends_of(s, port, err);
 
 	if (rc == 0 && hosted)
@@ -469,6 +471,7 @@ void service_close_port(struct service *s, unsigned port)
 	if (port_in_datapath(&s->options.ports[port]))
 		leave_datapath(s, port);
 	recovery_stop(s, &p->recovery);
+	transient_stop(s, &p->transient);
 	for (unsigned n = 0; n < PORT_NICS; n++) {
 		loop_unwatch(&s->loop, &p->process[n]);
 		opened_backend_close(&p->backend[n]);

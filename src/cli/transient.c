@@ -78,7 +78,7 @@ bool transient_may_come_later(struct service *s, unsigned port, unsigned nic,
 
 	for (unsigned i = 0; i < ARRAY_SIZE(passing); i++)
 		passes |= why->code == passing[i];
-	if (!passes || t->nic != (int)nic || !s->options.incoming)
+	if (!passes || t->nic != (int)nic || !s->options.incoming || s->monitor)
 		return false;
 	backend_of(s, t)->pci[0] = '\0';
 	tell_missing(s, t, why->text);
@@ -125,6 +125,12 @@ void transient_plan(struct service *s, json_object *devices)
 				t->device = json_object_get(device);
 		}
 	}
+}
+
+void transient_expect(struct service *s, unsigned port, json_object *device)
+{
+	json_object_put(s->port[port].transient.device);
+	s->port[port].transient.device = device;
 }
 
 static struct plug_card card_of(struct service *s, const struct transient *t)
@@ -236,6 +242,16 @@ void transient_look(struct service *s)
 {
 	for (unsigned i = 0; s->port && i < s->options.count; i++)
 		look(s, &s->port[i].transient);
+}
+
+void transient_leave(struct service *s, unsigned port, bool leave)
+{
+	struct control_port *p = &s->control.port[port];
+
+	p->function.leave = leave && p->function.ours;
+	if (!leave)
+		control_team_take_out(p, false);
+	look(s, &s->port[port].transient);
 }
 
 void transient_timer(struct service *s, struct transient *t)

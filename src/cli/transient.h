@@ -36,6 +36,12 @@ bool transient_may_come_later(struct service *s, unsigned port, unsigned nic,
 /* `devices` are those of qemu_arguments. */
 void transient_plan(struct service *s, json_object *devices);
 
+/* The same for one port, which was plugged: takes `device`. */
+void transient_expect(struct service *s, unsigned port, json_object *device);
+
+/* The port goes: its function shall leave the guest, or may stay after all. It has left when control's function.in is false. */
+void transient_leave(struct service *s, unsigned port, bool leave);
+
 /* What may have changed is looked at, and what follows is begun. */
 void transient_look(struct service *s);
 

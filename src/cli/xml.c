@@ -22,48 +22,28 @@ struct options {
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = { { "networks", required_argument, NULL, 'w' },
-					       { "name", required_argument, NULL, 'n' },
-					       { "place", required_argument, NULL, 'p' },
-					       { "qemu-version", required_argument, NULL, 'q' },
-					       { "assume", required_argument, NULL, 'a' },
-					       { "validate", no_argument, NULL, 'V' },
-					       { 0 } };
+	static const struct option longs[] = {
+		{ "networks", required_argument, NULL, WORD_NETWORKS },
+		{ "name", required_argument, NULL, WORD_NAME },
+		{ "place", required_argument, NULL, WORD_PLACE },
+		{ "qemu-version", required_argument, NULL, WORD_QEMU_VERSION },
+		{ "assume", required_argument, NULL, WORD_ASSUME },
+		{ "validate", no_argument, NULL, 'V' },
+		{ 0 }
+	};
 	bool line = false;
-	int c;
+	int c, code;
 
 	for (int i = 1; i < argc; i++) /* getopt moves it in front of FILE */
 		line = line || strcmp(argv[i], "--") == 0;
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		switch (c) {
-		case 'w':
-			if (o->request.networks == NETWORKS_MAX)
-				return fail_usage("xml", "at most %d --networks", NETWORKS_MAX);
-			o->request.network[o->request.networks++] = optarg;
-			break;
-		case 'n':
-			o->request.name = optarg;
-			break;
-		case 'p':
-			o->request.place = optarg;
-			break;
-		case 'q':
-			o->request.qemu_version = optarg;
-			break;
-		case 'a':
-			if (guest_read_assume(optarg, &o->request.assume) < 0)
-				return fail_usage(
-					"xml",
-					"--assume %s is not legal; it takes kvm, vhost, vfio",
-					optarg);
-			break;
-		case 'V':
+		if (c == 'V') {
 			o->validate = true;
-			break;
-		default:
-			usage_hint("xml");
-			return EXIT_USAGE;
+			continue;
 		}
+		code = guest_request_word(&o->request, "xml", c, optarg);
+		if (code != EXIT_OK)
+			return code;
 	}
 	if (optind >= argc)
 		return fail_usage("xml", "tell the file: anynic xml FILE");
@@ -109,11 +89,17 @@ static void describe(const struct guest *g, unsigned i, struct interface_result 
 		     const struct vhost_choice *driver)
 {
 	const struct interface_spec *s = &g->xml.item[i];
+
+	str_copy(r->alias, sizeof(r->alias), s->alias);
+	if (g->origin[i].port == INTERFACE_NO_PORT) {
+		str_copy(r->type, sizeof(r->type), interface_type_names[s->actual]);
+		str_copy(r->pci, sizeof(r->pci), s->hostdev.pci);
+		return;
+	}
 	const struct port_spec *port = &g->port[g->origin[i].port];
 	const struct nic_spec *nic = &port->nic[g->origin[i].nic];
 	bool both = port->policy == POLICY_SWITCH;
 
-	str_copy(r->alias, sizeof(r->alias), s->alias);
 	mac_format(port->mac, r->mac);
 	(void)snprintf(r->model, sizeof(r->model), "%s%s%s",
 		       nic->options.device[0] ? nic->options.device : nic->model, both ? " + " : "",
@@ -138,11 +124,12 @@ static int describe_all(const struct guest *g, unsigned assume, struct interface
 			struct error *err)
 {
 	for (unsigned i = 0; i < g->xml.count; i++) {
-		const struct port_spec *port = &g->port[g->origin[i].port];
+		bool given = g->origin[i].port != INTERFACE_NO_PORT;
+		const struct port_spec *port = given ? &g->port[g->origin[i].port] : NULL;
 		struct vhost_choice driver = { .driver = DRIVER_QEMU };
 		int rc = 0;
 
-		if (port->nic[0].netdev < NETDEV_QEMU)
+		if (given && port->nic[0].netdev < NETDEV_QEMU)
 			rc = host_vhost_plan(port, assume & BIT(ASSUME_VHOST), &driver, err);
 		if (rc < 0) {
 			error_of_port(err, port);

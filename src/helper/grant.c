@@ -52,7 +52,7 @@ static int make_tap(struct grant *g, struct error *err)
 			"next: choose another ifname=",
 			g->request.ifname);
 	if (rc == 0)
-		rc = host_tap_make(g->request.ifname[0] ? g->request.ifname : HOST_TAP_NAME,
+		rc = host_tap_make("", g->request.ifname[0] ? g->request.ifname : HOST_TAP_NAME,
 				   g->request.queues, &g->opened, err);
 	if (rc == 0)
 		rc = set_up_tap(&nl, g, err);

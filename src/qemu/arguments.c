@@ -382,6 +382,8 @@ int qemu_line_check_plug(const struct qemu_line *line, bool shares_memory,
 
 	if (rc == 0)
 		rc = check_ids(line, port, err);
+	if (rc == 0)
+		rc = check_team(line, port, err);
 	if (rc < 0 || !memory_is_shared(port, 1) || shares_memory)
 		return rc;
 	rc = check_memory(line, err);
@@ -466,7 +468,8 @@ static int add_functions(struct builder *b, const struct port_spec *ports, unsig
 	return rc;
 }
 
-/* What is told QEMU before the guest's first instruction. Cards of anynic's own come up as their port says. */
+/* What is told QEMU before the guest's first instruction. Cards of anynic's own come up as their port says, and those of a guest that
+ * comes from elsewhere have the links that they had there. */
 static void add_links(struct builder *b, const struct port_spec *port)
 {
 	bool by_policy = port->policy == POLICY_SWITCH;
@@ -474,7 +477,8 @@ static void add_links(struct builder *b, const struct port_spec *port)
 	for (unsigned i = 0; i < port->nics; i++) {
 		const struct nic_spec *nic = &port->nic[i];
 
-		if (!nic_link_is_qemus(nic) || (port->link != LINK_DOWN && !by_policy))
+		if (!nic_link_is_qemus(nic) || (port->link != LINK_DOWN && !by_policy) ||
+		    b->line->incoming)
 			continue;
 		json_object *o = builder_begin(
 				    b, "set_link",

@@ -148,17 +148,17 @@ static uint64_t do_link(struct plug *p, unsigned index)
 }
 
 static const struct {
-	const char *name;
+	const char *name, *undo_name; /* as QEMU calls them */
 	uint64_t (*act)(struct plug *p, unsigned index);
 	uint64_t (*undo)(struct plug *p, unsigned index); /* NULL: there is nothing to undo */
 } steps[] = {
-	[PLUG_GETFD] = { "getfd", do_getfd, undo_getfd },
-	[PLUG_GETVHOSTFD] = { "getfd", do_getvhostfd, undo_getvhostfd },
-	[PLUG_ADD_FD] = { "add-fd", do_add_fd, undo_add_fd },
-	[PLUG_CHARDEV] = { "chardev-add", do_chardev, undo_chardev },
-	[PLUG_NETDEV] = { "netdev_add", do_netdev, undo_netdev },
-	[PLUG_DEVICE] = { "device_add", do_device, undo_device },
-	[PLUG_LINK] = { "set_link", do_link, NULL },
+	[PLUG_GETFD] = { "getfd", "closefd", do_getfd, undo_getfd },
+	[PLUG_GETVHOSTFD] = { "getfd", "closefd", do_getvhostfd, undo_getvhostfd },
+	[PLUG_ADD_FD] = { "add-fd", "remove-fd", do_add_fd, undo_add_fd },
+	[PLUG_CHARDEV] = { "chardev-add", "chardev-remove", do_chardev, undo_chardev },
+	[PLUG_NETDEV] = { "netdev_add", "netdev_del", do_netdev, undo_netdev },
+	[PLUG_DEVICE] = { "device_add", "device_del", do_device, undo_device },
+	[PLUG_LINK] = { "set_link", NULL, do_link, NULL },
 };
 _Static_assert(ARRAY_SIZE(steps) == PLUG_OP_KIND_COUNT, "each kind has its step");
 
@@ -257,9 +257,13 @@ bool plug_reply(struct plug *p, const struct qmp_item *item, uint64_t now)
 	if (p->state == PLUG_GOING_IN && item->kind == QMP_ITEM_REPLY) {
 		p->taken |= p->op[p->at].kind == PLUG_NETDEV;
 		p->at++;
-		go_on(p);
+		if (p->given_up)
+			begin_undo(p, now);
+		else
+			go_on(p);
 	} else if (p->state == PLUG_GOING_IN) {
-		fail(p, -EIO, steps[p->op[p->at].kind].name, item->text);
+		if (!p->given_up)
+			fail(p, -EIO, steps[p->op[p->at].kind].name, item->text);
 		begin_undo(p, now);
 	} else if (is_leaving(p)) {
 		asked_guest(p, item);
@@ -317,7 +321,25 @@ void plug_timer(struct plug *p, uint64_t now)
 {
 	if (now < plug_deadline(p))
 		return;
-	stays(p, -ETIMEDOUT, "the guest did not give the card up in time");
+	stays(p, -ETIMEDOUT,
+	      p->id ? "QEMU did not answer in time" : "the guest did not give the card up in time");
+}
+
+const char *plug_waits_for_qemu(const struct plug *p)
+{
+	if (!p->id)
+		return NULL;
+	return p->state == PLUG_GOING_IN ? steps[p->op[p->at].kind].name
+	       : p->at			 ? steps[p->op[p->at - 1].kind].undo_name
+					 : NULL;
+}
+
+void plug_give_up(struct plug *p)
+{
+	if (p->state != PLUG_GOING_IN)
+		return;
+	fail(p, -ETIMEDOUT, steps[p->op[p->at].kind].name, "QEMU did not answer in time");
+	p->given_up = true;
 }
 
 void plug_keep(struct plug *p)

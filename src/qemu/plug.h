@@ -71,6 +71,7 @@ struct plug {
 	uint64_t id;	  /* of the command under way; 0 = none */
 	bool taken;	  /* netdev_add has the descriptors */
 	bool leaving;	  /* device_del was sent, and DEVICE_DELETED has not come */
+	bool given_up;	  /* plug_give_up */
 	uint64_t deadline_ns;
 };
 
@@ -85,6 +86,12 @@ void plug_adopt(struct plug *p, struct qmp_client *client, const struct plug_car
 
 /* -EINVAL: it is not in. `deadline_ns` is for the guest. */
 int plug_out(struct plug *p, uint64_t deadline_ns, struct error *err);
+
+/* The command that QEMU was sent and has not answered; NULL = none. */
+const char *plug_waits_for_qemu(const struct plug *p);
+
+/* QEMU has not answered for too long, and the card shall not come any more: when it does answer, that step is undone with those before it. */
+void plug_give_up(struct plug *p);
 
 /* It shall stay after all. The guest may let it go all the same: then it is out without having been asked again. */
 void plug_keep(struct plug *p);
