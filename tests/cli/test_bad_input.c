@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -152,6 +154,12 @@ static void wrong_verbs_and_options_are_usage_errors(void **state)
 		{ "models x", 2, "'x'", "usage: anynic models" },
 		{ "models -x", 2, "x", "usage: anynic models" },
 		{ "backends x", 2, "'x'", "usage: anynic backends" },
+		{ "pool list --owner x", 2, "list takes no --owner", "usage: anynic pool" },
+		{ "pool show lo --vfs 3", 2, "show takes no --vfs", "usage: anynic pool" },
+		{ "pool create lo --vfs 3 --owner x", 2, "create takes no --owner",
+		  "usage: anynic pool" },
+		{ "pool release lo --owner x", 2, "release takes no --owner",
+		  "usage: anynic pool" },
 	};
 
 	check(cases, ARRAY_SIZE(cases));
@@ -410,6 +418,24 @@ static void run_refuses_before_anything_is_opened(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+/* QEMU would take the path away from the one that waits, who would wait for ever. */
+static void two_do_not_wait_for_a_guest_at_one_path(void **state)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	char line[256], out[1024], said[1024];
+
+	(void)state;
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/in", dir);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	snprintf(line, sizeof(line), "run --nic auto,place=qemu --incoming unix:%s " Q,
+		 at.sun_path);
+	assert_int_equal(run(line, out, said, sizeof(out)), 1);
+	assert_non_null(strstr(said, "somebody waits there already; choose another path"));
+	close(fd);
+}
+
 static void a_good_plan_is_one_document_and_opens_nothing(void **state)
 {
 	(void)state;
@@ -428,6 +454,19 @@ static void a_good_plan_is_one_document_and_opens_nothing(void **state)
 	assert_non_null(strstr(out, "net0-legacy"));
 	snprintf(out, sizeof(out), "%s/anynic", dir);
 	assert_int_equal(access(out, F_OK), -1);
+}
+
+static void the_links_of_a_guest_from_elsewhere_are_its_own(void **state)
+{
+	static char out[16384], said[16384];
+
+	(void)state;
+	assert_int_equal(run("plan --nic auto,place=qemu " Q, out, said, sizeof(said)), 0);
+	assert_non_null(strstr(out, "set_link"));
+	assert_int_equal(
+		run("plan --nic auto,place=qemu " Q " -incoming defer", out, said, sizeof(said)),
+		0);
+	assert_null(strstr(out, "set_link"));
 }
 
 static void a_guest_gets_its_cards_recommended(void **state)
@@ -520,7 +559,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_function_is_given_once),
 		cmocka_unit_test(errors_of_networks_name_the_file_and_the_line),
 		cmocka_unit_test(run_refuses_before_anything_is_opened),
+		cmocka_unit_test(two_do_not_wait_for_a_guest_at_one_path),
 		cmocka_unit_test(attach_says_what_is_wrong_with_a_monitor),
+		cmocka_unit_test(the_links_of_a_guest_from_elsewhere_are_its_own),
 		cmocka_unit_test(a_guest_gets_its_cards_recommended),
 		cmocka_unit_test(a_virtio_card_behind_a_root_port_is_modern_only),
 		cmocka_unit_test(a_good_plan_is_one_document_and_opens_nothing),

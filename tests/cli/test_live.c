@@ -258,6 +258,7 @@ static void wrong_words_are_usage_errors(void **state)
 	expect("plug nobody --nic auto --nic igc", 2, "one --nic");
 	expect("plug nobody --nic auto --interfaces x", 2, "usage: anynic plug");
 	expect("plug a b --nic auto", 2, "one word too many");
+	expect("plug nobody --nic auto --timeout 0", 2, "--timeout 0: seconds, 1 to 3600");
 	expect("plug nobody --nic auto", 3, "no guest named nobody");
 	expect("unplug", 2, "usage: anynic unplug");
 	expect("unplug nobody net0 --timeout 0", 2, "--timeout 0");
@@ -303,6 +304,7 @@ static void verbs_talk_to_a_live_guest(void **state)
 	expect("unplug vm1 lan0", 4, "somebody else runs this one");
 	expect("qmp vm1 port-add", 2, "one of 'nic'");
 	expect("qmp vm1 port-add {\"nic\":\"igc\",\"networks\":[1]}", 2, "array of XML texts");
+	expect("qmp vm1 port-add {\"nic\":\"igc\",\"timeout\":3601}", 2, "1 to 3600");
 	expect("qmp vm1 port-del {\"port\":\"lan0\",\"timeout\":0}", 2, "1 to 3600");
 	expect("qmp vm1 query-ports {", 2, "one JSON object");
 	expect("qmp vm1 query-ports {\"port\":\"x\"}", 3, "'x' not found");
@@ -515,6 +517,45 @@ static void an_interrupt_ends_it_also_in_the_background_of_a_script(void **state
 }
 
 /* A tap whose name the kernel chose is of no use to a person who is not told it. */
+/* Reads until `says` has come, in so many answers. */
+static void wait_reads(int fd, const char *says)
+{
+	struct timeval patience = { .tv_sec = 30 };
+	size_t n = 0;
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	for (out[0] = '\0'; !strstr(out, says); out[n] = '\0') {
+		ssize_t got = recv(fd, out + n, sizeof(out) - 1 - n, 0);
+		if (got <= 0)
+			fail_msg("'%s' does not come after '%s'", says, out);
+		n += (size_t)got;
+	}
+}
+
+/* Nothing else happens here that would wake the one who answers. */
+static void what_follows_a_refused_port_is_answered_too(void **state)
+{
+	static const char said[] =
+		"{\"execute\":\"qmp_capabilities\"}\n"
+		"{\"execute\":\"port-del\",\"arguments\":{\"port\":\"lan0\"},\"id\":1}\n"
+		"{\"execute\":\"port-add\",\"arguments\":{\"nic\":\"igc\"},\"id\":2}\n"
+		"{\"execute\":\"query-version\",\"id\":3}\n";
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	(void)state;
+	pid_t pid = serve("vm1", "--nic virtio-net,id=lan0,backend=null");
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/anynic/vm1.qmp", dir);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(send(fd, said, sizeof(said) - 1, 0), sizeof(said) - 1);
+	wait_reads(fd, "\"id\":3");
+	assert_non_null(strstr(out, "\"id\":1"));
+	assert_non_null(strstr(out, "\"id\":2"));
+	close(fd);
+	expect("stop vm1", 0, "");
+	assert_int_equal(end_of(pid, "vm1"), 0);
+}
+
 static void the_name_of_a_tap_is_told(void **state)
 {
 	(void)state;
@@ -552,6 +593,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_signal_to_the_whole_group_ends_it_without_an_error),
 		cmocka_unit_test(a_monitor_that_closes_while_qemu_goes_on_is_told),
 		cmocka_unit_test(an_interrupt_ends_it_also_in_the_background_of_a_script),
+		cmocka_unit_test(what_follows_a_refused_port_is_answered_too),
 		cmocka_unit_test(the_name_of_a_tap_is_told), /* last: it moves to another network */
 	};
 	if (argc != 2)

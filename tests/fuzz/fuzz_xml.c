@@ -37,7 +37,9 @@ static void make_ports(bool kvm)
 	must_explain(rc, &err);
 	must(count <= PORTS_MAX);
 	for (unsigned i = 0; rc == 0 && i < list.count; i++)
-		must(origin[i].port < count && origin[i].nic < ports[origin[i].port].nics);
+		must(list.item[i].unassigned ? origin[i].port == INTERFACE_NO_PORT
+					     : origin[i].port < count &&
+						       origin[i].nic < ports[origin[i].port].nics);
 }
 
 /* What is written is read again, and is still legal. */

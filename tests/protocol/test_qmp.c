@@ -130,6 +130,13 @@ static void bad_input_is_answered_and_the_connection_lives_on(void **state)
 		  "'name', expected: string" },
 		{ "{\"execute\": \"set_link\", \"arguments\": {\"name\": \"net0\", \"up\": 1}}\n",
 		  "'up', expected: boolean" },
+		/* or it would be the name of another */
+		{ "{\"execute\": \"set_link\", \"arguments\": {\"name\": \"net0\\u0000x\", "
+		  "\"up\": true}}\n",
+		  "'name' holds a NUL" },
+		{ "{\"execute\": \"port-add\", \"arguments\": {\"interface\": \"<a/>\", "
+		  "\"networks\": [\"<b/>\", \"<c/>\\u0000\"]}}\n",
+		  "'networks' holds a NUL" },
 		{ "{\"execute\": \"set-port-policy\", \"arguments\": {\"port\": \"net0\", "
 		  "\"mode\": \"x\"}}\n",
 		  "auto or manual" },
@@ -142,6 +149,40 @@ static void bad_input_is_answered_and_the_connection_lives_on(void **state)
 		expect_error(b, fd, "GenericError", cases[i].words);
 		say(b, fd, VERSION);
 		expect_version(b, fd);
+	}
+	close(fd);
+}
+
+static void a_port_is_asked_for_with_a_text(void **state)
+{
+	static const struct {
+		const char *text, *words;
+	} cases[] = {
+		{ "{\"execute\": \"port-add\"}\n", "one of 'nic'" },
+		{ "{\"execute\": \"port-add\", \"arguments\": {\"nic\": \"auto\", \"interface\": "
+		  "\"<a/>\"}}\n",
+		  "not both" },
+		{ "{\"execute\": \"port-add\", \"arguments\": {\"interface\": \"\"}}\n",
+		  "this one is empty" },
+		{ "{\"execute\": \"port-add\", \"arguments\": {\"interface\": \"<a/>\", "
+		  "\"networks\": [\"\"]}}\n",
+		  "array of XML texts" },
+		{ "{\"execute\": \"port-add\", \"arguments\": {\"interface\": \"<a/>\", "
+		  "\"networks\": [1]}}\n",
+		  "array of XML texts" },
+		{ "{\"execute\": \"port-add\", \"arguments\": {\"nic\": \"auto\", \"timeout\": "
+		  "-1}}\n",
+		  "1 to 3600 seconds" },
+		{ "{\"execute\": \"port-del\", \"arguments\": {\"port\": \"net0\", \"timeout\": "
+		  "0}}\n",
+		  "1 to 3600 seconds" },
+	};
+	struct bench *b = *state;
+	int fd = negotiated_client(b);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		say(b, fd, cases[i].text);
+		expect_error(b, fd, "InvalidParameter", cases[i].words);
 	}
 	close(fd);
 }
@@ -399,6 +440,7 @@ int main(void)
 		STORY(the_id_comes_back_whatever_it_is),
 		STORY(commands_need_no_lines),
 		STORY(bad_input_is_answered_and_the_connection_lives_on),
+		STORY(a_port_is_asked_for_with_a_text),
 		STORY(a_truncated_command_does_not_swallow_the_next),
 		STORY(a_command_of_one_mebibyte_is_the_longest),
 		STORY(a_depth_of_64_is_the_deepest),

@@ -387,7 +387,7 @@ static void a_batch_that_was_half_shown_is_shown_after_the_restart(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		vd_say(c->d, broadcast, sizeof(broadcast));
 	uint8_t *first = vd_at(c->d, c->d->q[0].desc) + 14;
-	put_le16(first, get_le16(first) & 0x7fff); /* slot 0: available, not used */
+	put_le16(first, (get_le16(first) & 0x7fff) | 0x4000); /* slot 0: available, but done */
 	vhc_restart_server(c);
 	vhc_greet(c, BASIC | F(VD_PACKED));
 	vhc_add_memory(c);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <string.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
@@ -85,6 +86,23 @@ static void an_error_keeps_its_text_behind_a_prefix(void **state)
 	assert_int_equal(error_set(NULL, -EIO, "nobody listens"), -EIO);
 }
 
+static void the_place_of_an_error_ends_in_the_files_name_and_the_line(void **state)
+{
+	struct error e = { 0 };
+	char longer[300];
+
+	(void)state;
+	error_place(&e, "guest.xml", 12);
+	assert_string_equal(e.where, "guest.xml:12");
+	error_place(&e, "/a/very/long/way/to/a/folder/of/a/project/with/a/name/guest.xml", 7);
+	assert_string_equal(e.where, "guest.xml:7");
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	error_place(&e, longer, UINT32_MAX);
+	assert_non_null(strstr(e.where, "xx:4294967295"));
+	error_place(NULL, "nobody listens", 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +111,7 @@ int main(void)
 		cmocka_unit_test(a_frozen_clock_goes_on_where_it_stopped),
 		cmocka_unit_test(a_section_that_is_cut_short_is_refused),
 		cmocka_unit_test(an_error_keeps_its_text_behind_a_prefix),
+		cmocka_unit_test(the_place_of_an_error_ends_in_the_files_name_and_the_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

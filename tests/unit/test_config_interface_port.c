@@ -142,6 +142,11 @@ static void names_that_libvirt_makes_up_are_dropped(void **state)
 	must(BRIDGE "<target dev='vnet3'/></interface>" BRIDGE "<target dev='tap3'/></interface>");
 	assert_string_equal(ports[0].backend.ifname, "");
 	assert_string_equal(ports[1].backend.ifname, "tap3");
+	/* a tap of the user's own may have such a name; without a number it is libvirt's, too */
+	must("<interface type='ethernet'><target dev='vnet3' managed='no'/></interface>" BRIDGE
+	     "<target dev='vnet-web'/></interface>");
+	assert_string_equal(ports[0].backend.ifname, "vnet3");
+	assert_string_equal(ports[1].backend.ifname, "");
 }
 
 static void a_driver_on_another_card_is_ignored_unless_strict(void **state)
@@ -191,16 +196,58 @@ static void several_queues_belong_to_some_types(void **state)
 static void what_is_not_done_on_the_host_is_said(void **state)
 {
 	(void)state;
-	must_fail(BRIDGE "<bandwidth><inbound average='9'/></bandwidth></interface>", -ENOTSUP,
-		  "f.xml:2", "<bandwidth>");
 	must_fail("<interface type='direct'><source dev='eth0' mode='passthrough'/><vlan><tag "
 		  "id='5'/></vlan></interface>",
 		  -ENOTSUP, "f.xml:2", "<vlan>");
-	must_fail(BRIDGE "<virtualport type='midonet'/></interface>", -ENOTSUP, "f.xml:2",
-		  "<virtualport type='midonet'>");
+	must_fail(BRIDGE
+		  "<virtualport type='midonet'><parameters "
+		  "interfaceid='09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f'/></virtualport></interface>",
+		  -ENOTSUP, "f.xml:2", "<virtualport type='midonet'> is not carried out");
 	must(BRIDGE "<virtualport type='openvswitch'/></interface>");
 	must_fail("<interface type='network'><source network='blue'/></interface>", -ENOTSUP,
 		  "f.xml:2", "<source network='blue'>");
+}
+
+#define LIMITS                                                                                     \
+	"<bandwidth><inbound average='9' peak='10' burst='11'/><outbound "                         \
+	"average='5'/></bandwidth>"
+
+static void limits_are_the_taps(void **state)
+{
+	(void)state;
+	must(BRIDGE LIMITS "</interface>"
+			   "<interface type='direct'><source dev='eth0'/>" LIMITS "</interface>"
+			   "<interface type='ethernet'>" LIMITS "</interface>");
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(ports[i].backend.limits.in.average, 9);
+		assert_int_equal(ports[i].backend.limits.in.peak, 10);
+		assert_int_equal(ports[i].backend.limits.in.burst, 11);
+		assert_int_equal(ports[i].backend.limits.out.average, 5);
+	}
+	must("<interface type='user'>" LIMITS "</interface>");
+	assert_int_equal(ports[0].backend.limits.in.average, 0);
+	assert_int_equal(list.notes, 1);
+}
+
+static void a_sure_rate_is_the_networks_to_give(void **state)
+{
+	(void)state;
+	rules.target = "x86_64";
+	(void)convert("<interface type='network'><source network='blue'/><bandwidth><inbound "
+		      "average='9' floor='3'/></bandwidth></interface>");
+	list.item[0].actual = INTERFACE_BRIDGE;
+	list.item[0].port.backend.br[0] = 'b';
+	count = 0;
+	assert_int_equal(interfaces_to_ports(&list, &rules, ports, &count, origin, &err), -ENOTSUP);
+	assert_non_null(strstr(err.text, "floor='3'"));
+	list.item[0].host.inbound.floor = 0;
+	count = 0;
+	assert_int_equal(interfaces_to_ports(&list, &rules, ports, &count, origin, &err), 0);
+	assert_int_equal(ports[0].backend.limits.in.average, 9);
+	list.item[0].actual = INTERFACE_HOSTDEV;
+	count = 0;
+	assert_int_equal(interfaces_to_ports(&list, &rules, ports, &count, origin, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "<bandwidth> cannot be set for type='hostdev'"));
 }
 
 #define PERSISTENT                                                                                 \
@@ -449,6 +496,8 @@ int main(void)
 		cmocka_unit_test_setup(without_kvm_vhost_is_user_space, reset),
 		cmocka_unit_test_setup(several_queues_belong_to_some_types, reset),
 		cmocka_unit_test_setup(what_is_not_done_on_the_host_is_said, reset),
+		cmocka_unit_test_setup(limits_are_the_taps, reset),
+		cmocka_unit_test_setup(a_sure_rate_is_the_networks_to_give, reset),
 		cmocka_unit_test_setup(a_bridges_port_has_its_vlans_and_its_isolation, reset),
 		cmocka_unit_test_setup(what_nothing_acts_on_is_said, reset),
 		cmocka_unit_test_setup(a_team_is_one_port_with_the_aliases_as_ids, reset),

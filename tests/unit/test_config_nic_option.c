@@ -129,6 +129,17 @@ static void a_single_card_takes_the_keys_of_both_cards(void **state)
 	assert_int_equal(p.nic[0].bootindex, 0);
 }
 
+static void interrupts_are_those_of_all_cards(void **state)
+{
+	(void)state;
+	struct port_spec p = parsed("auto,msix=off");
+
+	assert_int_equal(p.nic[0].msix, TRISTATE_OFF);
+	assert_int_equal(p.nic[1].msix, TRISTATE_OFF);
+	p = parsed("auto");
+	assert_int_equal(p.nic[1].msix, TRISTATE_DEFAULT);
+}
+
 static void the_policy_of_a_virtual_function_goes_to_the_transient_card(void **state)
 {
 	(void)state;
@@ -373,6 +384,7 @@ int main(void)
 		cmocka_unit_test(every_key_reaches_its_field),
 		cmocka_unit_test(a_revision_goes_to_the_card_that_has_it),
 		cmocka_unit_test(a_single_card_takes_the_keys_of_both_cards),
+		cmocka_unit_test(interrupts_are_those_of_all_cards),
 		cmocka_unit_test(the_policy_of_a_virtual_function_goes_to_the_transient_card),
 		cmocka_unit_test(without_a_first_word_model_decides_the_kind),
 		cmocka_unit_test(a_comma_inside_a_value_is_doubled),

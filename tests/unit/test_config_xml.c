@@ -176,6 +176,24 @@ static void what_is_written_says_the_same_as_what_was_read(void **state)
 }
 
 /* As `anynic xml <(virsh dumpxml guest)` does. */
+static void excluded_ports_part_a_range(void **state)
+{
+	static const char *const wanted[] = {
+		"tcp:2001:db8:ac10:fd01::1:10%eth-0:26..999-:9026",
+		"tcp:2001:db8:ac10:fd01::1:10%eth-0:1101..2021-:10101",
+		"udp:%eth0:53-:53",
+	};
+	const struct backend_spec *b = &list.item[0].port.backend;
+	char path[700];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/good/passt-forwards.xml", folder);
+	must_read(path);
+	assert_int_equal(b->hostfwds, ARRAY_SIZE(wanted));
+	for (unsigned i = 0; i < ARRAY_SIZE(wanted); i++)
+		assert_string_equal(b->hostfwd[i], wanted[i]);
+}
+
 static void what_comes_through_a_pipe_is_read_and_then_written(void **state)
 {
 	static const char said[] = "<interface type='user'><model type='igb'/></interface>";
@@ -391,6 +409,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(good_files_are_read_and_say_what_is_ignored),
 		cmocka_unit_test(bad_files_are_refused_with_their_line_and_the_reason),
 		cmocka_unit_test(what_is_written_says_the_same_as_what_was_read),
+		cmocka_unit_test(excluded_ports_part_a_range),
 		cmocka_unit_test(what_comes_through_a_pipe_is_read_and_then_written),
 		cmocka_unit_test(other_elements_of_a_domain_stay),
 		cmocka_unit_test(networks_are_read_from_several_files),

@@ -684,6 +684,23 @@ static void a_stopped_guest_has_no_time(void **state)
 	expect_links(w, true, false, 0);
 }
 
+/* `cont` to a QEMU that waits for a guest begins nothing. */
+static void a_guest_that_is_waited_for_is_not_told_to_be_continued(void **state)
+{
+	struct world *w = *state;
+	struct why why;
+
+	control_set_running(&w->control, false);
+	w->control.awaited = true;
+	why_port(&w->control.port[0], &why);
+	assert_int_equal(why.verdict, WHY_NO_DRIVER);
+	assert_non_null(strstr(why.next_step, "anynic migrate"));
+	control_set_running(&w->control, true); /* it has come */
+	control_set_running(&w->control, false);
+	why_port(&w->control.port[0], &why);
+	assert_non_null(strstr(why.next_step, "the guest is stopped"));
+}
+
 /* Names of the ports that are to be announced, in the order of the messages. */
 static unsigned announced(struct world *w, char *names, size_t size)
 {
@@ -890,6 +907,7 @@ int main(void)
 		STORY(auto_ends_a_hold, setup),
 		STORY(a_hold_does_not_explain_why_there_is_no_driver, setup),
 		STORY(a_stopped_guest_has_no_time, setup),
+		STORY(a_guest_that_is_waited_for_is_not_told_to_be_continued, setup),
 		STORY(a_single_nic_is_up_from_the_start, setup_two),
 		STORY(a_guest_that_came_is_announced_on_all_its_ports_for_a_second, setup_two),
 		STORY(a_backend_that_goes_is_told, setup),

@@ -252,6 +252,28 @@ static void a_guest_that_came_from_elsewhere_has_its_link_at_once(void **state)
 	assert_null(strstr(text, "announce-self"));
 }
 
+/* Control may be late, and the guest there already: it has the links that it had elsewhere, and sees none go. */
+static void the_links_of_a_guest_that_is_waited_for_are_left_until_it_is_there(void **state)
+{
+	struct world *w = *state;
+	unsigned count;
+
+	control_set_monitor(&w->control, NULL, false);
+	w->control.awaited = true;
+	control_set_monitor(&w->control, w->monitor, false);
+	(void)take_commands(w, &count);
+	assert_int_equal(count, 0);
+	control_set_running(&w->control, true);
+	(void)take_commands(w, &count);
+	assert_int_equal(count, 0);
+	card(w, "b", DRIVER_READY);
+	(void)take_commands(w, &count);
+	assert_int_equal(count, 1); /* up, which it is */
+	control_take_over(&w->control);
+	(void)take_commands(w, &count);
+	assert_int_equal(count, 2);
+}
+
 static void a_qemu_that_is_very_late_does_not_stop_the_policy(void **state)
 {
 	struct world *w = *state;
@@ -286,6 +308,7 @@ int main(void)
 		STORY(a_card_that_was_unplugged_does_not_stop_the_port),
 		STORY(a_monitor_that_closes_ends_what_waits_for_it),
 		STORY(a_guest_that_came_from_elsewhere_has_its_link_at_once),
+		STORY(the_links_of_a_guest_that_is_waited_for_are_left_until_it_is_there),
 		STORY(a_qemu_that_is_very_late_does_not_stop_the_policy),
 	};
 	log_set_level(LOG_ERROR);

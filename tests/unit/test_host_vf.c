@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "fake_sysfs.h"
@@ -404,6 +405,38 @@ static void of_many_that_race_for_the_last_function_one_gets_it(void **state)
 	assert_int_equal(won, 1);
 }
 
+/* Another process has the pool in hand, and is about to take one. */
+static void functions_do_not_go_while_somebody_takes_one(void **state)
+{
+	int ready[2];
+	char byte = 0;
+
+	(void)state;
+	fake_file(PF, "sriov_numvfs", "4\n");
+	find(PF);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct pool_file p;
+		struct pool_use use;
+
+		if (pool_file_open(&p, host.folder, PF, NULL) < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		usleep(300000);
+		pool_use_init(&use, VF(1), "one", "net0");
+		_exit(pool_file_add(&p, &use, NULL) < 0 || pool_file_close(&p, NULL) < 0 ||
+		      pause());
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(vf_pool_set_count(&host, PF, 0, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "guest one, port net0"));
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(vf_pool_set_count(&host, PF, 0, &err), 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static void a_pool_file_with_anything_in_it_does_no_harm(void **state)
 {
 	static const char *const texts[] = {
@@ -433,6 +466,53 @@ static void a_pool_file_with_anything_in_it_does_no_harm(void **state)
 		assert_int_equal(p.uses, 0);
 		assert_int_equal(pool_file_close(&p, &err), 0);
 	}
+}
+
+/* What cannot be read is not empty: the functions that stand in it would be given to others. */
+static void a_pool_file_that_cannot_be_read_is_no_empty_one(void **state)
+{
+	struct pool_file p;
+	char path[200], name[220];
+
+	(void)state;
+	find(PF);
+	takes("one", "net0", VF(0));
+	(void)snprintf(path, sizeof(path), "%s/%s", host.folder, PF);
+	(void)snprintf(name, sizeof(name), "%s.elsewhere", path);
+	assert_int_equal(rename(path, name), 0);
+	assert_int_equal(symlink(name, path), 0);
+	assert_int_equal(pool_file_open(&p, host.folder, PF, &err), -ELOOP);
+	assert_non_null(strstr(err.text, "cannot be read"));
+	assert_int_equal(pool_file_close(&p, &err), 0);
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0); /* nobody writes into it */
+	assert_int_equal(pool_file_open(&p, host.folder, PF, &err), -EINVAL);
+	assert_int_equal(pool_file_peek(&p, host.folder, PF, &err), -EINVAL);
+	unlink(path);
+	assert_int_equal(rename(name, path), 0);
+	takes("two", "net0", VF(1)); /* and the lock is free */
+}
+
+/* /tmp is everybody's, and there the folder is of one who is not root. */
+static void a_folder_that_somebody_else_made_is_not_used(void **state)
+{
+	struct pool_file p;
+	char elsewhere[220];
+
+	(void)state;
+	(void)snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", fake_sys);
+	fake_dir("elsewhere");
+	fake_dir("run");
+	assert_int_equal(symlink(elsewhere, host.folder), 0);
+	assert_int_equal(pool_file_open(&p, host.folder, PF, &err), -EPERM);
+	unlink(host.folder);
+	assert_int_equal(mkdir(host.folder, 0777), 0);
+	assert_int_equal(chown(host.folder, 65534, 65534), 0);
+	assert_int_equal(pool_file_open(&p, host.folder, PF, &err), -EPERM);
+	assert_non_null(strstr(err.text, "not a directory of yours"));
+	assert_int_equal(chown(host.folder, 0, 0), 0);
+	assert_int_equal(pool_file_open(&p, host.folder, PF, &err), 0);
+	assert_int_equal(pool_file_close(&p, &err), 0);
 }
 
 /* --- networks ------------------------------------------------------------------------------------------------------ */
@@ -692,6 +772,25 @@ static void the_journal_keeps_settings_and_drivers_word_for_word(void **state)
 	assert_string_equal(step.text, "driver igbvf override -");
 }
 
+static void a_function_with_another_mac_than_a_killed_anynic_knew_is_anothers(void **state)
+{
+	const struct undo_step step = { .kind = UNDO_VF,
+					.mac = { 0x52, 0x54, 0, 0, 0, 1 },
+					.old_mac = { 0x52, 0x54, 0, 0, 0, 2 } };
+	struct vf_settings now = { .mac = { 0x52, 0x54, 0, 0, 0, 1 }, .trust = -1 };
+
+	(void)state;
+	assert_false(vf_settings_are_anothers(&step, &now));
+	now.mac[5] = 2; /* a team's, whose card was not plugged */
+	assert_false(vf_settings_are_anothers(&step, &now));
+	now.mac[5] = 3;
+	assert_true(vf_settings_are_anothers(&step, &now));
+	now.trust = 0;
+	assert_true(vf_settings_are_anothers(&step, &now));
+	now.trust = 1; /* the guest chose it */
+	assert_false(vf_settings_are_anothers(&step, &now));
+}
+
 static void a_card_that_says_no_vlan_gets_none_and_keeps_the_rest(void **state)
 {
 	struct nic_spec nic = { .vlan = -1, .qos = -1, .mac = { 0x52, 0x54, 0, 1, 2, 3 } };
@@ -767,7 +866,10 @@ int main(void)
 		TEST(what_a_killed_process_had_is_free_again),
 		TEST(but_not_before_its_journal_is_done),
 		TEST(of_many_that_race_for_the_last_function_one_gets_it),
+		TEST(functions_do_not_go_while_somebody_takes_one),
 		TEST(a_pool_file_with_anything_in_it_does_no_harm),
+		TEST(a_pool_file_that_cannot_be_read_is_no_empty_one),
+		TEST(a_folder_that_somebody_else_made_is_not_used),
 		TEST(a_network_of_functions_gives_each_to_one_port),
 		TEST(what_a_network_took_is_opened_by_its_address_under_the_same_name),
 		TEST(a_function_that_comes_back_to_its_network_is_for_the_next),
@@ -784,6 +886,7 @@ int main(void)
 		TEST(a_kernel_that_does_not_bind_leaves_all_as_it_was),
 		TEST(variants_of_vfio_are_known_by_their_names),
 		TEST(the_journal_keeps_settings_and_drivers_word_for_word),
+		TEST(a_function_with_another_mac_than_a_killed_anynic_knew_is_anothers),
 		TEST(a_card_that_says_no_vlan_gets_none_and_keeps_the_rest),
 		TEST(a_device_without_functions_tells_of_none),
 		TEST(a_line_about_a_function_that_is_gone_is_done),

@@ -104,7 +104,8 @@ static void qemu_says(struct world *w, const char *text)
 	assert_int_equal(write(w->qemu, text, strlen(text)), strlen(text));
 	qmp_client_read(w->monitor);
 	while (qmp_client_next(w->monitor, &item))
-		if (item.kind == QMP_ITEM_REPLY || item.kind == QMP_ITEM_ERROR)
+		if ((item.kind == QMP_ITEM_REPLY || item.kind == QMP_ITEM_ERROR) &&
+		    !control_announce_reply(&w->control, &item))
 			migration_reply(&w->m, &item);
 }
 
@@ -177,13 +178,13 @@ static const char *told(struct world *w)
 	return text;
 }
 
-static int setup_with(struct world *w, const struct port_spec *port)
+static int setup_with(struct world *w, const struct port_spec *port, unsigned count)
 {
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(loop_init(&w->loop, NULL), 0);
-	assert_int_equal(control_init(&w->control, "vm1", &w->loop, NULL, port, 1, NULL), 0);
+	assert_int_equal(control_init(&w->control, "vm1", &w->loop, NULL, port, count, NULL), 0);
 	w->qemu = pair[1];
 	w->monitor = qmp_client_create(pair[0], NULL);
 	assert_non_null(w->monitor);
@@ -201,7 +202,7 @@ static int setup_with(struct world *w, const struct port_spec *port)
 static int setup(void **state)
 {
 	*state = calloc(1, sizeof(struct world));
-	return setup_with(*state, &movable);
+	return setup_with(*state, &movable, 1);
 }
 
 static int teardown(void **state)
@@ -453,33 +454,44 @@ static void somebody_may_change_his_mind(void **state)
 
 /* --- a function of the host, which who runs the service takes out and plugs ---------------------------------------- */
 
-static const struct port_spec with_function = {
-	.id = "net0",
-	.policy = POLICY_TEAM,
-	.nics = 2,
-	.nic = { { .id = "p",
-		   .model = "virtio-net",
-		   .role = ROLE_PERSISTENT,
-		   .netdev = NETDEV_TAP,
-		   .place = PLACE_QEMU },
-		 { .id = "t",
-		   .model = "hostdev",
-		   .role = ROLE_TRANSIENT,
-		   .pair = "p",
-		   .netdev = NETDEV_HOSTDEV,
-		   .place = PLACE_QEMU } },
-	.backend = { .type = "bridge" },
-};
+static const struct port_spec with_function[] = { {
+							  .id = "net0",
+							  .policy = POLICY_TEAM,
+							  .nics = 2,
+							  .nic = { { .id = "p",
+								     .model = "virtio-net",
+								     .role = ROLE_PERSISTENT,
+								     .netdev = NETDEV_TAP,
+								     .place = PLACE_QEMU },
+								   { .id = "t",
+								     .model = "hostdev",
+								     .role = ROLE_TRANSIENT,
+								     .pair = "p",
+								     .netdev = NETDEV_HOSTDEV,
+								     .place = PLACE_QEMU } },
+							  .backend = { .type = "bridge" },
+						  },
+						  {
+							  .id = "net1",
+							  .policy = POLICY_SINGLE,
+							  .nics = 1,
+							  .nic = { { .id = "other",
+								     .model = "e1000",
+								     .netdev = NETDEV_TAP,
+								     .place = PLACE_QEMU } },
+							  .backend = { .type = "bridge" },
+						  } };
 
 static int setup_function(void **state)
 {
 	struct world *w = *state = calloc(1, sizeof(struct world));
-	int rc = setup_with(w, &with_function);
+	int rc = setup_with(w, with_function, ARRAY_SIZE(with_function));
 
 	assert_true(w->control.port[0].function.ours);
 	w->control.port[0].function.in = true;
 	w->control.port[0].nic[1].attached = true;
 	w->control.port[0].nic[1].status = DRIVER_READY;
+	w->control.port[0].team.active = TEAM_TRANSIENT;
 	return rc;
 }
 
@@ -549,12 +561,67 @@ static void a_guest_that_keeps_its_function_stays_with_it(void **state)
 	assert_int_equal(w->m.state, MIGRATE_FAILED);
 	assert_true(w->m.stuck);
 	assert_non_null(strstr(w->m.reason, "did not let go of its transient card for 30 s"));
+	/* the network is told of its other cards: it is behind none of this port's but the function */
+	asked(w);
+	assert_non_null(strstr(w->asked, "\"other\""));
+	assert_null(strstr(w->asked, "\"p\""));
 	/* nor does a guest wait for it whose user changes his mind */
 	struct error err = { 0 };
 	begin_with_function(w);
 	assert_int_equal(migration_cancel(&w->m, &err), 0);
 	assert_int_equal(w->m.state, MIGRATE_RESTORING);
 	assert_false(function->leave);
+}
+
+static void a_guest_that_lost_its_function_is_announced_by_its_other_card(void **state)
+{
+	struct world *w = *state;
+
+	w->control.port[0].team.active = TEAM_PERSISTENT;
+	control_announce(&w->control);
+	asked(w);
+	assert_non_null(strstr(w->asked, "announce-self"));
+	assert_null(strstr(w->asked, "interfaces")); /* by all of them */
+}
+
+/* The user's own line has them; QEMU names them. */
+static void cards_that_are_no_ports_are_announced_too(void **state)
+{
+	static const char network[] =
+		"\"p: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:00:00:01\\r\\n"
+		" \\\\ hostp: index=0,type=tap,fd=9\\r\\n"
+		"other: index=0,type=nic,model=e1000,macaddr=52:54:00:00:00:02\\r\\n"
+		"mine: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:00:00:03\\r\\n"
+		" \\\\ hostmine: index=0,type=tap,ifname=tap3\\r\\n"
+		"mine: index=1,type=nic,model=virtio-net-pci,macaddr=52:54:00:00:00:03\\r\\n"
+		"alone: index=0,type=user\\r\\n"
+		"hub 0\\r\\n"
+		" \\\\ hub0port0: rtl8139.0: index=0,type=nic,model=rtl8139,"
+		"macaddr=52:54:00:00:00:04\\r\\n\"";
+	struct world *w = *state;
+	unsigned count = 0;
+
+	control_announce(&w->control);
+	assert_false(w->control.cards_asked == 0);
+	unsigned id = asked(w);
+	assert_non_null(strstr(w->asked, "info network"));
+	assert_non_null(strstr(w->asked, "\"other\""));
+	char text[1024];
+	snprintf(text, sizeof(text), "{\"return\": %s, \"id\": %u}\r\n", network, id);
+	qemu_says(w, text);
+	asked(w);
+	for (const char *at = w->asked; (at = strstr(at, "\"interfaces\"")); at++)
+		count++;
+	assert_int_equal(count, 2);
+	assert_non_null(strstr(w->asked, "\"mine\""));
+	assert_non_null(strstr(w->asked, "\"rtl8139.0\""));
+	assert_null(strstr(w->asked, "\"p\"")); /* the guest is not there */
+	/* once, and of nobody's words */
+	assert_int_equal(w->control.cards_asked, 0);
+	control_announce(&w->control);
+	refuse(w, "no such command");
+	assert_int_equal(w->control.cards_asked, 0);
+	assert_int_equal(asked(w), 0);
 }
 
 static void a_function_that_is_not_in_the_guest_is_not_waited_for(void **state)
@@ -578,6 +645,10 @@ static void a_function_is_wanted_by_a_guest_that_pairs_runs_and_stays(void **sta
 	control_set_running(&w->control, false); /* it has only been loaded */
 	assert_false(control_team_wants_function(p));
 	control_set_running(&w->control, true);
+	w->control.arriving = true; /* nobody knows yet that it is here */
+	assert_false(control_team_wants_function(p));
+	control_take_over(&w->control);
+	assert_true(control_team_wants_function(p));
 	p->function.leave = true;
 	assert_false(control_team_wants_function(p));
 	p->function.leave = false;
@@ -675,6 +746,8 @@ int main(void)
 		WITH_FUNCTION(a_function_is_out_before_qemu_is_asked),
 		WITH_FUNCTION(a_function_comes_back_when_the_move_fails),
 		WITH_FUNCTION(a_guest_that_keeps_its_function_stays_with_it),
+		WITH_FUNCTION(a_guest_that_lost_its_function_is_announced_by_its_other_card),
+		WITH_FUNCTION(cards_that_are_no_ports_are_announced_too),
 		WITH_FUNCTION(a_function_that_is_not_in_the_guest_is_not_waited_for),
 		WITH_FUNCTION(a_function_is_wanted_by_a_guest_that_pairs_runs_and_stays),
 	};

@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -125,12 +126,38 @@ static void a_socket_of_one_who_is_about_to_end_is_had(void **state)
 	join(pid);
 }
 
+static void a_path_is_taken_while_somebody_listens_there(void **state)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	(void)state;
+	assert_false(place_is_taken(elsewhere));
+	memcpy(at.sun_path, elsewhere, sizeof(elsewhere));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	assert_false(place_is_taken(elsewhere));
+	assert_int_equal(listen(fd, 1), 0);
+	assert_true(place_is_taken(elsewhere));
+	elsewhere[strlen(elsewhere) - 1]--; /* another file */
+	assert_false(place_is_taken(elsewhere));
+	elsewhere[strlen(elsewhere) - 1]++;
+	char relative[100]; /* by another name */
+	snprintf(relative, sizeof(relative), "/tmp/../%s", elsewhere);
+	assert_true(place_is_taken(relative));
+	struct pollfd visitors = { .fd = fd, .events = POLLIN };
+	assert_int_equal(poll(&visitors, 1, 0), 0); /* who looked did not knock */
+	close(fd);
+	assert_false(place_is_taken(elsewhere)); /* the file is there still */
+	unlink(elsewhere);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_that_is_being_tidied_up_can_be_had_soon),
 		cmocka_unit_test(a_name_that_is_live_is_refused_at_once),
 		cmocka_unit_test(a_socket_of_one_who_is_about_to_end_is_had),
+		cmocka_unit_test(a_path_is_taken_while_somebody_listens_there),
 	};
 	char path[64];
 

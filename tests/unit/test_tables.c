@@ -55,6 +55,54 @@ static bool has_io_bar(const struct nic_ops *ops, int rev)
 	return found;
 }
 
+/* As a guest finds it. */
+static unsigned find_capability(struct nic *nic, unsigned id)
+{
+	unsigned at = nic->pci.config[PCI_CAPABILITY_LIST];
+
+	for (unsigned n = 0; at && n < 48; n++) {
+		if (nic->pci.config[at] == id)
+			return at;
+		at = nic->pci.config[at + PCI_CAP_LIST_NEXT];
+	}
+	return 0;
+}
+
+static unsigned capabilities(struct nic *nic)
+{
+	unsigned count = 0, at = nic->pci.config[PCI_CAPABILITY_LIST];
+
+	for (; at && count < 48; count++)
+		at = nic->pci.config[at + PCI_CAP_LIST_NEXT];
+	return count;
+}
+
+static void a_card_without_msix_has_all_its_other_capabilities(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < nic_model_count; i++) {
+		struct nic *with = make(nic_models[i], -1);
+		struct nic_spec spec = with->spec;
+		struct error err = { 0 };
+
+		assert_int_equal(find_capability(with, PCI_CAP_ID_MSIX) != 0, nic_models[i]->msix);
+		spec.msix = TRISTATE_OFF;
+		struct nic *nic = nic_create(&spec, &clock_of_test, batch, &err);
+		assert_non_null(nic);
+		assert_int_equal(find_capability(nic, PCI_CAP_ID_MSIX), 0);
+		assert_int_equal(capabilities(nic), capabilities(with) - nic_models[i]->msix);
+		nic_reset(nic, RESET_POWER_ON);
+		assert_int_equal(find_capability(nic, PCI_CAP_ID_MSIX), 0);
+		assert_int_equal(pci_irq_count(&nic->pci, PCI_MSIX), 0);
+		pci_msix_raise(&nic->pci, 0);
+		assert_int_equal(nic->pci.pending[PCI_MSIX], 0);
+		if (!nic_models[i]->vf_policy)
+			assert_int_equal(pci_irq_count(&nic->pci, PCI_INTX), 1);
+		nic_destroy(nic);
+		nic_destroy(with);
+	}
+}
+
 /* The room for I/O ports is counted from these flags before a guest starts. */
 static void a_model_says_whether_it_has_io_ports(void **state)
 {
@@ -191,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_register_is_found_at_its_own_address_once),
 		cmocka_unit_test(a_model_says_whether_it_has_io_ports),
+		cmocka_unit_test(a_card_without_msix_has_all_its_other_capabilities),
 		cmocka_unit_test(names_are_unique_but_for_reserved_ones),
 		cmocka_unit_test(masks_hold_through_real_accesses),
 		cmocka_unit_test(every_byte_of_every_bar_can_be_accessed_in_every_size),
