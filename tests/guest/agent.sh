@@ -9,6 +9,7 @@ exec 3<>$tty
 stty -F $tty raw -echo
 printf '\n@hello %s\n' "$(uname -r)" >&3
 while read -r id code <&3; do
+	[ "$id" ] || continue # a nudge, see guest.py
 	printf '\n@begin %s\n' "$id" >&3
 	printf '%s' "$code" | base64 -d >/tmp/.command
 	(

@@ -94,13 +94,14 @@ def bind(guest, card):
 
 
 def start_testpmd(guest, addresses, commands):
+    """Without --no-flush-rx it throws away what came before it forwards, and "start" is said, and seen, before that."""
     guest.sh("chmod 755 / /lib; mkdir -p /dev/hugepages /var/run; mountpoint -q /dev/hugepages || mount -t hugetlbfs none /dev/hugepages; "
              f"echo {HUGE} >/proc/sys/vm/nr_hugepages; cat >/tmp/commands <<E\n" + "\n".join(commands) + "\nE")
     allow = " ".join(f"-a {address}" for address in addresses)
     loads = " ".join(f"-d $(echo /lib/librte_{name}.so.*)" for name in ("bus_pci", "mempool_ring", "net_e1000", "net_igc"))
     guest.sh("[ -p /tmp/keyboard ] || mkfifo /tmp/keyboard; sleep 100000 >/tmp/keyboard & echo $! >/tmp/typist; "
              f"LD_LIBRARY_PATH=/lib dpdk-testpmd --no-telemetry -l 0-1 {loads} {allow} -- -i --total-num-mbufs=4096 "
-             "--nb-cores=1 --cmdline-file=/tmp/commands </tmp/keyboard >/tmp/testpmd 2>&1 & echo $! >/tmp/testpmd.pid")
+             "--nb-cores=1 --no-flush-rx --cmdline-file=/tmp/commands </tmp/keyboard >/tmp/testpmd 2>&1 & echo $! >/tmp/testpmd.pid")
     guest.sh("await 60 grep -q '> start' /tmp/testpmd || { cat /tmp/testpmd; false; }; sleep 1", timeout=300)
 
 

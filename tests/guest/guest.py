@@ -11,6 +11,8 @@ import time
 
 import lab
 import peer
+import standstill
+import tsc
 from cpio import Archive
 from qmp import Qmp, connect
 
@@ -64,6 +66,8 @@ class Guest:
     before    words in front of anynic's, as of nsenter
     """
 
+    anew = 0  # nested guests of this scenario that were started once more
+
     def __init__(self, folder, nics=("auto",), name="guest", machine=None, memory=("-m", "256M"), qemu=(),
                  kernel="6.1", files=None, tools=False, append="", options=(), cpus=1, target="x86_64", extra=(), before=()):
         self.folder = pathlib.Path(folder)
@@ -77,18 +81,20 @@ class Guest:
         self._text = ""
         self._hellos = 0
         self._number = 0
+        self._reader = None
         self.qmp = None
         self.process = None
         self.qmp_path = self.folder / f"{name}.qmp"
         self.agent_path = self.folder / f"{name}.agent"
         self.console_path = self.folder / f"{name}.console"
         self.log_path = self.folder / f"{name}.log"
-        kind = lab.TARGETS[target]
-        self.qemu_words = [lab.qemu(target), "-accel", lab.accelerator(target), "-M", machine or kind.machine,
+        kind, accelerator = lab.TARGETS[target], lab.accelerator(target)
+        self.qemu_words = [lab.qemu(target), "-accel", accelerator, "-M", machine or kind.machine,
                            *kind.words, *memory, "-smp", str(cpus), "-nodefaults", "-display", "none", "-serial", f"file:{self.console_path}"]
         self.qemu_words += ["-chardev", f"socket,id=agent,path={self.agent_path},server=on,wait=off",
                             "-serial", "chardev:agent"]
-        self.append = f"console={kind.console} {APPEND} {append}".strip()
+        clock = tsc.told() if target == "x86_64" and accelerator == "tcg" else ""
+        self.append = " ".join(f"console={kind.console} {APPEND} {clock} {append}".split())
         self.monitor_path = self.folder / f"{name}.monitor"
         self.qemu_words += ["-qmp", f"unix:{self.monitor_path},server=on,wait=off"]
         if kernel:
@@ -108,6 +114,28 @@ class Guest:
 
     def start(self, wait=True):
         """Starts it; with `wait`, returns when the guest can carry out commands."""
+        self._launch()
+        while wait and self._never_began():
+            Guest.anew += 1
+            print(f"{standstill.NEVER_BEGAN}: {self.name} is started anew ({Guest.anew} of at most {standstill.ANEW}):")
+            print(standstill.told(self.monitor_path, self.process.pid), flush=True)
+            self.stop()
+            self._reader.join()
+            self._text, self._hellos = "", 0
+            self._launch()
+        if wait:
+            self.wait_boot(1)
+        return self
+
+    def _never_began(self):
+        if not os.environ.get("ANYNIC_LAB_HOST") or Guest.anew >= standstill.ANEW:
+            return False
+        with self._lock:
+            if self._lock.wait_for(lambda: self._text, standstill.SILENT_SECONDS) or self.console():
+                return False
+        return standstill.is_the_guests(self.monitor_path, self.process.pid)
+
+    def _launch(self):
         words = self.command_line()
         with self.log_path.open("w") as log:
             log.write(shlex.join(words) + "\n")
@@ -117,10 +145,8 @@ class Guest:
         if self._nics is not None:
             self.qmp = self._patiently(lambda: Qmp(self.qmp_path, 1), "anynic's control socket")
         self._socket = self._patiently(lambda: connect(self.agent_path, 1), "QEMU")
-        threading.Thread(target=self._read, daemon=True).start()
-        if wait:
-            self.wait_boot(1)
-        return self
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def monitor(self):
         """QEMU's own monitor, the one of the test (anynic has another)."""
@@ -159,7 +185,7 @@ class Guest:
             if not self._lock.wait_for(lambda: self._hellos >= count or "\n@closed" in self._text, seconds) \
                     or self._hellos < count:
                 raise GuestError(f"the guest did not start (for the {count}. time) in {seconds} s:\n"
-                                 f"{self.console()[-3000:]}\n{self.log()[-3000:]}")
+                                 f"{self.console()[-3000:]}\n{self.log()[-3000:]}\n{self._standstill()}")
 
     @property
     def boots(self):
@@ -180,17 +206,37 @@ class Guest:
         number = self.send(command)
         pattern = re.compile(rf"\n@begin {number}\n(.*?)\n@end {number} (\d+)\n", re.DOTALL)
         with self._lock:
-            self._lock.wait_for(lambda: pattern.search(self._text) or self._hellos > boots
-                                or "\n@closed" in self._text, timeout)
+            self._wait_and_nudge(lambda: pattern.search(self._text) or self._hellos > boots or "\n@closed" in self._text, timeout)
             match = pattern.search(self._text)
             if not match:
                 why = "the guest started anew" if self._hellos > boots else f"no end after {timeout} s"
-                raise GuestError(f"{command!r}: {why}; so far:\n{self._text[-2000:]}\n{self.console()[-1500:]}")
+                raise GuestError(f"{command!r}: {why}; so far:\n{self._text[-2000:]}\n{self.console()[-1500:]}\n{self._standstill()}")
             output, status = match.group(1), int(match.group(2))
             self._text = self._text[:match.start()] + self._text[match.end():]
         if check and status != 0:
             raise GuestError(f"{command!r} ended with status {status}:\n{output}")
         return output.strip() if check else (status, output.strip())
+
+    def _wait_and_nudge(self, done, timeout):
+        """A nested guest was seen that stopped in the middle of a line that it wrote: as if an interrupt of its serial port had been lost. Its
+        next one comes with a byte for it; told, so that a log shows whether it helped."""
+        if not os.environ.get("ANYNIC_LAB_HOST"):
+            return self._lock.wait_for(done, timeout)
+        end = time.monotonic() + timeout
+        while not (came := self._lock.wait_for(done, min(standstill.NUDGE_SECONDS, max(0, end - time.monotonic())))):
+            if time.monotonic() >= end:
+                break
+            rest = self._text[-20:]
+            self._socket.sendall(b"\n")
+            if self._lock.wait_for(lambda seen=self._text: self._text != seen, 2):
+                print(f"--- a nudge made nested guest {self.name} go on behind {rest!r}", flush=True)
+        return came
+
+    def _standstill(self):
+        """For the log; on the lab host it also says when it is the guest itself that stands still."""
+        if os.environ.get("ANYNIC_LAB_HOST") and standstill.is_the_guests(self.monitor_path, self.process.pid):
+            print(f"{standstill.STANDS}: {self.name}", flush=True)
+        return standstill.told(self.monitor_path, self.process.pid)
 
     def probe(self, *words, timeout=120):
         """The `key=value` words that the probe program prints."""

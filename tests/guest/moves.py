@@ -88,7 +88,7 @@ class Flow:
         self.crc = self.bytes = 0
         self.gap = 0.0
         self._seconds = seconds
-        self._error = None
+        self._error = self._connection = None
         port = self._listener.getsockname()[1]
         guest.sh(f"(probe tcp-get {HOST} {port} >/tmp/flow 2>&1; echo done >>/tmp/flow) >/dev/null 2>&1 </dev/null &")
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -98,6 +98,7 @@ class Flow:
         """A full window blocks sendall: the time that it takes is the time that the guest did not answer."""
         try:
             connection, _ = self._listener.accept()
+            self._connection = connection
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             number, end = 0, time.monotonic() + self._seconds
@@ -114,9 +115,16 @@ class Flow:
         except OSError as error:
             self._error = error
 
+    def _next_try(self):
+        """Seconds until TCP sends again what was lost, at most: each try doubles it, so that after a minute of silence it is a minute more."""
+        try:
+            return struct.unpack_from("I", self._connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 12), 8)[0] / 1e6
+        except (AttributeError, OSError):
+            return 0.0  # it has not begun, or is over
+
     def lives(self, lab):
         seen = self.bytes
-        end = time.monotonic() + 60
+        end = time.monotonic() + self._next_try() + 60
         while self.bytes == seen and not self._error and time.monotonic() < end:
             time.sleep(0.05)
         lab.check(not self._error and self.bytes > seen, f"the stream goes on ({self._error or 'no error'}); longest pause {self.gap:.1f} s")

@@ -1,6 +1,6 @@
 """plug.py [machine]: ports come into a guest that runs and go out of it again: `anynic plug` and `anynic unplug`. A card of QEMU's on a bridge
 five times with traffic, both cards of a switch port, cards that anynic serves in a process that is locked down already, libvirt's XML; a guest
-that is stopped and does not answer, what QEMU refuses, what this machine has not, and a kill in the middle: nothing stays behind."""
+that is stopped and does not answer, a QEMU that does not, what QEMU refuses, what this machine has not, and a kill in the middle: nothing stays behind."""
 import os
 import pathlib
 import re
@@ -118,7 +118,6 @@ def refusals(p):
     p.refused(2, "id=net0 is used by two ports", "plug", name, "--nic", "virtio-net,id=net0")
     p.refused(2, "fd= is a descriptor", "plug", name, "--nic", "virtio-net,place=qemu,backend=tap,fd=5")
     p.refused(3, "no bridge nobr", "plug", name, "--nic", "virtio-net,place=qemu,backend=bridge,br=nobr")
-    p.refused(4, "team", "plug", name, "--nic", "team,transient=igb")
     p.refused(3, "br0 is no network device.*pool list", "plug", name, "--nic", "hostdev,dev=br0")
     if not os.path.exists("/sys/kernel/iommu_groups/0"):  # else it would be taken
         for path in pathlib.Path("/sys/bus/pci/devices").glob("*/class"):
@@ -152,6 +151,24 @@ def deaf_guest(p):
     p.nothing_left("a guest that answers late")
 
 
+def silent_qemu(p):
+    """A QEMU that stands still: who asked is told, and what it takes late is undone when it goes on."""
+    words = ("--nic", "virtio-net,place=qemu,backend=bridge,br=br0")
+    qemu = qemu_of(p.guest)
+    os.kill(qemu, signal.SIGSTOP)
+    p.refused(5, "QEMU does not answer qom-list.*is undone", "plug", p.guest.name, *words, "--timeout", 1)
+    os.kill(qemu, signal.SIGCONT)
+    p.nothing_left("a QEMU that does not show its root ports")
+    p.plug(*words, port="net1")
+    up_on_bridge(p.guest, "virtio_net")
+    mark = p.guest.qmp.mark()
+    os.kill(qemu, signal.SIGSTOP)
+    p.refused(5, "device_del: QEMU did not answer in time; nothing is changed", "unplug", p.guest.name, "net1", "--timeout", 1)
+    os.kill(qemu, signal.SIGCONT)
+    p.guest.qmp.wait("PORT_REMOVED", since=mark, port="net1")
+    p.nothing_left("a QEMU that answers late")
+
+
 def served_virtio(p):
     p.plug("--nic", "auto,backend=bridge,br=br0,id=stays", port="stays")
     mark = p.guest.qmp.mark()
@@ -160,12 +177,16 @@ def served_virtio(p):
     p.refused(4, "MSI-X", "unplug", p.guest.name, "stays")
 
 
+def qemu_of(guest):
+    children = pathlib.Path(f"/proc/{guest.process.pid}/task/{guest.process.pid}/children").read_text(encoding="ascii").split()
+    lines = {int(child): pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0") for child in children}
+    return next(child for child, line in lines.items() if b"-nodefaults" in line and b"run" not in line)  # ours has them all
+
+
 def killed(p, folder):
     """QEMU stands still, so that the plug is under way for sure."""
     guest = p.guest
-    children = pathlib.Path(f"/proc/{guest.process.pid}/task/{guest.process.pid}/children").read_text(encoding="ascii").split()
-    lines = {int(child): pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0") for child in children}
-    qemu = next(child for child, line in lines.items() if b"-nodefaults" in line and b"run" not in line)  # ours has them all
+    qemu = qemu_of(guest)
     before = links()
     os.kill(qemu, signal.SIGSTOP)
     waiting = subprocess.Popen([machine.anynic(), "plug", guest.name, "--nic", "virtio-net,place=qemu,backend=bridge,br=br0"],
@@ -198,6 +219,7 @@ def scenario(lab):
     refusals(p)
     no_room(p)
     deaf_guest(p)
+    silent_qemu(p)
     served_virtio(p)
     killed(p, lab.folder)
 

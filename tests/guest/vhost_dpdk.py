@@ -3,7 +3,12 @@ hands. testpmd returns what it gets, so that every frame is seen twice by our se
 
 Frames of 60 bytes to 64 KiB come back as they went in; then the server is killed and started again twenty times while frames go
 round. virtio-user listens and comes back to whoever connects, as our server does; a relay between the two hands messages and
-descriptors on, and connects both ends again."""
+descriptors on, and connects both ends again.
+
+With packed rings testpmd's forwarding stands while it connects again: DPDK 22.11 wipes and fills these rings one millisecond after it
+asked its forwarding thread to keep off (virtio_user_dev_reset_queues_packed), whether that thread has left them or not. On a busy
+machine it has not always, and fills slots whose ids are still 0: the first frame is then handed on from a buffer that nobody wrote to,
+and the others have none. Split rings stay as they are, and the forwarding goes on."""
 import array
 import os
 import pathlib
@@ -115,6 +120,24 @@ def start_testpmd(folder, ring, pairs):
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
 
 
+def forwarder(testpmd):
+    """The state of the thread that forwards: it never sleeps while it does."""
+    for task in pathlib.Path(f"/proc/{testpmd.pid}/task").iterdir():
+        if "worker" in (task / "comm").read_text():
+            return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    raise RuntimeError("testpmd has no thread that forwards")
+
+
+def say(testpmd, word):
+    testpmd.stdin.write(f"{word}\n".encode())
+    testpmd.stdin.flush()
+
+
+def stop_forwarding(lab, testpmd):
+    say(testpmd, "stop")
+    lab.until(lambda: forwarder(testpmd) == "S", "testpmd stands")
+
+
 def scenario(lab, ring, pairs):
     if not shutil.which("dpdk-testpmd"):
         raise machine.Skip("no dpdk-testpmd here: apt-get install dpdk-dev")
@@ -125,16 +148,22 @@ def scenario(lab, ring, pairs):
     testpmd = start_testpmd(folder, ring, pairs)
     try:
         ready(folder, 1)
+        # its rings are ready before that: then it empties them once more
+        lab.until(lambda: "testpmd> " in (folder / "testpmd.log").read_text(), "testpmd forwards")
         text = (folder / "serve.log").read_text()
         lab.check(("packed" in re.findall(r"features (\S+)", text)[-1]) == (ring == "packed"), f"{ring} ring")
         wire = connect(folder / "wire.sock")
         lab.equal(exchange(wire, SIZES), len(SIZES), f"frames of {SIZES} bytes went round")
         lab.equal(sum(exchange(wire, [200 + i] * BURST) for i in range(50)), 50 * BURST, "a thousand went round")
         for number in range(RESTARTS):
+            if ring == "packed":
+                stop_forwarding(lab, testpmd)
             served.kill()
             wire.close()
             served.start()
             ready(folder, number + 2)
+            if ring == "packed":
+                say(testpmd, "start")
             wire = connect(folder / "wire.sock")
             came = 0
             end = time.monotonic() + 60

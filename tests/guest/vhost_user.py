@@ -56,7 +56,7 @@ class Served:
         tasks = pathlib.Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        while any(list_fds(pid) for pid in tasks):
+        while any(list_fds(f"{pid}/task/{thread}") for pid in tasks for thread in list_threads(pid)):
             time.sleep(0.01)
 
     def stop(self):
@@ -78,6 +78,14 @@ def links(pid):
 def list_fds(pid):
     try:
         return os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return []
+
+
+def list_threads(pid):
+    """Of a process whose first thread has ended the others may still hold what it had open."""
+    try:
+        return os.listdir(f"/proc/{pid}/task")
     except OSError:
         return []
 

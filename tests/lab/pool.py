@@ -5,58 +5,16 @@ killed     anynic is killed: whoever tidies up gives back MAC, VLAN and driver, 
 guest      by the name of a libvirt network to a guest under KVM, which has its network through it
 team       as the transient card of a team: it carries traffic while the guest has a driver for it"""
 import json
+import os
 import pathlib
+import signal
 import subprocess
 import time
 
 import host  # pylint: disable=unused-import  # goes to the lab host
 import lab as machine
-from functions import SECONDS, card, pool, settings, state, until
+from functions import MAC, Still, card, network, pool, settings, state, until
 from harness import main
-
-MAC = "52:54:00:aa:bb:0c"
-NETWORKS = pathlib.Path("/etc/libvirt/qemu/networks")
-
-
-class Still:
-    """anynic run with a QEMU that never runs its guest."""
-
-    def __init__(self, lab, name, *ports):
-        self.log_path = pathlib.Path(lab.folder) / f"{name}.log"
-        self.name = name
-        words = [machine.anynic(), "run", "--name", name, *ports, "--", machine.qemu(), "-S", "-M", "q35", "-m", "64M",
-                 "-accel", "kvm", "-nodefaults", "-display", "none"]
-        with self.log_path.open("w") as log:
-            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-
-    def log(self):
-        return self.log_path.read_text()
-
-    def port(self):
-        """Once QEMU has its card."""
-        end = time.monotonic() + SECONDS
-        while True:
-            done = subprocess.run([machine.anynic(), "status", self.name, "-j"], capture_output=True, text=True, check=False)
-            if done.returncode == 0 and "vfio" in self.open_files():
-                return json.loads(done.stdout)
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"{self.name}: {self.log()}{done.stderr}")
-            time.sleep(0.2)
-
-    def open_files(self):
-        """Of the QEMU below it."""
-        links = []
-        for pid in subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False).stdout.split():
-            for fd in pathlib.Path(f"/proc/{pid}/fd").glob("*"):
-                try:
-                    links.append(str(fd.readlink()))
-                except OSError:
-                    continue
-        return " ".join(links)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(SECONDS)
 
 
 def refusals(lab, dev):
@@ -174,14 +132,28 @@ def killed(lab):
         until(lab, lambda: state(dev) == drivers, f"{n + 1}. kill: the function is its driver's again")
         until(lab, lambda: settings(dev) == before, "with MAC and VLAN as before")
     until(lab, lambda: not list(pathlib.Path(lab.folder).glob("anynic/*.undo")), "and no line of a journal is left")
+    given_to_another(lab, dev)
+
+
+def given_to_another(lab, dev):
+    """Nobody was left to tidy up, and the function is somebody else's by the time that another guest starts."""
+    guest = Still(lab, "gone", "--nic", f"hostdev,dev={dev},mac={MAC}")
+    guest.port()
+    tidies = subprocess.run(["pgrep", "-x", "anynic-tidy"], capture_output=True, text=True, check=True).stdout.split()
+    for pid in [*map(int, tidies), guest.process.pid]:
+        os.kill(pid, signal.SIGKILL)
+    guest.process.wait()
+    machine.ip("link", "set", dev, "vf", "0", "mac", "52:54:00:dd:dd:dd")
+    other = Still(lab, "next", "--nic", "virtio-net,place=qemu,backend=null")
+    until(lab, lambda: state(dev)[0] == ("igbvf", "free"), "the next guest gives the function back to its driver")
+    lab.equal(settings(dev)[0][0], "52:54:00:dd:dd:dd", "and leaves it the MAC that another has given it")
+    other.stop()
 
 
 def guest_on_network(lab):
     dev = card(lab, load=False)
     before = state(dev)
-    NETWORKS.mkdir(parents=True, exist_ok=True)
-    (NETWORKS / "fast.xml").write_text(f"<network><name>fast</name><forward mode='hostdev' managed='yes'><pf dev='{dev}'/>"
-                                       "</forward></network>\n")
+    network(dev)
     guest = lab.guest(nics=[f"hostdev,dev=fast,mac={MAC}"], kernel="6.12")
     port = guest.port()
     lab.equal(port["backend"]["type"], "hostdev", f"a function by the name of a network: {port['backend']['reason']}")

@@ -1,13 +1,21 @@
 """together.py SCENARIO[:PARAMETER]...: several scenarios on one lab host, one after the other, each in a network namespace of its own:
-the host starts once. Fails when one fails; the others run all the same."""
+the host starts once. Fails when one fails; the others run all the same.
+
+The host's KVM is on SVM as QEMU emulates it. Its kernel was seen to panic in a vCPU's thread ("corrupted stack end"), and a nested guest to
+stand still in the middle of a line; whose fault that is is not proven. It is told, and what the host had not finished, or the scenario whose
+guest stood still, goes to a second host; what fails there fails."""
+import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
 
-import host  # noqa: F401  # pylint: disable=unused-import  # goes to the lab host
-
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "guest"))
+import standstill  # pylint: disable=wrong-import-position
+LAB_HOST = HERE.parent.parent / "tools/lab-host"
+DIED = 125
 
 
 def run(words):
@@ -19,7 +27,50 @@ def run(words):
     return code == 0
 
 
-failed = [words for words in sys.argv[1:] if not run(words)]
-if failed:
-    print(f"FAILED: {' '.join(failed)}")
-sys.exit(1 if failed else 0)
+def run_all(scenarios):
+    failed = [words for words in scenarios if not run(words)]
+    if failed:
+        print(f"FAILED: {' '.join(failed)}")
+    return 1 if failed else 0
+
+
+class Host:
+    """What came of the scenarios of one lab host."""
+
+    def __init__(self, scenarios):
+        self.ended, self.stood, self.panic, self.anew, self._now = {}, set(), False, 0, None
+        with subprocess.Popen([LAB_HOST, sys.executable, __file__, *scenarios], stdout=subprocess.PIPE, text=True, errors="replace") as process:
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                self._see(line)
+        self.code = process.returncode
+        self.panic &= self.code == DIED
+        if self.anew:
+            print(f"--- nested guests that never began, and were started anew: {self.anew}", flush=True)
+
+    def _see(self, line):
+        self.panic |= "Kernel panic" in line
+        self.anew += line.startswith(standstill.NEVER_BEGAN)
+        if found := re.match(r"--- (\S+)(: ok|: FAILED|$)", line):
+            self._now = found[1]
+            if found[2]:
+                self.ended[found[1]] = found[2] == ": ok"
+        elif line.startswith(standstill.STANDS):
+            self.stood.add(self._now)
+
+    def left(self, scenarios):
+        """Those that it owes an answer."""
+        return [words for words in scenarios if not self.ended.get(words) and (words in self.stood or (self.panic and words not in self.ended))]
+
+
+def go_there(scenarios):
+    first = Host(scenarios)
+    left = first.left(scenarios)
+    if first.code == 0 or not left:
+        return first.code
+    print(f"--- {'the kernel of the lab host panicked' if first.panic else 'a nested guest stood still'}; on a second host: {' '.join(left)}", flush=True)
+    second = Host(left).code
+    return second if all(first.ended.get(words) for words in scenarios if words not in left) else 1
+
+
+sys.exit((run_all if os.environ.get("ANYNIC_LAB_HOST") else go_there)(sys.argv[1:]))

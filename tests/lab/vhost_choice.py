@@ -4,6 +4,7 @@ says the same of every case."""
 import json
 import os
 import pathlib
+import stat
 import subprocess
 
 import host
@@ -112,6 +113,13 @@ def scenario(lab):
     taken(lab, BRIDGE, "vhost", "/dev/vhost-net was opened")
     taken(lab, f"{BRIDGE},driver=vhost", "vhost", "/dev/vhost-net was opened")
     taken(lab, page, "vhost", "/dev/vhost-net was opened")
+    node = pathlib.Path(lab.folder) / "vhost"
+    os.mknod(node, 0o600 | stat.S_IFCHR, os.stat(host.NODE).st_rdev)
+    xml = pathlib.Path(lab.folder) / "node.xml"
+    xml.write_text(f"<interface type='bridge'><source bridge='br0'/><model type='virtio'/><backend vhost='{node}'/></interface>\n")
+    taken(lab, ["--interfaces", str(xml)], "vhost", f"{node} was opened")
+    xml.write_text(xml.read_text().replace(str(node), "/dev/null"))
+    refused(lab, ["--interfaces", str(xml)], "is no vhost-net device", what="node.xml:1: <backend vhost='/dev/null'>")
     taken(lab, f"{BRIDGE},driver=qemu", "qemu", "driver=qemu")
     refused(lab, "e1000,place=qemu,backend=bridge,br=br0,driver=vhost", "needs a virtio-net card")
     taken(lab, "e1000,place=qemu,backend=bridge,br=br0", "qemu", "vhost serves virtio cards")
