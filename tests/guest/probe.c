@@ -353,6 +353,30 @@ static int tcp_serve(char **argv)
 	return serve_once(argv[0], UINT64_MAX);
 }
 
+#define FLOOD_BURST    32
+#define FLOOD_PAUSE_US 500
+
+/* HOST PORT SIZE SECONDS: bursts of datagrams, also while the link is down; nothing is to come back. */
+static int udp_flood(char **argv)
+{
+	static uint8_t data[65536];
+	struct address a = parse_address(argv[0], argv[1]);
+	size_t size = (size_t)atoi(argv[2]);
+	double end = now() + atof(argv[3]);
+	unsigned long sent = 0;
+	int fd = socket(a.sa.ss_family, SOCK_DGRAM, 0);
+
+	if (size > sizeof(data) || fd < 0)
+		return fail("socket");
+	for (unsigned i = 0; now() < end; i++) {
+		sent += sendto(fd, data, size, 0, (struct sockaddr *)&a.sa, a.len) == (ssize_t)size;
+		if (i % FLOOD_BURST == 0)
+			usleep(FLOOD_PAUSE_US);
+	}
+	printf("sent=%lu\n", sent);
+	return 0;
+}
+
 /* PORT BYTES: the same, where the end may get lost on the way. */
 static int tcp_take(char **argv)
 {
@@ -371,6 +395,7 @@ static const struct {
 	{ "tcp-serve", 1, tcp_serve },
 	{ "tcp-take", 2, tcp_take },
 	{ "udp-echo", 4, udp_echo },
+	{ "udp-flood", 4, udp_flood },
 	{ "multicast-receive", 5, multicast_receive },
 	{ "multicast-send", 4, multicast_send },
 };

@@ -2,13 +2,16 @@
 
 restart, restart-packed: `anynic serve` is killed and started twenty times under TCP both ways; QEMU connects again, the guest's
 rings go on, and every byte is right.
+drops: the same under datagrams, at the places where a QEMU without a server drops frames in the midst of a packed ring.
 life: what `anynic run` tells of a guest that is stopped, goes on, unloads its driver, loads it and starts anew; the link moves.
 switch: the policy with this card as the performant one: forth, back, by hand, and a reboot."""
+import mmap
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -19,7 +22,7 @@ from harness import BACK_TO_LEGACY, LEGACY, LEGACY_UP, PERFORMANT, TO_PERFORMANT
 
 SIZE = 24 << 20
 RESTARTS = 20
-MEMORY = ("-m", "256M", "-object", "memory-backend-memfd,id=ram,size=256M,share=on", "-M", "q35,memory-backend=ram")
+MEMORY = 256 << 20
 
 
 class Served:
@@ -90,22 +93,46 @@ def list_threads(pid):
         return []
 
 
+def words_of(kind, size=MEMORY):
+    """Of a guest whose memory the server can map."""
+    return ("-m", f"{size >> 20}M", "-object", f"memory-backend-{kind},id=ram,size={size >> 20}M,share=on")
+
+
+def start_guest(lab, served, memory, packed):
+    """One whose QEMU connects again, with its network up: the guest and the name of its NIC."""
+    folder = pathlib.Path(lab.folder)
+    reconnect = ("-chardev", f"socket,id=char0,path={folder}/nic.sock,reconnect-ms=100", "-netdev", "vhost-user,id=net0,chardev=char0",
+                 "-device", f"virtio-net-pci,netdev=net0{',packed=on' if packed else ''}")
+    guest = lab.guest(nics=None, memory=(), machine="q35,memory-backend=ram", qemu=[*memory, *reconnect])
+    guest.sh("modprobe virtio_pci; modprobe virtio_net; await 10 has_nic virtio_net")
+    nic = guest.sh("nic virtio_net")
+    bits = guest.sh("cat /sys/bus/virtio/devices/virtio0/features")
+    lab.equal(bits[34], str(int(packed)), "packed ring")
+    guest.sh(f"up {nic}; await 10 carrier {nic}; static {nic} {GUEST}/24; await 5 answers {HOST}")
+    return guest
+
+
+def serve(lab, packed):
+    machine.make_tap()
+    served = Served(pathlib.Path(lab.folder),
+                    f"virtio-net,transport=vhost-user,backend=tap,ifname=tap0,packed={'on' if packed else 'off'}")
+    while not (pathlib.Path(lab.folder) / "nic.sock").exists():
+        time.sleep(0.05)
+    return served
+
+
+def check_driver(lab, guest, restarts):
+    guest.sh(f"await 5 answers {HOST}")
+    lab.check(guest.sh("dmesg | grep -ciE 'bad gso|id [0-9]+ out of range|is not a head|missing' || true") == "0",
+              f"the guest's driver saw nothing wrong in {restarts} restarts")
+
+
 def restart(lab, packed):
     folder = pathlib.Path(lab.folder)
-    machine.make_tap()
-    served = Served(folder, f"virtio-net,transport=vhost-user,backend=tap,ifname=tap0,packed={'on' if packed else 'off'}")
+    served = serve(lab, packed)
     try:
         source, sink = servers.Source(SIZE), servers.Sink()
-        reconnect = ("-chardev", f"socket,id=char0,path={folder}/nic.sock,reconnect-ms=100", "-netdev",
-                     "vhost-user,id=net0,chardev=char0", "-device", f"virtio-net-pci,netdev=net0{',packed=on' if packed else ''}")
-        while not (folder / "nic.sock").exists():
-            time.sleep(0.05)
-        guest = lab.guest(nics=None, memory=(), machine=MEMORY[-1], qemu=[*MEMORY[:4], *reconnect])
-        guest.sh("modprobe virtio_pci; modprobe virtio_net; await 10 has_nic virtio_net")
-        nic = guest.sh("nic virtio_net")
-        bits = guest.sh("cat /sys/bus/virtio/devices/virtio0/features")
-        lab.equal(bits[34], str(int(packed)), "packed ring")
-        guest.sh(f"up {nic}; await 10 carrier {nic}; static {nic} {GUEST}/24; await 5 answers {HOST}")
+        guest = start_guest(lab, served, words_of("memfd"), packed)
         results = {}
 
         def transfer():
@@ -127,11 +154,62 @@ def restart(lab, packed):
         for got in results["in"]:
             lab.equal(got["crc"], f"{source.crc:08x}", "24 MiB to the guest")
         lab.equal(results["out"]["crc"], results["out"]["seen"], "24 MiB from the guest")
-        guest.sh(f"await 5 answers {HOST}")
-        lab.check(guest.sh("dmesg | grep -ciE 'bad gso|id [0-9]+ out of range|is not a head|missing' || true") == "0",
-                  f"the guest's driver saw nothing wrong in {RESTARTS} restarts")
+        check_driver(lab, guest, RESTARTS)
     finally:
         served.stop()
+
+
+class SendRing:
+    """The packed ring of what the guest sends, where it lies in the guest's memory (virtio 1.x, 2.8)."""
+
+    def __init__(self, guest, memory):
+        monitor = guest.monitor()
+        (card,) = [device["path"] for device in monitor.command("x-query-virtio") if device["name"] == "virtio-net"]
+        ring = monitor.command("x-query-virtio-queue-status", path=card, queue=1)
+        self._at, self._size = ring["vring-desc"], ring["vring-num"]
+        self._memory = mmap.mmap(memory.fileno(), MEMORY, prot=mmap.PROT_READ)
+
+    def _used(self, slot):
+        return self._memory[self._at + 16 * slot + 15] >> 7
+
+    def await_end(self, slots, seconds):
+        """The server is about to come to slot 0, where QEMU believes that it is, and where the driver's next frames are."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if not self._used(0) and not self._used(self._size - slots) and self._used(self._size - 1):
+                return
+
+    def is_dropped_from(self):
+        """Frames are done with behind some that wait."""
+        used = [self._used(slot) for slot in range(self._size)]
+        return sum(a != b for a, b in zip(used, used[1:])) > 1
+
+
+def drops(lab):
+    """Until QEMU dropped some, which it does when the guest kicks while nobody serves; seldom twice."""
+    served = serve(lab, True)
+    try:
+        with tempfile.NamedTemporaryFile(prefix="anynic-test-", dir="/dev/shm") as memory:
+            guest = start_guest(lab, served, words_of(f"file,mem-path={memory.name}"), True)
+            ring = SendRing(guest, memory)
+        guest.send(f"probe udp-flood {HOST} 9 100 600")
+        restarts, dropped = 0, False
+        while restarts < RESTARTS and not dropped:
+            ring.await_end(8, 2)
+            served.kill()
+            time.sleep(0.3)
+            dropped = ring.is_dropped_from()
+            served.start()
+            restarts += 1
+            guest_back(lab, pathlib.Path(lab.folder), restarts)
+            lab.until(lambda: answers(GUEST), f"restart {restarts}: the guest answers")
+        lab.say(f"QEMU {'dropped frames' if dropped else 'dropped none'} in the midst of the ring")
+    finally:
+        served.stop()
+
+
+def answers(address):
+    return subprocess.run(["ping", "-c", "1", "-W", "1", address], stdout=subprocess.DEVNULL).returncode == 0
 
 
 def guest_back(lab, folder, number):
@@ -224,6 +302,8 @@ def scenario(lab, part, which="private"):
         life(lab)
     elif part == "switch":
         switch(lab)
+    elif part == "drops":
+        drops(lab)
     else:
         restart(lab, part == "restart-packed")
 

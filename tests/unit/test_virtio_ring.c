@@ -3,7 +3,7 @@
  * Small packed rings are tried in all their states. A driver of a few lines posts chains; the real device code pops and pushes them
  * and is stepped through, one instruction after the other, so that the ring is seen after each store. Each of those pictures is
  * recovered with every set of the driver's free slots written by then, which is more than a driver in the middle of a chain writes,
- * and also all that a look at a running one may see.
+ * and also all that a look at a running one may see. Then a QEMU drops frames, before the next device comes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -131,7 +131,14 @@ static bool take(struct driver *d, uint32_t *written)
 }
 
 /* --- a device --- */
-static void start(struct ring *r, unsigned size)
+static void start_again(struct ring *r)
+{
+	r->recover = true;
+	ring_rewind(r); /* where the owner believes that it stands: long ago */
+	assert_true(ring_start(r));
+}
+
+static void start(struct ring *r, unsigned size, bool indirect)
 {
 	*r = (struct ring){
 		.mem = &mem,
@@ -140,10 +147,9 @@ static void start(struct ring *r, unsigned size)
 		.device = EVENTS + 64,
 		.size = (uint16_t)size,
 		.packed = true,
-		.recover = true,
+		.indirect = indirect,
 	};
-	ring_rewind(r); /* where the owner believes that it stands: long ago */
-	assert_true(ring_start(r));
+	start_again(r);
 }
 
 /* Pops a chain, and it is that which was given for `place`. */
@@ -279,8 +285,20 @@ static void goes_round(struct driver *d, struct ring *r, unsigned from)
 	assert_false(pop(r, d->used, &used));
 }
 
-/* The device was killed after store `at`; of the driver's free slots, those in `ahead` are written. */
-static unsigned one_state(const struct driver *before, unsigned at, unsigned ahead)
+/* Whole chains, and then one of which the first slot is to be written last, which does not take the whole ring. */
+static bool is_in_order(unsigned ahead, unsigned size)
+{
+	if (ahead == BIT(size) - 2)
+		return false;
+	while (ahead & 1)
+		ahead >>= 1;
+	ahead >>= 1;
+	return !(ahead & (ahead + 1));
+}
+
+/* The device was killed after store `at`; of the driver's free slots, those in `ahead` are written. `indirect`: it may be that QEMU
+ * dropped frames, which it did not. */
+static unsigned one_state(const struct driver *before, unsigned at, unsigned ahead, bool indirect)
 {
 	struct driver d = *before;
 	struct ring r;
@@ -290,7 +308,7 @@ static unsigned one_state(const struct driver *before, unsigned at, unsigned ahe
 	for (unsigned i = 0; i < room; i++)
 		if (ahead & BIT(i))
 			write_slot(&d, d.next + i, false, id_of(&d, d.next + i));
-	start(&r, d.size);
+	start(&r, d.size, indirect);
 	for (unsigned i = 0; i < room; i++) {
 		bool avail = le16toh(*flags_at(&d, d.next + i)) & AVAIL, wrote = ahead & BIT(i);
 		assert_int_equal(avail, wrote == lap(&d, d.next + i)); /* as it was */
@@ -321,7 +339,7 @@ static void one_batch(struct driver *d, unsigned waiting, unsigned ends, unsigne
 		story.chains++;
 	}
 	story.pushed = pushed = MIN(pushed, story.chains);
-	start(&r, d->size);
+	start(&r, d->size, false);
 	for (unsigned i = 0, place = d->used; i < story.chains; i++) {
 		assert_true(pop(&r, place, &story.used[i]));
 		place += story.used[i].slots;
@@ -330,8 +348,11 @@ static void one_batch(struct driver *d, unsigned waiting, unsigned ends, unsigne
 	before = *d;
 	for (unsigned at = 0, n = steps.n; at < n; at++) {
 		unsigned done = 0;
-		for (unsigned ahead = 0; ahead < BIT(d->size - waiting); ahead++)
-			done = one_state(&before, at, ahead);
+		for (unsigned ahead = 0; ahead < BIT(d->size - waiting); ahead++) {
+			done = one_state(&before, at, ahead, false);
+			if (is_in_order(ahead, d->size))
+				assert_int_equal(one_state(&before, at, ahead, true), done);
+		}
 		assert_true(done >= seen); /* and the same for all that the driver does */
 		seen = done;
 	}
@@ -347,7 +368,7 @@ static void run_up(struct driver *d, unsigned size, unsigned past, unsigned slot
 
 	memset(ram, 0, RAM);
 	*d = (struct driver){ .size = size };
-	start(&r, size);
+	start(&r, size, false);
 	for (unsigned i = 0; i < past; i++) {
 		post(d, slots);
 		assert_true(pop(&r, d->used, &used));
@@ -397,7 +418,7 @@ static void any_bytes_give_a_place_inside_the_ring(void **state)
 			random = random * 1664525 + 1013904223;
 			ram[RING + i] = (uint8_t)(random >> 24);
 		}
-		start(&r, 1 + turn % SIZE_MAX_IN);
+		start(&r, 1 + turn % SIZE_MAX_IN, turn & 4);
 		assert_true(r.used < r.size && r.avail == r.used && r.avail_wrap == r.used_wrap);
 	}
 }
@@ -423,6 +444,80 @@ static void what_no_server_of_ours_leaves_keeps_the_place_that_was_told(void **s
 	assert_int_equal(r.used, 6);
 	assert_int_equal(r.avail, 6);
 	assert_true(r.used_wrap && r.avail_wrap);
+}
+
+/* --- a QEMU that drops frames --- */
+
+/* As hw/virtio/virtio.c does it: of each chain from `from` on the first slot is used, has no NEXT, no length and its own id. */
+static unsigned drop_from(const struct driver *d, unsigned from)
+{
+	while (from < d->next) {
+		put_le32(slot(d, from) + 8, 0);
+		*flags_at(d, from) = htole16(lap(d, from) ? AVAIL | USED : 0);
+		from += d->slots[from % ARRAY_SIZE(d->slots)];
+	}
+	return from;
+}
+
+/* Of `waiting` chains the device was done with `pushed`, shown or not, when it was killed; QEMU drops from chain `stale` of the others
+ * on, and the driver posts what it has room for. */
+static void one_drop(struct driver *d, unsigned slots, unsigned waiting, unsigned pushed, bool show,
+		     unsigned stale)
+{
+	struct ring r;
+	struct ring_used used[8];
+	unsigned place = d->used, dropped = 0;
+	uint32_t written;
+
+	for (unsigned i = 0; i < waiting; i++)
+		post(d, slots);
+	start(&r, d->size, false);
+	for (unsigned i = 0; i < pushed; i++)
+		assert_true(pop(&r, place + i * slots, &used[i]));
+	ring_push(&r, used, pushed);
+	if (show)
+		ring_publish(&r);
+	assert_int_equal(drop_from(d, place + (pushed + stale) * slots), d->next);
+	while (d->next + slots <= d->used + d->size)
+		post(d, slots);
+
+	r.indirect = true;
+	start_again(&r);
+	for (; dropped < waiting; dropped++) {
+		assert_true(take(d, &written));
+		assert_int_equal(written, dropped < pushed ? used[dropped].written : 0);
+	}
+	assert_false(shown(d));
+	assert_int_equal(r.used, d->used % d->size);
+	assert_int_equal(r.used_wrap, lap(d, d->used));
+	while (d->used < d->next) {
+		assert_true(pop(&r, d->used, used));
+		ring_push(&r, used, 1);
+		ring_publish(&r);
+		assert_true(take(d, &written));
+	}
+	assert_false(pop(&r, d->used, used));
+	story.tried++;
+}
+
+static void what_qemu_dropped_from_a_stale_place_does_not_end_the_ring(void **state)
+{
+	enum { SIZE = 8 };
+	struct driver d;
+
+	(void)state;
+	story.tried = 0;
+	for (unsigned slots = 1; slots <= 3; slots++)
+		for (unsigned past = 0; past < 2 * SIZE; past++)
+			for (unsigned waiting = 2; waiting <= SIZE / slots; waiting++)
+				for (unsigned pushed = 0; pushed + 2 <= waiting; pushed++)
+					for (unsigned stale = 1; pushed + stale < waiting; stale++)
+						for (unsigned show = 0; show < 2; show++) {
+							run_up(&d, SIZE, past, slots);
+							one_drop(&d, slots, waiting, pushed, show,
+								 stale);
+						}
+	assert_true(story.tried > 3000);
 }
 
 /* --- a driver that runs --- */
@@ -461,7 +556,7 @@ static void one_device_after_the_other_serves_a_driver_that_runs(unsigned size)
 	assert_int_equal(pthread_create(&thread, NULL, keep_posting, &d), 0);
 	for (unsigned served = 0, turn = 0; served < CHAINS; turn++) {
 		unsigned n = 0;
-		start(&r, size);
+		start(&r, size, false);
 		assert_int_equal(r.used, place % size);
 		assert_int_equal(r.used_wrap, lap(&d, place));
 		for (unsigned from = place; n < 1 + turn % 2 && pop(&r, from, &used[n]); n++)
@@ -476,7 +571,7 @@ static void one_device_after_the_other_serves_a_driver_that_runs(unsigned size)
 			place += used[i].slots;
 		served += n;
 	}
-	start(&r, size); /* shows what may be left */
+	start(&r, size, false); /* shows what may be left */
 	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
@@ -513,6 +608,7 @@ int main(void)
 		cmocka_unit_test(every_state_of_a_small_packed_ring_is_recovered),
 		cmocka_unit_test(any_bytes_give_a_place_inside_the_ring),
 		cmocka_unit_test(what_no_server_of_ours_leaves_keeps_the_place_that_was_told),
+		cmocka_unit_test(what_qemu_dropped_from_a_stale_place_does_not_end_the_ring),
 		cmocka_unit_test(a_driver_that_runs_loses_nothing_to_sixty_thousand_restarts),
 		cmocka_unit_test(a_split_ring_goes_on_at_its_used_index),
 	};

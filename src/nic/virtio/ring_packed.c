@@ -265,6 +265,102 @@ static void show(const struct ring *r, unsigned slot)
 				    __ATOMIC_RELAXED);
 }
 
+/* The slots that wait: how many, and which of them was given first. By the laps: what waits in this lap is nowhere before it, what waits
+ * in the next one nowhere behind. 0 also when the slots contradict each other. */
+static unsigned find_waiting(const struct ring *r, uint16_t *oldest, bool *oldest_wrap)
+{
+	unsigned first[2] = { r->size, r->size }, behind[2] = { 0, 0 }; /* by the lap */
+	unsigned n = 0;
+
+	for (unsigned slot = 0; slot < r->size; slot++) {
+		uint16_t flags = flags_of(r, slot);
+		bool wrap = flags & FLAG_AVAIL;
+
+		if ((flags & FLAG_DONE) || !given(flags, wrap))
+			continue;
+		first[wrap] = MIN(first[wrap], slot);
+		behind[wrap] = slot + 1;
+		n++;
+	}
+	for (unsigned wrap = 0; wrap < 2; wrap++) {
+		if (first[wrap] == r->size || behind[!wrap] > first[wrap])
+			continue;
+		*oldest = (uint16_t)first[wrap];
+		*oldest_wrap = wrap;
+		return n;
+	}
+	return 0;
+}
+
+/* How many slots the driver gave as one, and under which id. */
+static struct ring_used waiting_chain(const struct ring *r)
+{
+	struct ring_used chain = { .slots = 1 };
+	uint16_t slot = r->used;
+	bool wrap = r->used_wrap;
+
+	while ((flags_of(r, slot) & VRING_DESC_F_NEXT) && chain.slots < r->size) {
+		step(r, &slot, &wrap, 1);
+		chain.slots++;
+	}
+	chain.id = get_le16(slot_at(r, slot) + AT_ID);
+	return chain;
+}
+
+/* Of a chain of which only the first slot was marked: the others wait still, and have its id, if they are Linux's. */
+static uint16_t marked_chain(const struct ring *r)
+{
+	uint16_t slot = r->used, id = get_le16(slot_at(r, slot) + AT_ID), slots = 1;
+	bool wrap = r->used_wrap;
+
+	for (step(r, &slot, &wrap, 1); slots < r->size; slots++, step(r, &slot, &wrap, 1))
+		if (!given(flags_of(r, slot), wrap) || get_le16(slot_at(r, slot) + AT_ID) != id)
+			break;
+	return slots;
+}
+
+/* While its server is gone, a QEMU whose guest sends drops the frames: it marks them used, with the link down. It does not know
+ * where the server stood, but only where that began (virtio.c cannot tell it from a packed ring), and when the driver's new
+ * frames reach that slot, those behind it are used and those before it wait. The driver looks at the oldest only, so nobody would
+ * ever go on. They are dropped as well, up to the last one that QEMU dropped; the driver sees it with one store, as always. */
+static void drop_to_last_done(struct ring *r, uint16_t slot, bool wrap)
+{
+	unsigned end = 0;
+
+	r->used = slot;
+	r->used_wrap = wrap;
+
+	for (unsigned i = 0; i < r->size; i++, step(r, &slot, &wrap, 1))
+		if (done_in(flags_of(r, slot)) == wrap)
+			end = i + 1;
+	for (unsigned i = 0; i < end;) {
+		if (done_in(flags_of(r, r->used)) == r->used_wrap) {
+			uint16_t slots = marked_chain(r);
+
+			mark_rest(r, r->used, slots, r->used_wrap);
+			step(r, &r->used, &r->used_wrap, slots);
+			i += slots;
+		} else {
+			struct ring_used chain = waiting_chain(r);
+
+			packed_push(r, &chain, 1);
+			i += chain.slots;
+		}
+	}
+	packed_publish(r);
+	r->pushed = 0;
+}
+
+/* Dropped up to the last slot of a full ring, the used bits change once, but where nothing waits though something does. That something is
+ * not just a chain whose first slot is still to be written; a chain that takes the whole ring is not thought of. */
+static bool drops_hide(const struct ring *r, uint16_t place, uint16_t oldest, unsigned waiting)
+{
+	uint16_t flags = flags_of(r, place);
+
+	return !given(flags, flags & FLAG_AVAIL) &&
+	       (oldest != (place + 1) % r->size || waiting + 1 == r->size);
+}
+
 /* Where a device stood that ended between any two of its stores, while the driver runs and may itself be in the middle of a chain.
  *
  * Of the two bits of 2.8.1 the driver never changes the used one: in lap w it writes avail w and used !w, and used !w is what the
@@ -283,12 +379,14 @@ static void show(const struct ring *r, unsigned slot)
  * The device may leave a batch that it did not come to show: the first slot waits, for the driver, and FLAG_DONE says what it is; the
  * others are used. All of it is shown now. The last chain may be marked to its middle only: then its last used slot has NEXT.
  *
- * A ring that looks otherwise is not of our making: the place stays that of which the owner was told. */
+ * A ring that looks otherwise is not of our making. Either a QEMU without a server dropped frames, see drop_to_last_done, or another
+ * server was here, which marks the first slot of a used chain only. Then the others still look as if they waited, and nothing but the
+ * word of the owner tells where that server stood; so the former is believed only of rings whose chains are mostly of one slot. */
 void packed_recover(struct ring *r)
 {
-	bool first = done_in(flags_of(r, 0)), last = first;
-	unsigned changes = 0, begun = r->size;
-	uint16_t place = 0;
+	bool first = done_in(flags_of(r, 0)), last = first, wrap;
+	unsigned changes = 0, begun = r->size, waiting;
+	uint16_t place = 0, oldest;
 
 	for (unsigned slot = 0; slot < r->size; slot++) {
 		uint16_t flags = flags_of(r, slot);
@@ -301,13 +399,18 @@ void packed_recover(struct ring *r)
 		place = (uint16_t)slot;
 		changes++;
 	}
-	if (changes <= 1) {
+	waiting = r->indirect ? find_waiting(r, &oldest, &wrap) : 0;
+	if (changes <= 1 && !(waiting && drops_hide(r, place, oldest, waiting))) {
 		r->used = place;
 		r->used_wrap = place ? first : !first;
 		end_chain(r);
-		if (begun < r->size)
-			show(r, begun);
+	} else if (waiting) {
+		drop_to_last_done(r, oldest, wrap);
+	} else {
+		begun = r->size;
 	}
+	if (begun < r->size)
+		show(r, begun);
 	r->avail = r->used;
 	r->avail_wrap = r->used_wrap;
 }
