@@ -329,7 +329,6 @@ static void drop_to_last_done(struct ring *r, uint16_t slot, bool wrap)
 
 	r->used = slot;
 	r->used_wrap = wrap;
-
 	for (unsigned i = 0; i < r->size; i++, step(r, &slot, &wrap, 1))
 		if (done_in(flags_of(r, slot)) == wrap)
 			end = i + 1;
@@ -355,6 +354,8 @@ static void drop_to_last_done(struct ring *r, uint16_t slot, bool wrap)
  * not just a chain whose first slot is still to be written; a chain that takes the whole ring is not thought of. */
 static bool drops_hide(const struct ring *r, uint16_t place, uint16_t oldest, unsigned waiting)
 {
+	/* the driver runs: of slots that it gave since, this one came first */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	uint16_t flags = flags_of(r, place);
 
 	return !given(flags, flags & FLAG_AVAIL) &&
