@@ -202,6 +202,20 @@ static void take_signal(struct service *s)
 	begin_end(s);
 }
 
+/* What QEMU says of a reset it says behind what its cards told of it, however late we are. */
+static void note_event(struct service *s, const struct qmp_item *item)
+{
+	if (strcmp(item->name, "RESET") == 0)
+		service_read_datapath(s);
+	control_qemu_event(&s->control, item->name, item->data);
+}
+
+static void note_reply(struct service *s, const struct qmp_item *item)
+{
+	service_read_datapath(s);
+	control_qemu_replied(&s->control, item->id, NULL);
+}
+
 static void read_monitor(struct service *s, uint32_t events)
 {
 	struct qmp_item item;
@@ -233,7 +247,7 @@ static void read_monitor(struct service *s, uint32_t events)
 				 !migration_reply(&s->migration, &item) &&
 				 !control_announce_reply(&s->control, &item) &&
 				 !card_watch_reply(&s->cards, &item))
-				control_qemu_replied(&s->control, item.id, NULL);
+				note_reply(s, &item);
 			break;
 		case QMP_ITEM_EVENT:
 			if (s->follow)
@@ -241,7 +255,7 @@ static void read_monitor(struct service *s, uint32_t events)
 			transient_event(s, item.name, item.data);
 			port_changes_event(s, item.name, item.data);
 			card_watch_event(&s->cards, item.name, item.data);
-			control_qemu_event(&s->control, item.name, item.data);
+			note_event(s, &item);
 			break;
 		case QMP_ITEM_ERROR:
 			if (s->follow)

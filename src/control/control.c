@@ -193,7 +193,8 @@ void control_nic_report(struct control *c, const struct nic_report *r)
 	/* the reset first: a loss that comes with it has its cause then */
 	if (r->bus_reset)
 		control_port_nic_reset(p, index);
-	if (nic->status != previous || nic->standby != standby) {
+	/* ... and a driver that is ready again by the time that it is told was not lost */
+	if (nic->status != previous || nic->standby != standby || r->bus_reset) {
 		control_port_status_changed(p, index);
 		control_port_show_link(p, index);
 	}
@@ -488,7 +489,8 @@ void control_monitor_lost(struct control *c)
 bool control_qemu_replied(struct control *c, uint64_t id, const char *error)
 {
 	for (unsigned i = 0; i < c->ports; i++)
-		if (control_port_qemu_replied(&c->port[i], id, error)) {
+		if (control_port_no_reset(&c->port[i], id) ||
+		    control_port_qemu_replied(&c->port[i], id, error)) {
 			tell_reset(c);
 			return true;
 		}

@@ -129,6 +129,7 @@ struct control_port {
 	struct port_step step[PORT_STEPS];
 	unsigned steps;
 	struct loop_timer legacy_timer, hold_timer, lost_timer;
+	uint64_t lost_asked; /* id of the question in the place of lost_timer; 0 = none */
 	bool going;	  /* out of the guest: that its links on the host go is no news */
 	bool reset_known; /* all its NICs were reset: the RESET event that follows is no news */
 	uint64_t legacy_left_ns; /* of the legacy timer, while the guest is stopped */
@@ -262,6 +263,9 @@ void control_port_start(struct control_port *p);
 void control_port_status_changed(struct control_port *p, unsigned index);
 void control_port_nic_reset(struct control_port *p, unsigned index);
 void control_port_guest_reset(struct control_port *p);
+
+/* QEMU answered: a reset in which a card was lost would have been told before. False: it was another answer. */
+bool control_port_no_reset(struct control_port *p, uint64_t id);
 void control_port_guest_running(struct control_port *p, bool running);
 void control_port_timer(struct control_port *p, unsigned kind);
 void control_port_set_link(struct control_port *p, int nic, bool up); /* nic -1: the port */

@@ -4,8 +4,12 @@
 #include "control/control.h"
 
 /* QEMU resets its devices one by one, each by a cleared command register and a device reset, and tells RESET up to half a second
- * later. So the policy takes it for the guest's reset when all cards of a port were reset within RESET_SPREAD_NS; a card whose reset
- * stays alone has lost its driver. A driver that goes without a reset is waited for only if no other card could take over. */
+ * later. So the policy takes it for the guest's reset when all cards of a port were reset; a card whose reset stays alone has lost its
+ * driver. A driver that goes without a reset is waited for only if no other card could take over.
+ *
+ * How long the next card's reset may take is the machine's affair. But QEMU resets all in one turn, in which it answers nobody: a question
+ * that is asked at the first sign is answered behind its RESET, and without one there was none. Where no QEMU can be asked, these are
+ * the times in which the rest must follow. */
 #define RESET_SPREAD_NS (100 * NS_PER_MS)
 #define LOST_GRACE_NS	(20 * NS_PER_MS)
 
@@ -134,6 +138,7 @@ void control_port_finish(struct control_port *p)
 	loop_timer_cancel(p->control->loop, &p->legacy_timer);
 	loop_timer_cancel(p->control->loop, &p->hold_timer);
 	loop_timer_cancel(p->control->loop, &p->lost_timer);
+	p->lost_asked = 0;
 }
 
 /* Which NIC comes up when a person says that the port is up. */
@@ -189,15 +194,21 @@ static bool part_ready(const struct control_port *p, enum switch_nic part)
 	return part == SWITCH_LEGACY ? p->policy.legacy_ready : p->policy.performant_ready;
 }
 
+/* Until it is clear whether the guest is being reset. */
 static void keep_back(struct control_port *p, unsigned index, uint64_t ns)
 {
+	struct control *c = p->control;
+
 	p->nic[index].lost = true;
-	loop_timer_set(p->control->loop, &p->lost_timer, monotonic_ns() + ns);
+	p->lost_asked = c->monitor ? qmp_client_query_status(c->monitor) : 0;
+	if (!p->lost_asked)
+		loop_timer_set(c->loop, &p->lost_timer, monotonic_ns() + ns);
 }
 
 static void forget_losses(struct control_port *p)
 {
 	loop_timer_cancel(p->control->loop, &p->lost_timer);
+	p->lost_asked = 0;
 	for (unsigned i = 0; i < PORT_NICS; i++)
 		p->nic[i].lost = false;
 }
@@ -249,7 +260,7 @@ void control_port_nic_reset(struct control_port *p, unsigned index)
 		return;
 	for (unsigned i = 0; i < p->spec.nics; i++) {
 		const struct control_nic *nic = &p->nic[i];
-		if (!nic->attached ||
+		if (!nic->attached || nic->lost ||
 		    (nic->bus_reset_ns && now - nic->bus_reset_ns <= RESET_SPREAD_NS))
 			continue;
 		if (part_ready(p, part))
@@ -283,6 +294,15 @@ static void losses_are_real(struct control_port *p)
 		p->nic[nic].lost = false;
 		feed(p, parts[turn[i]].lost, monotonic_ns());
 	}
+}
+
+bool control_port_no_reset(struct control_port *p, uint64_t id)
+{
+	if (!p->lost_asked || p->lost_asked != id)
+		return false;
+	p->lost_asked = 0;
+	losses_are_real(p);
+	return true;
 }
 
 void control_port_guest_running(struct control_port *p, bool running)

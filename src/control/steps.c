@@ -162,6 +162,7 @@ void control_port_qemu_gone(struct control_port *p)
 	for (unsigned i = 0; i < p->steps; i++)
 		memset(p->step[i].link_id, 0, sizeof(p->step[i].link_id));
 	finish_steps(p);
+	control_port_no_reset(p, p->lost_asked); /* and nobody will tell one */
 }
 
 bool control_port_waits_for_qemu(const struct control_port *p)

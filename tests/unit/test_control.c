@@ -475,6 +475,177 @@ static void a_bus_reset_of_one_nic_alone_is_a_loss(void **state)
 	expect_no_event(w);
 }
 
+/* --- with a QEMU that can be asked ---------------------------------------------------------------------------------- */
+
+struct monitor {
+	struct qmp_client *client;
+	int qemu; /* its end */
+};
+
+static void qemu_says(struct world *w, const struct monitor *m, const char *text)
+{
+	struct qmp_item item;
+
+	assert_int_equal(write(m->qemu, text, strlen(text)), strlen(text));
+	qmp_client_read(m->client);
+	while (qmp_client_next(m->client, &item))
+		if (item.kind == QMP_ITEM_REPLY)
+			control_qemu_replied(&w->control, item.id, NULL);
+		else if (item.kind == QMP_ITEM_EVENT)
+			control_qemu_event(&w->control, item.name, item.data);
+}
+
+static struct monitor open_monitor(struct world *w)
+{
+	struct monitor m;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	m.qemu = pair[1];
+	m.client = qmp_client_create(pair[0], NULL);
+	assert_non_null(m.client);
+	qemu_says(w, &m,
+		  "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
+		  "{\"return\": {}, \"id\": 0}\r\n");
+	control_set_monitor(&w->control, m.client, false);
+	return m;
+}
+
+static void close_monitor(struct world *w, struct monitor *m)
+{
+	control_set_monitor(&w->control, NULL, false);
+	qmp_client_destroy(m->client);
+	close(m->qemu);
+}
+
+/* The number of the last query-status; 0 when none came. */
+static unsigned asked(const struct monitor *m)
+{
+	char text[4096];
+	ssize_t n = recv(m->qemu, text, sizeof(text) - 1, MSG_DONTWAIT);
+	unsigned id = 0;
+
+	text[n > 0 ? n : 0] = '\0';
+	for (char *at = text; (at = strstr(at, "\"query-status\"")); at++)
+		id = (unsigned)strtoul(strstr(at, "\"id\":") + 5, NULL, 10);
+	return id;
+}
+
+static void answer(struct world *w, const struct monitor *m, unsigned id)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "{\"return\": {}, \"id\": %u}\r\n", id);
+	qemu_says(w, m, text);
+}
+
+static void both_ready(struct world *w)
+{
+	legacy(w, DRIVER_READY);
+	expect_status(w);
+	performant_up(w);
+}
+
+/* On a busy machine QEMU and the datapath have no processor for a while, in the middle of a reset. */
+static void however_long_qemu_takes_for_its_cards_it_is_one_reset(void **state)
+{
+	struct world *w = *state;
+	struct monitor m = open_monitor(w);
+
+	both_ready(w);
+	status_of(w, "net0-performant", DRIVER_NONE, true);
+	expect_status(w);
+	unsigned id = asked(&m);
+	assert_int_not_equal(id, 0);
+	pass(w, 3000);
+	expect_no_links(w);
+	status_of(w, "net0-legacy", DRIVER_NONE, true);
+	expect_links(w, false, false, -1);
+	expect_status(w);
+	expect_link(w, "net0-performant", false);
+	expect_switch(w, PERFORMANT_NIC, "null", "reset");
+	qemu_says(w, &m, "{\"event\": \"RESET\"}\r\n");
+	answer(w, &m, id);
+	expect_event(w, "RESET", "");
+	pass(w, 150);
+	expect_no_links(w);
+	expect_no_event(w);
+	close_monitor(w, &m);
+}
+
+static void a_bus_reset_is_a_loss_when_qemu_answers_without_one(void **state)
+{
+	struct world *w = *state;
+	struct monitor m = open_monitor(w);
+
+	both_ready(w);
+	status_of(w, "net0-performant", DRIVER_NONE, true);
+	expect_status(w);
+	unsigned id = asked(&m);
+	pass(w, 3000);
+	answer(w, &m, id + 1); /* somebody else's */
+	expect_no_links(w);
+	answer(w, &m, id);
+	expect_links(w, true, false, 0);
+	expect_link(w, "net0-performant", false);
+	expect_link(w, "net0-legacy", true);
+	expect_switch(w, PERFORMANT_NIC, LEGACY_NIC, "performant-lost");
+	expect_no_event(w);
+	close_monitor(w, &m);
+}
+
+/* It was asked for each of them: an answer to the first question knows nothing of what came later. */
+static void the_last_answer_counts(void **state)
+{
+	struct world *w = *state;
+	struct monitor m = open_monitor(w);
+
+	legacy_up(w);
+	legacy(w, DRIVER_NONE);
+	unsigned first = asked(&m);
+	legacy(w, DRIVER_READY); /* a driver that starts over */
+	legacy(w, DRIVER_NONE);
+	unsigned last = asked(&m);
+	assert_true(last > first);
+	answer(w, &m, first);
+	expect_no_links(w);
+	qemu_says(w, &m, "{\"event\": \"RESET\"}\r\n");
+	answer(w, &m, last);
+	expect_links(w, false, false, -1);
+	for (int i = 0; i < 3; i++)
+		expect_status(w);
+	expect_event(w, "RESET", "");
+	expect_link(w, "net0-legacy", false);
+	expect_switch(w, LEGACY_NIC, "null", "reset");
+	expect_no_event(w);
+	close_monitor(w, &m);
+}
+
+/* The datapath tells several changes as one when control is behind. */
+static void a_driver_that_is_ready_again_when_its_reset_is_told_keeps_its_link(void **state)
+{
+	struct world *w = *state;
+
+	both_ready(w);
+	status_of(w, "net0-performant", DRIVER_READY, true);
+	pass(w, 3000);
+	expect_no_links(w);
+	expect_no_event(w);
+	assert_int_equal(w->control.port[0].active, 1);
+}
+
+static void a_monitor_that_closes_is_not_waited_for(void **state)
+{
+	struct world *w = *state;
+	struct monitor m = open_monitor(w);
+
+	both_ready(w);
+	status_of(w, "net0-performant", DRIVER_NONE, true);
+	expect_no_links(w);
+	close_monitor(w, &m);
+	expect_links(w, true, false, 0);
+}
+
 static void a_nic_that_is_unplugged_is_lost_at_once(void **state)
 {
 	struct world *w = *state;
@@ -899,6 +1070,11 @@ int main(void)
 		STORY(a_driver_that_is_ready_before_the_reset_is_told_keeps_its_link, setup),
 		STORY(a_cleared_command_register_before_the_reset_belongs_to_it, setup),
 		STORY(a_bus_reset_of_one_nic_alone_is_a_loss, setup),
+		STORY(however_long_qemu_takes_for_its_cards_it_is_one_reset, setup),
+		STORY(a_bus_reset_is_a_loss_when_qemu_answers_without_one, setup),
+		STORY(the_last_answer_counts, setup),
+		STORY(a_driver_that_is_ready_again_when_its_reset_is_told_keeps_its_link, setup),
+		STORY(a_monitor_that_closes_is_not_waited_for, setup),
 		STORY(a_nic_that_is_unplugged_is_lost_at_once, setup),
 		STORY(after_shutdown_the_cards_go_quietly, setup),
 		STORY(a_link_set_by_hand_stays_until_auto, setup),
