@@ -124,14 +124,18 @@ static void lost(struct service *s, struct recovery *r)
 static void hand_over(struct service *s, struct recovery *r)
 {
 	struct opened_backend *b = backend_of(s, r);
+	struct control_port *p = told_of(s, r);
 	struct msg_port_name name = { 0 };
+	char why[sizeof(p->path.reason)];
 
+	str_copy(why, sizeof(why), is_link(s, r) ? p->host[0].reason : r->why);
+	control_backend_renews(p, why);
 	str_copy(name.port, sizeof(name.port), id_of(s, r));
 	(void)datapath_send_fds(&s->datapath, MSG_BACKEND_RENEW, &name, sizeof(name), b->fds,
 				b->nfds);
 	opened_backend_close_fds(b);
 	if (is_link(s, r)) {
-		control_host_opened(told_of(s, r), 0, b);
+		control_host_opened(p, 0, b);
 		control_host_look(&s->control, &s->host);
 	}
 	if (b->pidfd >= 0) {

@@ -273,13 +273,24 @@ bool control_backend_judge(struct control_port *p)
 	return up != was;
 }
 
+void control_backend_renews(struct control_port *p, const char *reason)
+{
+	p->path.renewing = true;
+	p->path.down = true;
+	str_copy(p->path.reason, sizeof(p->path.reason), reason);
+	control_backend_judge(p);
+}
+
 static void backend_status(struct control *c, const struct msg_backend_status *m)
 {
 	char id[ID_MAX];
 
 	TAKE_TEXT(id, m->port);
 	struct control_port *p = control_find_port(c, id);
-	if (!p || p->path.down == (m->up == 0))
+	if (!p)
+		return;
+	p->path.renewing &= m->up == 0;
+	if (p->path.down == (m->up == 0))
 		return;
 	p->path.down = m->up == 0;
 	TAKE_TEXT(p->path.reason, m->reason);

@@ -84,6 +84,7 @@ struct port_step {
 
 struct port_path {
 	bool down;
+	bool renewing; /* it was given another backend, and has not said that this one is up */
 	char reason[160];
 };
 
@@ -203,6 +204,9 @@ void control_nic_attached(struct control *c, const char *nic, bool attached, con
 
 /* The backend is up when the datapath and the host say so. When that changed it queues the event and returns true. */
 bool control_backend_judge(struct control_port *p);
+
+/* Its datapath gets another backend. Until it says that this one is up, the port is not: what it says of the old one may come late. */
+void control_backend_renews(struct control_port *p, const char *reason);
 
 /* A timer of a port went off. What the datapath has reported by then is read first: it happened before, however late we are. */
 void control_timer(struct control *c, unsigned kind, struct control_port *port);

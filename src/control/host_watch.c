@@ -116,7 +116,7 @@ static void judge(struct host_watch *w, struct control_port *p, struct port_host
 		(void)link_state_judge(&v, h->reason, sizeof(h->reason));
 	}
 	/* the datapath would notice with the guest's next frame only */
-	if (was_down && !h->down && !p->control->datapath_gone)
+	if (was_down && !h->down && !p->control->datapath_gone && !p->path.renewing)
 		p->path.down = false;
 	control_backend_judge(p);
 }

@@ -266,6 +266,25 @@ def a_tap_comes_back(lab):
     one.stop()
 
 
+def a_tap_comes_back_to_a_late_datapath(lab):
+    """One that has no processor meanwhile hears of the old tap's end and of the new one at once: the port is up when it has the new one."""
+    bridge()
+    one = Service(lab, "backend=bridge,br=br0,ifname=mine")
+    os.kill(one.children()["anynic-datapath"], signal.SIGSTOP)
+    try:
+        at = one.qmp.mark()
+        machine.ip("link", "del", "mine")
+        one.qmp.wait("BACKEND_STATUS_CHANGED", 60, at, port="net0", up=False)
+        await_(lambda: exists("mine") and field("mine", "master") == "br0", "it is made again")
+        await_(lambda: "LOWER_UP" in subprocess.run(["ip", "link", "show", "mine"], capture_output=True, text=True, check=True).stdout, "and up")
+        time.sleep(1)
+        lab.equal([e["data"]["up"] for e in one.qmp.events[at:]], [False], "while the datapath stands, the port is not up")
+    finally:
+        os.kill(one.children()["anynic-datapath"], signal.SIGCONT)
+    returned(one, at, "the datapath has it")
+    one.stop()
+
+
 def a_device_comes_back(lab):
     """The device below a macvtap is unplugged and plugged in again; the macvtap is deleted while it stays."""
     for mode in ("bridge", "passthrough"):
@@ -588,7 +607,7 @@ def open_vswitch(lab):
         switch.stop()
 
 
-SCENARIOS = [bridge_port, bridge_changes, a_tap_comes_back, a_device_comes_back, a_bridge_that_is_down, tap_changes, direct_port, passthrough, killed_and_taken_over,
+SCENARIOS = [bridge_port, bridge_changes, a_tap_comes_back, a_tap_comes_back_to_a_late_datapath, a_device_comes_back, a_bridge_that_is_down, tap_changes, direct_port, passthrough, killed_and_taken_over,
              killed_at_any_time, as_an_ordinary_user, bad_words, taken, auto, open_vswitch]
 
 
