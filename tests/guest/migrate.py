@@ -40,11 +40,18 @@ def migrate(guest, uri, *more, status=0):
     return done.stdout
 
 
-def wait_for(path):
+def wait_for(path, guest=None):
+    """Somebody listens there, in the guest's network namespace: a socket has its name before that."""
+    table = pathlib.Path(f"/proc/{guest.process.pid if guest else 'self'}/net/unix")
+
+    def listening():
+        rows = (line.split() for line in table.read_text(encoding="ascii").splitlines())
+        return any(row[-1] == str(path) and row[3] == "00010000" for row in rows)
+
     end = time.monotonic() + 60
-    while not pathlib.Path(path).exists():
+    while not listening():
         if time.monotonic() > end:
-            raise Failed(f"{path} is not there")
+            raise Failed(f"nobody listens at {path}")
         time.sleep(0.05)
 
 

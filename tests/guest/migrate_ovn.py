@@ -111,7 +111,7 @@ def move(lab, net, kind):
     target = one(lab, spec, "end1", dst, "--incoming", f"unix:{path}")
     late.join(60)
     lab.equal(listened, [False], "while OVN's controller is away QEMU does not listen")
-    wait_for(path)
+    wait_for(path, target)
     lab.equal(net.binding("web"), {"chassis": "src", "additional": ["dst"], "activated": []}, "both have it, the destination is not active")
     (tap,) = dst.taps()
     lab.equal(dst.switch.ids(tap).get("ovn-installed"), "true", "its flows are there")
