@@ -298,9 +298,23 @@ static void sweep_one(const char *dir, const char *name)
 	place_release(&dead);
 }
 
+/* /tmp is everybody's: what somebody else made there, links among it, is none of ours to tidy up. */
+static DIR *open_own(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 022)))
+		fd_close(&fd);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		fd_close(&fd);
+	return dir;
+}
+
 static void sweep(const char *path)
 {
-	DIR *dir = opendir(path);
+	DIR *dir = open_own(path);
 
 	if (!dir)
 		return;

@@ -47,9 +47,11 @@ static _Noreturn void become(const char *path, char *const *argv)
 	sigset_t none;
 
 	(void)setpgid(0, 0);
+	/* what is ignored stays so, and the process that tidies up ignores most */
+	for (int s = 1; s < NSIG; s++)
+		(void)signal(s, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || chdir("/") < 0)
 		_exit(NOT_RUN);
 	syscall(SYS_close_range, 3, ~0u, 0);

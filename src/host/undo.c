@@ -421,6 +421,15 @@ static bool run_line(const char *text, struct undo *u, long at)
 	return true;
 }
 
+/* What stands in it is done with all rights that we have, programs to run among it. */
+static bool is_ours(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	       !(st.st_mode & 022);
+}
+
 unsigned undo_run(const char *path)
 {
 	struct undo u = { .fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) };
@@ -430,6 +439,12 @@ unsigned undo_run(const char *path)
 
 	if (u.fd < 0)
 		return 0;
+	if (!is_ours(u.fd)) {
+		log_warning("%s could have been written by somebody else: it is not carried out",
+			    path);
+		fd_close(&u.fd);
+		return 1;
+	}
 	str_copy(u.path, sizeof(u.path), path);
 	char *text = read_file(u.fd, &length);
 	if (!text) /* empty, or it cannot be read: then it stays */

@@ -2,7 +2,7 @@
  *
  * A line is written before the thing is made, struck when it was taken back. The file lies beside the guest's control socket. Whoever
  * holds the guest's lock runs what it still says: the process that tidies up after control, or the next start of an anynic. A line
- * names the network namespace that it is about and is carried out there only.
+ * names the network namespace that it is about and is carried out there only. The file must be this user's, and nobody else's to write.
  *
  * Nothing is taken back that is not ours any more: a link must carry the alias that we gave it, a device the MAC that we set,
  * a virtual function that one or the one that it had.

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -124,6 +125,33 @@ static void the_last_one_runs_after_a_kill_and_once(void **state)
 	assert_string_equal(said(), "down 1 tap7\n");
 }
 
+/* Of a folder that somebody else could put in the place of ours. */
+static void a_journal_that_somebody_else_could_have_written_runs_nothing(void **state)
+{
+	struct backend_spec spec = tap_with("", "down");
+	struct opened_backend o;
+	struct undo undo;
+	char journal[PATH_ROOM];
+
+	(void)state;
+	(void)snprintf(journal, sizeof(journal), "%s/undo", folder);
+	assert_int_equal(undo_open(&undo, journal, &err), 0);
+	assert_int_equal(open_tap(&spec, &undo, &o), 0);
+	close(undo.fd);
+	opened_backend_close_fds(&o);
+	assert_int_equal(chmod(journal, 0666), 0);
+	assert_int_equal(undo_run(journal), 1);
+	assert_string_equal(said(), "");
+	assert_int_equal(chmod(journal, 0600), 0);
+	if (chown(journal, 1, (gid_t)-1) == 0) {
+		assert_int_equal(undo_run(journal), 1);
+		assert_string_equal(said(), "");
+		assert_int_equal(chown(journal, 0, (gid_t)-1), 0);
+	}
+	assert_int_equal(undo_run(journal), 0);
+	assert_string_equal(said(), "down 1 tap7\n");
+}
+
 static void scripts_have_nothing_of_ours_open(void **state)
 {
 	char path[PATH_ROOM], body[200];
@@ -137,6 +165,21 @@ static void scripts_have_nothing_of_ours_open(void **state)
 	assert_int_equal(host_script_run(path, "tap7", &err), 0);
 	assert_string_equal(said(), "closed\n");
 	close(fd);
+}
+
+/* The process that tidies up after a kill ignores most, and a shell cannot even trap what it finds ignored. */
+static void scripts_are_not_deaf(void **state)
+{
+	char path[PATH_ROOM], body[200];
+
+	(void)state;
+	assert_true(signal(SIGTERM, SIG_IGN) != SIG_ERR);
+	(void)snprintf(body, sizeof(body), "trap 'echo heard >%s/said' TERM; kill -TERM $$; exit 0",
+		       folder);
+	write_script("down", body, path);
+	assert_int_equal(host_script_run(path, "tap7", &err), 0);
+	signal(SIGTERM, SIG_DFL);
+	assert_string_equal(said(), "heard\n");
 }
 
 static int clear(void **state)
@@ -156,7 +199,10 @@ int main(void)
 		cmocka_unit_test_teardown(a_script_that_fails_is_an_error, clear),
 		cmocka_unit_test_teardown(one_that_cannot_be_run_is_told_before, clear),
 		cmocka_unit_test_teardown(the_last_one_runs_after_a_kill_and_once, clear),
+		cmocka_unit_test_teardown(
+			a_journal_that_somebody_else_could_have_written_runs_nothing, clear),
 		cmocka_unit_test_teardown(scripts_have_nothing_of_ours_open, clear),
+		cmocka_unit_test_teardown(scripts_are_not_deaf, clear),
 	};
 
 	if (enter_netns() < 0 || need_tun() < 0)

@@ -151,6 +151,55 @@ static void a_path_is_taken_while_somebody_listens_there(void **state)
 	unlink(elsewhere);
 }
 
+#define SOMEBODY 54321
+
+static void shell(const char *fmt, const char *argument)
+{
+	char command[400];
+
+	(void)snprintf(command, sizeof(command), fmt, argument, argument, argument, argument,
+		       argument);
+	assert_int_equal(system(command), 0);
+}
+
+/* Anybody can make /tmp/anynic-UID of somebody else, with a journal and a link in it. */
+static void a_folder_in_tmp_that_somebody_else_made_is_left_alone(void **state)
+{
+	char home[] = "/tmp/anynic-test-home-XXXXXX", sock[100];
+	const char *trap = "/tmp/anynic-54321";
+	struct place p;
+	int status;
+
+	(void)state;
+	if (geteuid() != 0 || access(trap, F_OK) == 0)
+		skip();
+	assert_non_null(mkdtemp(home));
+	shell("mkdir %s/run && chmod 711 %s && chown 54321 %s/run", home);
+	(void)snprintf(sock, sizeof(sock), "%s/run/bus", home);
+	int fd = place_listen(sock, NULL);
+	assert_true(fd >= 0);
+	shell("mkdir -m 777 /tmp/anynic-54321 && touch /tmp/anynic-54321/x.undo && "
+	      "ln -s %s/run /tmp/anynic-54321/x.nics",
+	      home);
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)snprintf(sock, sizeof(sock), "%s/run", home);
+		if (setresuid(SOMEBODY, SOMEBODY, SOMEBODY) < 0 ||
+		    setenv("XDG_RUNTIME_DIR", sock, 1) < 0)
+			_exit(1);
+		int rc = place_claim(&p, "one", NULL, NULL);
+		place_release(&p);
+		_exit(rc < 0 ? 2 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	bool there = access(sock, F_OK) == 0, swept = access("/tmp/anynic-54321/x.undo", F_OK) < 0;
+	close(fd);
+	shell("rm -r /tmp/anynic-54321 %s", home);
+	assert_true(there);
+	assert_false(swept);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +207,7 @@ int main(void)
 		cmocka_unit_test(a_name_that_is_live_is_refused_at_once),
 		cmocka_unit_test(a_socket_of_one_who_is_about_to_end_is_had),
 		cmocka_unit_test(a_path_is_taken_while_somebody_listens_there),
+		cmocka_unit_test(a_folder_in_tmp_that_somebody_else_made_is_left_alone),
 	};
 	char path[64];
 
