@@ -156,6 +156,8 @@ struct backend_spec {
 	struct bridge_rules rules;
 	struct port_limits limits;			 /* of a tap, in XML */
 	char tap_node[PATH_ROOM], vhost_node[PATH_ROOM]; /* in XML; empty = the usual ones */
+	enum tristate
+		managed; /* of a tap, in XML: off = somebody made it, on = it is made. Else what is there is used */
 	char script[PATH_ROOM],
 		downscript[PATH_ROOM]; /* of a tap, in XML: programs that root runs */
 	bool sndbuf_given;

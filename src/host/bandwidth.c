@@ -295,19 +295,21 @@ int bandwidth_set(struct netlink *nl, unsigned index, const struct port_limits *
 		receives = &limits->in;
 	}
 	/* of a new interface there is nothing to drop, and of one without rights the next step says it */
-	(void)do_step(nl, BANDWIDTH_DROP_ROOT, index, NULL);
-	(void)do_step(nl, BANDWIDTH_DROP_INGRESS, index, NULL);
-	if (sends->average)
+	if (sends->average) {
+		(void)do_step(nl, BANDWIDTH_DROP_ROOT, index, NULL);
 		rc = shape(nl, index, sends, err);
-	if (rc == 0 && receives->average)
+	}
+	if (rc == 0 && receives->average) {
+		(void)do_step(nl, BANDWIDTH_DROP_INGRESS, index, NULL);
 		rc = police(nl, index, receives, err);
+	}
 	return rc;
 }
 
-bool bandwidth_clear(struct netlink *nl, unsigned index)
+bool bandwidth_clear(struct netlink *nl, unsigned index, bool sends, bool receives)
 {
-	bool shaped = do_step(nl, BANDWIDTH_DROP_HTB, index, NULL) == 0;
-	bool policed = do_step(nl, BANDWIDTH_DROP_INGRESS, index, NULL) == 0;
+	bool shaped = sends && do_step(nl, BANDWIDTH_DROP_HTB, index, NULL) == 0;
+	bool policed = receives && do_step(nl, BANDWIDTH_DROP_INGRESS, index, NULL) == 0;
 
 	return shaped || policed;
 }

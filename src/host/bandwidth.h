@@ -17,12 +17,12 @@ enum bandwidth_view { BANDWIDTH_OF_TAP, BANDWIDTH_OF_MACVTAP };
 
 bool bandwidth_is_set(const struct port_limits *limits);
 
-/* Replaces what the link `index` had of the kind. 0 when `limits` has none; then nothing is changed. */
+/* Replaces what the link `index` had, on the ways that `limits` has. 0 when it has none. */
 int bandwidth_set(struct netlink *nl, unsigned index, const struct port_limits *limits,
 		  enum bandwidth_view view, struct error *err);
 
-/* Takes away what bandwidth_set made, and nothing else. False: there was none. */
-bool bandwidth_clear(struct netlink *nl, unsigned index);
+/* Takes away what bandwidth_set made of what the interface sends, and of what it receives. False: there was none. */
+bool bandwidth_clear(struct netlink *nl, unsigned index, bool sends, bool receives);
 
 /* --- the messages, one by one; for tests ------------------------------------------------------------------------- */
 

@@ -386,13 +386,27 @@ static int take_out(struct ovsdb *db, const char *uuid, const char *mark, struct
 	return results ? 0 : err->code;
 }
 
+/* 1: it was there. */
 static int remove_ours(struct ovsdb *db, const char *ifname, const char *mark, bool *taken,
 		       struct error *err)
 {
 	char uuid[OVS_UUID];
-	int rc = find_ours(db, ifname, mark, uuid, taken, err);
+	int found = find_ours(db, ifname, mark, uuid, taken, err);
+	int rc = found > 0 ? take_out(db, uuid, mark, err) : found;
 
-	return rc > 0 ? take_out(db, uuid, mark, err) : rc;
+	return rc < 0 ? rc : found;
+}
+
+/* Of a port that somebody else took out, or whose bridge went: nobody else deletes them. */
+static int forget_limits(struct ovsdb *db, const char *mark, struct error *err)
+{
+	json_object *operations = json_object_new_array();
+
+	delete_limits(operations, mark);
+	json_object *results = ovsdb_transact(db, operations, ASK_MS, err);
+
+	json_object_put(results);
+	return results ? 0 : err->code;
 }
 
 int ovs_talk_remove(struct ovsdb *db, const char *ifname, const char *guest, const char *port_id,
@@ -400,8 +414,11 @@ int ovs_talk_remove(struct ovsdb *db, const char *ifname, const char *guest, con
 {
 	char mark[OVS_UUID];
 	bool taken;
+	int rc = remove_ours(db, ifname, ovs_uuid(mark, guest, port_id), &taken, err);
 
-	return remove_ours(db, ifname, ovs_uuid(mark, guest, port_id), &taken, err);
+	if (rc == 0)
+		rc = forget_limits(db, mark, err);
+	return MIN(rc, 0);
 }
 
 /* There is one database on a host. One that hangs is not asked again for every port of every guest: whoever ends, or starts, waits for

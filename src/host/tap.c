@@ -5,6 +5,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -115,13 +116,15 @@ int host_tap_look_at_node(const char *node, struct error *err)
 static int attach_queue(const char *node, char name[IFNAMSIZ], short flags)
 {
 	struct ifreq ifr = { .ifr_flags = flags };
+	unsigned features;
 	int fd = open(node[0] ? node : TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
 	str_copy(ifr.ifr_name, sizeof(ifr.ifr_name), name);
-	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
-		int code = -errno;
+	bool makes_taps = !node[0] || ioctl(fd, TUNGETFEATURES, &features) == 0;
+	if (!makes_taps || ioctl(fd, TUNSETIFF, &ifr) < 0) {
+		int code = makes_taps ? -errno : -ENOTTY;
 
 		close(fd);
 		return code;
@@ -146,8 +149,7 @@ static int attach_first(const char *node, struct opened_backend *out, bool *mult
 		*multi = !*multi;
 		fd = attach_queue(node, out->ifname, queue_flags(*multi));
 	}
-	/* another device than that of taps knows no such request */
-	if (fd < 0 && node[0] && fd != -EPERM && fd != -EACCES && fd != -EBUSY)
+	if (node[0] && (fd == -ENOTTY || fd == -ENODEV || fd == -ENXIO))
 		return own_node_error(node, fd, err);
 	if (fd < 0)
 		return attach_error(out->ifname, exists, fd, err);
@@ -277,12 +279,15 @@ int host_tap_make(const char *node, const char *name, unsigned queues, struct op
 	return open_queues(node, name, false, queues, out, err);
 }
 
-/* Of a tap that is the user's own they are taken away again at the end, and what he had of the kind is gone: so does libvirt. */
-static int note_limits(unsigned index, struct opened_backend *out, struct error *err)
+/* Of a tap that is the user's own they are taken away again at the end, and what he had there is gone: so does libvirt. */
+static int note_limits(unsigned index, const struct port_limits *limits, struct opened_backend *out,
+		       struct error *err)
 {
 	struct undo_step step = { .kind = UNDO_LIMITS, .below = index };
 
 	str_copy(step.name, sizeof(step.name), out->ifname);
+	(void)snprintf(step.text, sizeof(step.text), "%s%s", limits->in.average ? UNDO_SENDS : "",
+		       limits->out.average ? UNDO_RECEIVES : "");
 	return opened_backend_note(out, &step, err);
 }
 
@@ -301,7 +306,7 @@ static int set_limits(const struct backend_spec *spec, struct opened_backend *ou
 	if (rc < 0)
 		error_set(err, rc, "tap %s: the kernel says %s", out->ifname, strerror(-rc));
 	if (rc == 0 && !out->made)
-		rc = note_limits(l.index, out, err);
+		rc = note_limits(l.index, &spec->limits, out, err);
 	if (rc == 0)
 		rc = bandwidth_set(&nl, l.index, &spec->limits, BANDWIDTH_OF_TAP, err);
 	netlink_close(&nl);
@@ -322,14 +327,41 @@ static int run_script(const struct backend_spec *spec, struct opened_backend *ou
 	return rc == 0 && spec->script[0] ? host_script_run(spec->script, out->ifname, err) : rc;
 }
 
+/* libvirt's rules for its <target dev=>: that of others is not taken, nor is one made in its place. */
+static int check_there(const struct backend_request *r, bool exists, struct error *err)
+{
+	const char *name = r->spec->ifname;
+	enum tristate managed = name[0] ? r->spec->managed : TRISTATE_DEFAULT;
+
+	if (exists && managed == TRISTATE_ON)
+		return error_set(err, -EEXIST,
+				 "<target dev='%s'>: there is such an interface already; next: "
+				 "another name, or managed='no' for a tap that you made",
+				 name);
+	if (exists || !(r->theirs || managed == TRISTATE_OFF))
+		return 0;
+	if (r->theirs)
+		return error_set(err, -ENOENT,
+				 "%s is gone; next: make it again, as root: ip tuntap add dev %s "
+				 "mode tap; ip link set %s up",
+				 name, name, name);
+	return error_set(err, -ENOENT,
+			 "<target dev='%s' managed='no'>: there is no such tap; next, as root: ip "
+			 "tuntap add dev %s mode tap; ip link set %s up, or leave managed= out",
+			 name, name, name);
+}
+
 static int open_by_name(const struct backend_request *r, struct opened_backend *out,
 			struct error *err)
 {
 	const struct backend_spec *spec = r->spec;
 	bool exists = spec->ifname[0] && if_nametoindex(spec->ifname) != 0;
-	int rc = open_queues(spec->tap_node, spec->ifname[0] ? spec->ifname : HOST_TAP_NAME, exists,
-			     r->queues, out, err);
+	int rc = check_there(r, exists, err);
 
+	if (rc < 0)
+		return rc;
+	rc = open_queues(spec->tap_node, spec->ifname[0] ? spec->ifname : HOST_TAP_NAME, exists,
+			 r->queues, out, err);
 	if (rc == 0)
 		rc = set_limits(spec, out, err); /* before it is up */
 	if (rc == 0)
@@ -365,16 +397,13 @@ int host_tap_look(const struct backend_request *request, struct error *err)
 		return rc;
 	rc = netlink_find(&nl, spec->ifname, &l);
 	netlink_close(&nl);
-	if (rc == 0 && bandwidth_is_set(&spec->limits) && !host_may_make_links())
+	bool exists = rc == 0;
+	rc = check_there(request, exists, err);
+	if (rc < 0 || !exists) /* it is made */
+		return rc;
+	if (bandwidth_is_set(&spec->limits) && !host_may_make_links())
 		return error_set(err, -EPERM, BANDWIDTH_NEEDS_ROOT);
-	if (rc == 0)
-		return look_at(&l, err);
-	if (request->theirs)
-		return error_set(err, -ENOENT,
-				 "%s is gone; next: make it again, as root: ip tuntap add dev %s "
-				 "mode tap; ip link set %s up",
-				 spec->ifname, spec->ifname, spec->ifname);
-	return 0; /* it is made */
+	return look_at(&l, err);
 }
 
 /* fd=: descriptors that are open already. They stay what they are; what does not fit is said now. */

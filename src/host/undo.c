@@ -168,7 +168,8 @@ static int take_limits(struct netlink *nl, const struct undo_step *s)
 
 	if (netlink_get(nl, s->below, &l) < 0 || strcmp(l.name, s->name) != 0)
 		return 0;
-	return bandwidth_clear(nl, l.index);
+	return bandwidth_clear(nl, l.index, strstr(s->text, UNDO_SENDS),
+			       strstr(s->text, UNDO_RECEIVES));
 }
 
 /* Somebody else's macvtap, or VLAN, or bridge. */

@@ -27,11 +27,14 @@ enum undo_kind {
 	UNDO_POOL, /* the PCI function `name` is nobody's again: it was `text`'s, a guest, for `port` */
 	UNDO_DRIVER, /* give the PCI function `name` back to its driver: see vf_undo.h for `text` */
 	UNDO_SCRIPT, /* run `text`, a <downscript> of XML, with the interface `name` */
-	UNDO_LIMITS, /* the tap `name` (index `below`), a user's own, has no limits of ours any more */
+	UNDO_LIMITS, /* the tap `name` (index `below`), a user's own, has no limits of ours any more on the ways of `text` */
 	UNDO_VF, /* tell the physical function of `name` what it was told before: `old_mac`, and the words of `text` */
 	UNDO_KIND_COUNT
 };
 extern const char *const undo_kind_names[UNDO_KIND_COUNT];
+
+#define UNDO_SENDS    " sends"
+#define UNDO_RECEIVES " receives"
 
 struct undo_step {
 	enum undo_kind kind;

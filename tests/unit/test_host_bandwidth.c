@@ -295,6 +295,20 @@ static void a_users_own_tap_has_limits_as_long_as_the_guest_has_it(void **state)
 	opened_backend_close(&o);
 	show("mine", text, sizeof(text));
 	assert_null(strstr(text, "htb"));
+	/* of the way that has no limit everything stays */
+	assert_true(run("tc qdisc add dev mine clsact"));
+	o = open_port("tap", "mine", limits);
+	show("mine", text, sizeof(text));
+	assert_non_null(strstr(text, "clsact"));
+	opened_backend_close(&o);
+	show("mine", text, sizeof(text));
+	assert_non_null(strstr(text, "clsact"));
+	assert_true(run("tc qdisc del dev mine clsact && tc qdisc add dev mine ingress"));
+	o = open_port("tap", "mine", limits);
+	opened_backend_close(&o);
+	show("mine", text, sizeof(text));
+	assert_non_null(strstr(text, "ingress"));
+	assert_true(run("tc qdisc del dev mine ingress"));
 	/* what is not of ours stays */
 	o = open_port("tap", "mine", limits);
 	assert_true(run("tc qdisc replace dev mine root handle 9: htb"));

@@ -84,6 +84,43 @@ static void what_makes_no_taps_is_told(void **state)
 	fails(in_folder("missing"), "No such file");
 }
 
+/* The node is one; what is wrong is the name. */
+static void a_name_that_is_no_tap_is_not_blamed_on_the_node(void **state)
+{
+	struct backend_spec spec = { .type = "tap", .ifname = "br0", .tap_node = "/dev/net/tun" };
+	struct backend_request r = { .spec = &spec, .guest = "test", .port = "net0" };
+	struct opened_backend o;
+
+	(void)state;
+	err = (struct error){ 0 };
+	assert_int_equal(host_backend_open(&r, &o, &err), -EINVAL);
+	assert_string_equal(err.text, "br0 is no tap interface; next: choose another ifname=");
+}
+
+static void a_tap_of_the_users_own_is_not_made(void **state)
+{
+	struct backend_spec spec = { .type = "tap", .ifname = "own7", .managed = TRISTATE_OFF };
+	struct backend_request r = { .spec = &spec, .guest = "test", .port = "net0" };
+	struct opened_backend o;
+
+	(void)state;
+	assert_int_equal(host_backend_look(&r, &err), -ENOENT);
+	assert_int_equal(host_backend_open(&r, &o, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "<target dev='own7' managed='no'>"));
+	assert_int_equal(if_nametoindex("own7"), 0);
+	assert_int_equal(system("ip tuntap add dev own7 mode tap"), 0);
+	assert_int_equal(host_backend_open(&r, &o, &err), 0);
+	opened_backend_close(&o);
+	/* and the other way round */
+	spec.managed = TRISTATE_ON;
+	assert_int_equal(host_backend_look(&r, &err), -EEXIST);
+	assert_int_equal(host_backend_open(&r, &o, &err), -EEXIST);
+	assert_non_null(strstr(err.text, "managed='no'"));
+	assert_int_equal(system("ip link del own7"), 0);
+	assert_int_equal(host_backend_open(&r, &o, &err), 0);
+	opened_backend_close(&o);
+}
+
 static struct port_spec vhost_port(const char *node, enum backend_driver driver)
 {
 	struct port_spec p = { .nics = 1,
@@ -146,6 +183,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(taps_come_from_the_node_that_is_named),
 		cmocka_unit_test(what_makes_no_taps_is_told),
+		cmocka_unit_test(a_name_that_is_no_tap_is_not_blamed_on_the_node),
+		cmocka_unit_test(a_tap_of_the_users_own_is_not_made),
 		cmocka_unit_test(
 			rings_without_the_named_node_stay_in_user_space_unless_vhost_is_required),
 		cmocka_unit_test(a_node_that_is_no_vhost_is_an_error),

@@ -325,8 +325,13 @@ static void limits_are_the_switchs_own_and_go_with_the_port(void **state)
 	must_remove(&one);
 	assert_says("--bare --columns=_uuid list QoS", "");
 	assert_says("--bare --columns=_uuid list Queue", "");
-	/* one that an administrator took out leaves them behind: the next start does not */
+	/* one that an administrator took out leaves them behind: the next start does not, nor the end */
 	one.limits = &peak;
+	must_add(&one);
+	must("del-port tapq");
+	must_remove(&one);
+	assert_says("--bare --columns=_uuid list QoS", "");
+	assert_says("--bare --columns=_uuid list Queue", "");
 	must_add(&one);
 	must("del-port tapq");
 	must_add(&one);
