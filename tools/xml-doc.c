@@ -52,7 +52,7 @@ static const struct {
 	{ "portForward/range", "end", PORT_NUM },
 	{ "portForward/range", "to", PORT_NUM },
 	{ "portForward/range", "exclude", YES_NO },
-	{ "portForward", "dev", "[^/,%~ ]{1,15}" },
+	{ "portForward", "dev", "[^/:,%~ ]{1,15}" },
 	{ "anynic:auto", "hold", "off|[0-9]+/[0-9]+" },
 	{ "anynic:team", "hold", "off|[0-9]+/[0-9]+" },
 	{ "forward/address", "type", "pci" },

@@ -276,6 +276,7 @@ static int set_backend(struct making *m, struct interface_spec *s)
 	if (s->actual == INTERFACE_ETHERNET) {
 		str_copy(b->script, sizeof(b->script), s->host.script);
 		str_copy(b->downscript, sizeof(b->downscript), s->host.downscript);
+		b->managed = s->host.target_managed_off ? TRISTATE_OFF : TRISTATE_ON;
 	}
 	if (is_tap(s->actual))
 		b->limits = (struct port_limits){ s->host.inbound, s->host.outbound };
@@ -559,7 +560,7 @@ static int join_teams(struct making *m)
 	for (unsigned i = 0; i < m->list->count; i++) {
 		struct interface_spec *t = &m->item[i];
 
-		if (t->teaming != TEAMING_TRANSIENT)
+		if (t->teaming != TEAMING_TRANSIENT || t->unassigned)
 			continue;
 		struct interface_spec *p = find_alias(m, t->persistent);
 		int rc = check_pair(m, t, p);
@@ -622,7 +623,7 @@ static int append_all(struct making *m, struct port_spec *ports, unsigned *count
 	for (unsigned i = 0; i < n && rc == 0; i++) {
 		const struct interface_spec *s = &m->item[i];
 
-		if (s->teaming == TEAMING_TRANSIENT)
+		if (s->teaming == TEAMING_TRANSIENT && !s->unassigned)
 			origin[i] = (struct interface_origin){
 				origin[find_alias(m, s->persistent) - m->item].port, 1
 			};

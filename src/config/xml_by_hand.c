@@ -568,6 +568,9 @@ int xml_read_by_hand(struct xml_reading *r, const struct xml_element *row, const
 		return read_tag(r, node);
 	case XML_VIRTUALPORT:
 		return xml_read_virtualport(r, node);
+	case XML_VIRTUALPORT_IDS:
+		xml_read_virtualport_ids(r);
+		return 0;
 	case XML_GUEST_IP:
 		return read_guest_ip(r, node);
 	case XML_FORWARD:

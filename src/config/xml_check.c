@@ -39,7 +39,8 @@ static int check_needed(struct xml_reading *r, const xmlNode *node)
 static const xmlNode *child(const xmlNode *node, const char *name)
 {
 	for (const xmlNode *c = node->children; c; c = c->next)
-		if (c->type == XML_ELEMENT_NODE && strcmp((const char *)c->name, name) == 0)
+		if (c->type == XML_ELEMENT_NODE && !c->ns &&
+		    strcmp((const char *)c->name, name) == 0)
 			return c;
 	return node; /* its line is near enough */
 }
@@ -152,13 +153,13 @@ static int check_backend(struct xml_reading *r, const xmlNode *node, const struc
 		return xml_fail(
 			r, child(node, "backend"), -EINVAL,
 			"<backend tap=...> belongs to types 'network', 'bridge', 'ethernet'");
+	if (r->type == INTERFACE_USER && s->port.nic[0].mtu && !passt && !s->anynic.given)
+		return xml_fail(r, child(node, "mtu"), -EINVAL,
+				"<mtu> of type='user' needs <backend type='passt'/>");
 	if (s->host.vhost_node[0] && (!(TYPE & TAPS) || !is_virtio(s->model)))
 		return xml_warn(r, child(node, "backend"),
 				"<backend vhost=...> belongs to virtio cards on a tap; it is "
 				"ignored, as libvirt does");
-	if (r->type == INTERFACE_USER && s->port.nic[0].mtu && !passt && !s->anynic.given)
-		return xml_fail(r, child(node, "mtu"), -EINVAL,
-				"<mtu> of type='user' needs <backend type='passt'/>");
 	return 0;
 }
 

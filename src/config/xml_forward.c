@@ -62,7 +62,7 @@ static bool has_range(const xmlNode *node)
 /* With no character that has a meaning in passt's words. */
 static bool is_device(const char *name)
 {
-	return name[0] && strlen(name) < IFNAMSIZ && !strpbrk(name, "/,%~ ");
+	return name[0] && strlen(name) < IFNAMSIZ && !strpbrk(name, "/:,%~ ");
 }
 
 int xml_read_port_forward(struct xml_reading *r, const xmlNode *node)

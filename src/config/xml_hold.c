@@ -40,6 +40,15 @@ static bool vlan_holds(const struct vlan_tags *v)
 	return true;
 }
 
+/* What interface_port.c puts there later, of the interface's own fields. */
+static bool is_unset(const struct backend_spec *b)
+{
+	return b->rules.vlan.count == 0 && is_bool(&b->rules.isolated) &&
+	       is_of(&b->managed, TRISTATE_COUNT) && !b->tap_node[0] && !b->vhost_node[0] &&
+	       !b->script[0] && !b->downscript[0] && !b->limits.in.average &&
+	       !b->limits.out.average;
+}
+
 static bool backend_holds(const struct backend_spec *b)
 {
 	for (unsigned i = 0; i < HOSTFWD_MAX; i++)
@@ -47,7 +56,8 @@ static bool backend_holds(const struct backend_spec *b)
 			return false;
 	return is_of(&b->driver, BACKEND_DRIVER_COUNT) && ENDS(b->net) && ENDS(b->net6) &&
 	       b->hostfwds <= HOSTFWD_MAX && ENDS(b->tftp) && ENDS(b->bootfile) &&
-	       ENDS(b->capture) && ENDS(b->chosen) && is_bool(&b->server) && b->nfds == 0;
+	       ENDS(b->capture) && ENDS(b->chosen) && is_bool(&b->server) && b->nfds == 0 &&
+	       is_unset(b);
 }
 
 static bool card_holds(const struct nic_spec *n)

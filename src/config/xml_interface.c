@@ -94,7 +94,7 @@ static const struct xml_element elements[] = {
 	{ "virtualport", HERE, .reader = XML_VIRTUALPORT,
 	  .types = BIT(INTERFACE_NETWORK) | BIT(INTERFACE_BRIDGE) | BIT(INTERFACE_DIRECT) |
 		   BIT(INTERFACE_HOSTDEV) },
-	{ "virtualport/parameters", HERE },
+	{ "virtualport/parameters", HERE, .reader = XML_VIRTUALPORT_IDS },
 	{ "filterref", HERE, XML_REFUSED, .types = TAPS & ~BIT(INTERFACE_DIRECT),
 	  .why = "anynic sets no packet filters, and a guest without its filter is not what was "
 		 "asked for; remove it, or filter on the bridge with nftables" },
@@ -287,8 +287,9 @@ const struct xml_table xml_interface_table = {
 /* What network and portgroup say alike. */
 #define PORT_ELEMENTS                                                                              \
 	{ "vlan" }, { "vlan/tag", .many = true, .reader = XML_VLAN_TAG },                          \
-		{ "virtualport", .reader = XML_VIRTUALPORT }, { "virtualport/parameters" },        \
-		{ "port" }, { "bandwidth" }, { "bandwidth/inbound" },                              \
+		{ "virtualport", .reader = XML_VIRTUALPORT },                                      \
+		{ "virtualport/parameters", .reader = XML_VIRTUALPORT_IDS }, { "port" },           \
+		{ "bandwidth" }, { "bandwidth/inbound" },                                          \
 	{                                                                                          \
 		"bandwidth/outbound"                                                               \
 	}

@@ -52,6 +52,7 @@ int xml_check_bandwidth(struct xml_reading *r, const xmlNode *node, bool floor);
 
 /* Its parameters, by type; and limits that libvirt refuses wherever they stand. */
 int xml_read_virtualport(struct xml_reading *r, const xmlNode *node);
+void xml_read_virtualport_ids(struct xml_reading *r);
 
 /* <portForward>, and a <range> in it: into the backend's hostfwd. */
 int xml_read_port_forward(struct xml_reading *r, const xmlNode *node);

@@ -37,17 +37,30 @@ static const struct parameter {
 	{ "interfaceid", OVS | MIDONET | ANY_TYPE, MIDONET },
 };
 
-/* As libvirt reads them: 32 hex digits, dashes wherever they are. */
+/* As libvirt reads them: 32 hex digits, dashes anywhere between two of a byte each. */
 static bool is_uuid(const char *text)
 {
 	unsigned digits = 0;
 
 	for (; *text; text++) {
-		if (*text != '-' && !isxdigit((unsigned char)*text))
+		if (*text == '-' ? digits % 2 != 0 : !isxdigit((unsigned char)*text))
 			return false;
 		digits += *text != '-';
 	}
 	return digits == 32;
+}
+
+/* As libvirt writes them: OVN finds its port by the very letters. */
+static void put_uuid(char *to, size_t size, const char *text)
+{
+	char digit[33] = "";
+	unsigned n = 0;
+
+	for (; *text && n < sizeof(digit) - 1; text++)
+		if (*text != '-')
+			digit[n++] = (char)tolower((unsigned char)*text);
+	(void)snprintf(to, size, "%.8s-%.4s-%.4s-%.4s-%.12s", digit, digit + 8, digit + 12,
+		       digit + 16, digit + 20);
 }
 
 static int check_value(struct xml_reading *r, const xmlNode *node, const struct parameter *p,
@@ -111,4 +124,16 @@ int xml_read_virtualport(struct xml_reading *r, const xmlNode *node)
 		rc = check_parameter(r, node, (enum virtualport_kind)kind, &parameters[i],
 				     complete);
 	return rc;
+}
+
+/* It was found to be one before. */
+void xml_read_virtualport_ids(struct xml_reading *r)
+{
+	const struct xml_attribute *row =
+		xml_attribute_find(r->table, "virtualport/parameters", "interfaceid");
+	char *id = (char *)r->item + row->at, written[XML_VALUE];
+
+	str_copy(written, sizeof(written), id);
+	if (is_uuid(written))
+		put_uuid(id, row->room, written);
 }

@@ -278,6 +278,22 @@ static void a_team_is_one_port_with_the_aliases_as_ids(void **state)
 	assert_int_equal(ports[0].policy, POLICY_TEAM);
 }
 
+static void a_transient_device_that_is_unassigned_is_not_in_the_team(void **state)
+{
+	(void)state;
+	must(PERSISTENT "<hostdev mode='subsystem' type='pci'>" PCI
+			"<teaming type='transient' persistent='ua-p'/>"
+			"<address type='unassigned'/></hostdev>");
+	assert_int_equal(count, 1);
+	assert_int_equal(ports[0].nics, 1);
+	assert_int_equal(ports[0].policy, POLICY_SINGLE);
+	assert_int_equal(origin[1].port, INTERFACE_NO_PORT);
+	must("<hostdev mode='subsystem' type='pci'>" PCI
+	     "<teaming type='transient' persistent='ua-gone'/>"
+	     "<address type='unassigned'/></hostdev>");
+	assert_int_equal(count, 0);
+}
+
 static void what_libvirt_leaves_unchecked_of_a_team_is_checked(void **state)
 {
 	(void)state;
@@ -471,6 +487,45 @@ static void a_bridges_port_has_its_vlans_and_its_isolation(void **state)
 	assert_false(its->isolated);
 }
 
+/* virsh dumpxml shows it so, and OVN finds its logical port by these letters. */
+static void the_id_of_a_logical_port_is_written_as_libvirt_writes_it(void **state)
+{
+	static const char *const ids[] = {
+		"09b11c53-8b5c-4eeb-8f00-d84eaa0aaa3b",
+		"09B11C53-8B5C-4EEB-8F00-D84EAA0AAA3B",
+		"09B11C538b5c4eeb8f00d84eaa0aaa3b",
+		"09-b1-1c538b5c4eeb8f00d84eaa0aaa3b",
+	};
+	char text[300];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++) {
+		(void)snprintf(text, sizeof(text),
+			       BRIDGE "<virtualport type='openvswitch'><parameters "
+				      "interfaceid='%s'/></virtualport></interface>",
+			       ids[i]);
+		must(text);
+		assert_string_equal(ports[0].backend.iface_id, ids[0]);
+	}
+}
+
+static void elements_of_another_namespace_are_not_libvirts(void **state)
+{
+	(void)state;
+	must(BRIDGE "<x:boot xmlns:x='urn:x'/><x:vlan xmlns:x='urn:x'/><x:teaming xmlns:x='urn:x'/>"
+		    "<x:bandwidth xmlns:x='urn:x'><x:inbound/></x:bandwidth></interface>");
+	assert_int_equal(list.notes, 0);
+}
+
+static void a_tap_of_the_users_own_is_not_made(void **state)
+{
+	(void)state;
+	must("<interface type='ethernet'><target dev='tap7' managed='no'/></interface>");
+	assert_int_equal(ports[0].backend.managed, TRISTATE_OFF);
+	must("<interface type='ethernet'><target dev='tap7'/></interface>");
+	assert_int_equal(ports[0].backend.managed, TRISTATE_ON);
+}
+
 static void what_nothing_acts_on_is_said(void **state)
 {
 	(void)state;
@@ -501,6 +556,12 @@ int main(void)
 		cmocka_unit_test_setup(a_bridges_port_has_its_vlans_and_its_isolation, reset),
 		cmocka_unit_test_setup(what_nothing_acts_on_is_said, reset),
 		cmocka_unit_test_setup(a_team_is_one_port_with_the_aliases_as_ids, reset),
+		cmocka_unit_test_setup(a_transient_device_that_is_unassigned_is_not_in_the_team,
+				       reset),
+		cmocka_unit_test_setup(the_id_of_a_logical_port_is_written_as_libvirt_writes_it,
+				       reset),
+		cmocka_unit_test_setup(elements_of_another_namespace_are_not_libvirts, reset),
+		cmocka_unit_test_setup(a_tap_of_the_users_own_is_not_made, reset),
 		cmocka_unit_test_setup(what_libvirt_leaves_unchecked_of_a_team_is_checked, reset),
 		cmocka_unit_test_setup(a_persistent_card_is_virtio_and_has_a_partner, reset),
 		cmocka_unit_test_setup(vhost_without_a_tap_is_ignored_unless_strict, reset),

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "config/xml.h"
+#include "config/xml_reading.h"
 #include "config/xml_rows.h"
 
 static const char *folder, *schema;
@@ -342,6 +343,13 @@ static void an_item_that_no_reader_could_make_is_not_taken(void **state)
 	s = list.item[0];
 	s.port.nic[0].options.acpi_index = 1 << 20;
 	assert_false(xml_table_holds(&xml_interface_table, &s));
+	assert_true(xml_interfaces_hold(&list));
+	struct backend_spec *b = &list.item[0].port.backend;
+	b->rules.vlan.count = VLAN_TAGS_MAX + 1;
+	assert_false(xml_interfaces_hold(&list));
+	b->rules.vlan.count = 0;
+	memset(b->script, 'x', sizeof(b->script));
+	assert_false(xml_interfaces_hold(&list));
 }
 
 static void every_row_stands_on_an_element_and_is_found_once(void **state)
