@@ -73,14 +73,14 @@ static void port_came(struct service *s, unsigned i)
 
 /* --- taking back ------------------------------------------------------------------------------------------------- */
 
-/* c->err says why. */
+/* c->err says why. The card under way has been taken back already, as far as the guest let it go. */
 static void take_back(struct service *s, unsigned i)
 {
 	struct port_change *c = port_stage_of(s, i);
 
 	port_stage_set(s, i, PORT_STAGE_UNDOING);
 	c->deadline_ns = monotonic_ns() + 2 * BACK_NS; /* the guest's, then QEMU's */
-	for (unsigned n = s->spec[i].nics; n-- > 0;)
+	for (unsigned n = c->nic; n-- > 0;)
 		if (!port_order_kills_qemu(&s->spec[i].nic[n]))
 			(void)plug_out(&c->card[n], monotonic_ns() + BACK_NS, NULL);
 	advance(s, i);
@@ -162,6 +162,10 @@ static void comes(struct service *s, unsigned i)
 
 	switch (c->card[c->nic].state) {
 	case PLUG_IN:
+		if (c->card[c->nic].rc < 0) { /* it failed, and the guest keeps it */
+			card_failed(s, i);
+			break;
+		}
 		c->nic++;
 		next_card(s, i);
 		break;

@@ -181,6 +181,13 @@ static void stuck(struct plug *p, const char *what, const char *why)
 	p->leaving = false;
 }
 
+/* A step that could not even be sent: those before it can perhaps be undone. */
+static void go_back(struct plug *p, const char *what)
+{
+	fail(p, -EPIPE, what, "it could not be sent to QEMU");
+	p->state = PLUG_UNDOING;
+}
+
 /* Sends the next step in, or the next step back; without one it has arrived. */
 static void go_on(struct plug *p)
 {
@@ -199,8 +206,14 @@ static void go_on(struct plug *p)
 	unsigned op = in ? p->at : p->at - 1;
 	enum plug_op_kind kind = p->op[op].kind;
 	p->id = in ? steps[kind].act(p, p->op[op].index) : steps[kind].undo(p, p->op[op].index);
-	if (!p->id)
-		stuck(p, steps[kind].name, "QEMU's monitor is closed");
+	if (p->id)
+		return;
+	if (in) {
+		go_back(p, steps[kind].name);
+		go_on(p);
+	} else {
+		stuck(p, steps[kind].undo_name, "QEMU's monitor is closed");
+	}
 }
 
 static void begin_undo(struct plug *p, uint64_t now)
@@ -221,14 +234,11 @@ static bool is_leaving(const struct plug *p)
 	return p->leaving && p->at && p->op[p->at - 1].kind == PLUG_DEVICE;
 }
 
-/* Out of a guest that keeps the card: it is in as before, or, of one that should not have been there, it stays. */
+/* Out of a guest that keeps the card: it is in as before. Of one that should not have been there p->why still says what failed. */
 static void stays(struct plug *p, int rc, const char *why)
 {
-	if (p->state == PLUG_UNDOING) {
-		stuck(p, "device_del", why);
-		return;
-	}
-	fail(p, rc, "device_del", why);
+	if (p->state != PLUG_UNDOING)
+		fail(p, rc, "device_del", why);
 	p->state = PLUG_IN;
 	p->at = p->ops;
 	p->id = 0;

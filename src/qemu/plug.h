@@ -3,7 +3,8 @@
  *     getfd for each descriptor, add-fd (vdpa) -> chardev-add -> netdev_add -> device_add -> set_link, if it shall be down
  *     device_del -> DEVICE_DELETED -> netdev_del -> chardev-remove
  *
- * What fails is undone in reverse, and then nothing of the card is left in QEMU. The owner runs the loop:
+ * What fails is undone in reverse, and then nothing of the card is left in QEMU; or it is in all the same, with p->rc, when the guest keeps it.
+ * The owner runs the loop:
  *
  *     case a reply:   if (plug_reply(p, &item, now)) it was ours
  *     case an event:  plug_event(p, item.name, item.data, now)
@@ -29,7 +30,7 @@ enum plug_state {
 	PLUG_IN,
 	PLUG_UNDOING, /* something failed on the way in */
 	PLUG_GOING_OUT,
-	PLUG_STUCK, /* what is in QEMU cannot be taken back: its monitor is closed, or it refuses */
+	PLUG_STUCK, /* what is in QEMU cannot be taken back: its monitor is closed */
 	PLUG_STATE_COUNT
 };
 extern const char *const plug_state_names[PLUG_STATE_COUNT];

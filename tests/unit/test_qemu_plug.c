@@ -265,6 +265,48 @@ static void a_link_that_cannot_be_set_takes_the_card_out_again(void **state)
 	end();
 }
 
+static void a_guest_that_keeps_what_failed_can_be_asked_again(void **state)
+{
+	(void)state;
+	struct error err;
+
+	begin("bridge", NETDEV_TAP, 1, 0);
+	card.link_down = true;
+	assert_int_equal(plug_in(&plug, client, &card, &err), 0);
+	expect("getfd", 1, OK);
+	expect("netdev_add", 0, OK);
+	expect("device_add", 0, OK);
+	expect("set_link", 0, NO("DeviceNotFound"));
+	expect("device_del", 0, OK);
+	plug_timer(&plug, plug_deadline(&plug));
+	assert_int_equal(plug.state, PLUG_IN);
+	assert_int_equal(plug.rc, -EIO);
+	assert_string_equal(plug.why, "net0: set_link: because");
+	assert_int_equal(plug_out(&plug, 5000, &err), 0);
+	expect("device_del", 0, OK);
+	say(DELETED);
+	take_items(1);
+	expect("netdev_del", 0, OK);
+	assert_int_equal(plug.state, PLUG_OUT);
+	end();
+}
+
+static void a_step_that_cannot_be_sent_leaves_nothing(void **state)
+{
+	(void)state;
+	struct error err;
+
+	begin("bridge", NETDEV_TAP, 2, 0);
+	fds.tap[1] = -1;
+	assert_int_equal(plug_in(&plug, client, &card, &err), 0);
+	expect("getfd", 1, OK);
+	expect("closefd", 0, OK);
+	assert_int_equal(plug.state, PLUG_OUT);
+	assert_int_equal(plug.rc, -EPIPE);
+	assert_string_equal(plug.why, "net0: getfd: it could not be sent to QEMU");
+	end();
+}
+
 static void a_guest_that_does_not_answer_keeps_the_card_until_it_does(void **state)
 {
 	(void)state;
@@ -518,7 +560,7 @@ static void a_real_qemu_takes_the_descriptors_of_a_tap(void **state)
 	fds.tap[0] = fds.tap[1] = notap;
 	start_qemu(&qemu);
 	for (unsigned i = 0; i < 2; i++) {
-		while (plug_in(&plug, client, &card, &err) == 0 && plug.state == PLUG_STUCK) {
+		while (plug_in(&plug, client, &card, &err) == 0 && plug.state == PLUG_OUT) {
 			usleep(20000); /* the capabilities are being negotiated */
 			take_items(0);
 		}
@@ -540,6 +582,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_vhost_user_card_has_its_chardev_first_and_last),
 		cmocka_unit_test(a_step_that_fails_undoes_those_before_it),
 		cmocka_unit_test(a_link_that_cannot_be_set_takes_the_card_out_again),
+		cmocka_unit_test(a_guest_that_keeps_what_failed_can_be_asked_again),
+		cmocka_unit_test(a_step_that_cannot_be_sent_leaves_nothing),
 		cmocka_unit_test(a_guest_that_does_not_answer_keeps_the_card_until_it_does),
 		cmocka_unit_test(a_card_that_shall_stay_after_all_is_in_at_once),
 		cmocka_unit_test(a_guest_that_refuses_keeps_the_card),
