@@ -87,8 +87,15 @@ void port_stage_note_away(struct service *s, unsigned i)
 {
 	struct control_port *p = &s->control.port[i];
 
-	for (unsigned n = 0; n < p->spec.nics; n++)
-		p->nic[n].away = port_stage_of(s, i)->card[n].state != PLUG_IN;
+	for (unsigned n = 0; n < p->spec.nics; n++) {
+		enum plug_state state = port_stage_of(s, i)->card[n].state;
+
+		p->nic[n].away = state != PLUG_IN;
+		/* each card has a tap of its own: QEMU has let go of this one, and the others work */
+		if (state == PLUG_OUT && !port_in_datapath(&p->spec) &&
+		    !nic_is_plugged_later(&p->spec.nic[n]))
+			control_host_left(p, n);
+	}
 }
 
 /* --- the end of a port ------------------------------------------------------------------------------------------- */

@@ -30,6 +30,12 @@ void control_host_opened(struct control_port *p, unsigned nic, const struct open
 		str_copy(p->spec.backend.ifname, sizeof(p->spec.backend.ifname), o->ifname);
 }
 
+void control_host_left(struct control_port *p, unsigned nic)
+{
+	p->host[nic] = (struct port_host){ 0 };
+	control_backend_judge(p);
+}
+
 static bool on_bridge(const struct control_port *p, const struct port_host *h)
 {
 	return h->below && strcmp(p->spec.backend.type, "bridge") == 0;

@@ -19,6 +19,9 @@ struct host_watch {
 /* A port's backend was opened: takes over its names, and what there is to watch. `nic`: whose it is, 0 when all share it. */
 void control_host_opened(struct control_port *p, unsigned nic, const struct opened_backend *o);
 
+/* The card is out of QEMU, and what was opened for it alone is no news any more. */
+void control_host_left(struct control_port *p, unsigned nic);
+
 /* One was deleted under us, and is looked for: `reason` is what is told meanwhile. */
 void control_host_lost(struct control_port *p, const char *reason);
 

@@ -74,6 +74,18 @@ def own_card(p):
         p.nothing_left(f"{turn}. time")
 
 
+def one_goes(p):
+    """The guest lets one of two cards go by itself: QEMU closes its tap, and the other one works as before."""
+    before = links()
+    p.guest.sh("a=$(basename $(readlink -f /sys/class/net/$(nic 8139cp)/device)); "
+               "for s in /sys/bus/pci/slots/*; do case $a in $(cat $s/address)*) echo 0 >$s/power;; esac; done")
+    await_that(lambda: len(links()) == len(before) - 1, "its tap is gone")
+    for way in ("down", "up"):  # so that the bridge's ports are looked at
+        subprocess.run(["ip", "link", "set", "br0", way], check=True)
+    p.guest.sh(f"ip addr add {NEAR}/24 dev $(nic virtio_net); await 10 answers {HOST}")
+    p.lab.equal(p.guest.port("both")["backend"]["up"], True, "one card of two is out, and the backend of the other is up")
+
+
 def both_cards(p):
     p.plug("--nic", "auto,place=qemu,backend=bridge,br=br0,id=both", port="both")
     mark = p.guest.qmp.mark()
@@ -82,6 +94,7 @@ def both_cards(p):
     p.guest.sh("bring_up virtio_net")
     p.guest.qmp.wait("PORT_LINK_SWITCHED", since=mark, to="both-performant")
     p.lab.say("ok: a switch port that was plugged moves the link as others do")
+    one_goes(p)
     p.unplug("both")
     p.nothing_left("both cards")
 
