@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/guest.h"
+#include "cli/port_order.h"
 #include "cli/port_stage.h"
 #include "cli/service.h"
 
@@ -74,6 +75,12 @@ void port_leave_not(struct service *s, unsigned i)
 
 /* --- a team ---------------------------------------------------------------------------------------------------------- */
 
+/* Out, or on its way: the guest let it go by itself. */
+static bool goes_already(const struct plug *card)
+{
+	return card->state == PLUG_OUT || card->state == PLUG_GOING_OUT;
+}
+
 /* What this leg is about; -EINVAL: it is stuck. */
 static int begin_leg(struct service *s, unsigned i)
 {
@@ -87,7 +94,7 @@ static int begin_leg(struct service *s, unsigned i)
 	}
 	if (c->leg == LEG_AGAIN)
 		plug_adopt(&c->card[n], s->monitor, &card);
-	return c->card[n].state == PLUG_OUT ? 0 : plug_out(&c->card[n], c->deadline_ns, &c->err);
+	return goes_already(&c->card[n]) ? 0 : plug_out(&c->card[n], c->deadline_ns, &c->err);
 }
 
 /* Card after card, until one does not go, or all are out. */
@@ -125,6 +132,17 @@ static void begin_team(struct service *s, unsigned i, unsigned seconds)
 		team_goes(s, i);
 }
 
+/* The guest let the persistent card go. */
+static bool is_team_no_more(struct service *s, unsigned i)
+{
+	const struct plug *card = port_stage_of(s, i)->card;
+	unsigned transient = port_stage_card_of(s, i, LEG_TRANSIENT);
+
+	return card[port_stage_card_of(s, i, LEG_PERSISTENT)].state == PLUG_OUT &&
+	       (card[transient].state == PLUG_OUT ||
+		!port_order_kills_qemu(&s->spec[i].nic[transient]));
+}
+
 /* --- other ports ----------------------------------------------------------------------------------------------------- */
 
 /* All cards at once. */
@@ -135,7 +153,7 @@ static int begin_cards_out(struct service *s, unsigned i, unsigned seconds)
 
 	c->deadline_ns = monotonic_ns() + seconds * NS_PER_S;
 	for (unsigned n = 0; rc == 0 && n < s->spec[i].nics; n++)
-		if (c->card[n].state != PLUG_OUT)
+		if (!goes_already(&c->card[n]))
 			rc = plug_out(&c->card[n], c->deadline_ns, &c->err);
 	if (rc == 0)
 		port_stage_set(s, i, PORT_STAGE_GOING);
@@ -153,13 +171,13 @@ void port_leave_go_on(struct service *s, unsigned i)
 	}
 	if (port_stage_cards_move(s, i))
 		return;
-	if (!port_stage_all_in(s, i, PLUG_OUT)) {
-		if (port_stage_of(s, i)->stage == PORT_STAGE_GOING)
-			port_leave_not(s, i);
-	} else if (port_stage_is_team(s, i)) {
-		begin_team(s, i, UNPLUG_SECONDS); /* the guest let the persistent card go */
-	} else {
+	if (port_stage_is_team(s, i)) {
+		if (is_team_no_more(s, i))
+			begin_team(s, i, UNPLUG_SECONDS);
+	} else if (port_stage_all_in(s, i, PLUG_OUT)) {
 		port_gone(s, i);
+	} else if (port_stage_of(s, i)->stage == PORT_STAGE_GOING) {
+		port_leave_not(s, i);
 	}
 }
 

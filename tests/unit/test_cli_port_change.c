@@ -57,6 +57,22 @@ static void ask_out(const char *port, unsigned seconds)
 	turn();
 }
 
+/* A command that comes, and gets no answer yet. */
+static void expect_silently(const char *expected, char command[4096])
+{
+	if (!next_command(command, 4096))
+		fail_msg("nothing instead of %s", expected);
+	if (!strstr(command, expected))
+		fail_msg("%s instead of %s", command, expected);
+}
+
+/* ... but now. */
+static void answer_late(const char *command, const char *with)
+{
+	answer(command, with);
+	turn();
+}
+
 static void find_root_ports(void)
 {
 	expect("\"qom-list\"", ROOTS);
@@ -336,6 +352,93 @@ static void a_guest_that_keeps_the_transient_card_keeps_the_team(void **state)
 	end();
 }
 
+/* What is left to do for it is waited for, and nobody is asked twice. */
+static void a_card_that_goes_by_itself_goes_for_who_asks_too(void **state)
+{
+	struct port_spec pair = team;
+	char command[4096];
+
+	(void)state;
+	pair.policy = POLICY_SWITCH;
+	begin(&pair, 1);
+	ask_out("net1", 3);
+	expect("{\"id\":\"p\"}", OK);
+	expect("{\"id\":\"t\"}", OK);
+	pass(4 * NS_PER_S); /* it keeps both */
+	assert_int_equal(world->failed.code, -ETIMEDOUT);
+	world->failed = (struct error){ 0 };
+	deleted("t");
+	expect_silently("\"netdev_del\"", command);
+	ask_out("net1", 3);
+	assert_int_equal(world->failed.code, 0);
+	expect_silently("{\"id\":\"p\"}", (char[4096]){ 0 });
+	deleted("p");
+	expect("\"netdev_del\"", OK);
+	assert_host("");
+	answer_late(command, OK);
+	assert_int_equal(world->done, 1);
+	assert_host("close net1, release lan");
+	end();
+}
+
+static void a_transient_card_that_goes_by_itself_is_waited_for(void **state)
+{
+	char command[4096];
+
+	(void)state;
+	a_team_is_in();
+	world->done = 0;
+	deleted("t");
+	expect_silently("\"netdev_del\"", command);
+	ask_out("net1", 30);
+	expect_nothing();
+	assert_int_equal(world->failed.code, 0);
+	answer_late(command, OK);
+	expect("{\"id\":\"p\"}", OK);
+	deleted("p");
+	expect("\"netdev_del\"", OK);
+	expect("{\"id\":\"t\"}", NO("DeviceNotFound"));
+	expect("\"netdev_del\"", NO("GenericError"));
+	assert_int_equal(world->done, 1);
+	end();
+}
+
+static void a_team_that_loses_its_persistent_card_goes(void **state)
+{
+	(void)state;
+	a_team_is_in();
+	deleted("p");
+	expect("\"netdev_del\"", OK);
+	expect("\"device_del\",\"arguments\":{\"id\":\"t\"}", OK);
+	deleted("t");
+	expect("\"netdev_del\"", OK);
+	expect("{\"id\":\"t\"}", NO("DeviceNotFound"));
+	expect("\"netdev_del\"", NO("GenericError"));
+	assert_host("close net1, release lan");
+	end();
+}
+
+static void a_transient_card_that_would_end_qemu_is_left_there(void **state)
+{
+	struct port_spec served = team;
+
+	(void)state;
+	served.nic[1].netdev = NETDEV_NONE;
+	begin(NULL, 0);
+	world->kills = true;
+	ask_for(&served, 0);
+	find_root_ports();
+	persistent_comes();
+	expect_nothing();
+	turn(); /* its link was answered */
+	expect("/run/x/t.sock", OK);
+	deleted("p");
+	expect("\"netdev_del\"", OK);
+	expect_nothing();
+	assert_host("open net1");
+	end();
+}
+
 static void a_guest_that_keeps_the_persistent_card_is_told_of(void **state)
 {
 	(void)state;
@@ -350,6 +453,24 @@ static void a_guest_that_keeps_the_persistent_card_is_told_of(void **state)
 	assert_non_null(strstr(world->failed.text, "p: device_del"));
 	assert_non_null(strstr(world->failed.text, "its other card is out"));
 	assert_host("");
+	end();
+}
+
+/* QEMU closes the tap of a card that is out, which says nothing of the other's. */
+static void the_tap_of_a_card_that_is_out_is_watched_no_more(void **state)
+{
+	struct control_port *p;
+
+	(void)state;
+	a_team_is_in();
+	p = &world->s.control.port[0];
+	p->host[0].ifindex = 8;
+	p->host[1].ifindex = 9;
+	deleted("t");
+	assert_int_equal(p->host[1].ifindex, 9);
+	expect("\"netdev_del\"", OK);
+	assert_int_equal(p->host[0].ifindex, 8);
+	assert_int_equal(p->host[1].ifindex, 0);
 	end();
 }
 
@@ -368,22 +489,6 @@ static void a_monitor_that_closes_ends_what_is_under_way(void **state)
 }
 
 /* --- a QEMU that does not answer ------------------------------------------------------------------------------------------- */
-
-/* A command that comes, and gets no answer yet. */
-static void expect_silently(const char *expected, char command[4096])
-{
-	if (!next_command(command, 4096))
-		fail_msg("nothing instead of %s", expected);
-	if (!strstr(command, expected))
-		fail_msg("%s instead of %s", command, expected);
-}
-
-/* ... but now. */
-static void answer_late(const char *command, const char *with)
-{
-	answer(command, with);
-	turn();
-}
 
 static void too_long(unsigned seconds)
 {
@@ -699,7 +804,12 @@ int main(void)
 		cmocka_unit_test(a_team_whose_transient_card_is_hidden_goes_at_once),
 		cmocka_unit_test(a_card_that_qemu_plugged_again_meanwhile_is_taken_out_too),
 		cmocka_unit_test(a_guest_that_keeps_the_transient_card_keeps_the_team),
+		cmocka_unit_test(a_card_that_goes_by_itself_goes_for_who_asks_too),
+		cmocka_unit_test(a_transient_card_that_goes_by_itself_is_waited_for),
+		cmocka_unit_test(a_team_that_loses_its_persistent_card_goes),
+		cmocka_unit_test(a_transient_card_that_would_end_qemu_is_left_there),
 		cmocka_unit_test(a_guest_that_keeps_the_persistent_card_is_told_of),
+		cmocka_unit_test(the_tap_of_a_card_that_is_out_is_watched_no_more),
 		cmocka_unit_test(a_monitor_that_closes_ends_what_is_under_way),
 		cmocka_unit_test(what_qemu_does_not_answer_is_undone_when_it_does),
 		cmocka_unit_test(a_qemu_that_does_not_show_its_root_ports_has_nothing_to_undo),
