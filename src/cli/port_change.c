@@ -44,8 +44,8 @@ static void fail_and_forget(struct service *s, unsigned i)
 	struct error err = port_stage_of(s, i)->err;
 
 	if (!client)
-		log_info("port %s: QEMU has answered, and all that was done for it is undone",
-			 s->spec[i].id);
+		log_warning("port %s: QEMU has answered, and all that was done for it is undone",
+			    s->spec[i].id);
 	port_stage_forget(s, i);
 	commands_order_failed(&s->commands, client, &err);
 }
@@ -200,21 +200,29 @@ static unsigned card_that_waits(const struct service *s, unsigned i)
 	return n;
 }
 
+static const char *what_follows(const struct port_change *c, bool stays)
+{
+	if (c->stage == PORT_STAGE_GOING)
+		return "and the rest goes";
+	return stays ? "and comes (QEMU would end with a fault if its card went, see unplug)"
+		     : "what was done for it is undone";
+}
+
 /* What is done in QEMU stays until it answers, and so does what the host has for it. Only who asked need not wait. */
 static void tell_silence(struct service *s, unsigned i, unsigned n)
 {
 	struct port_change *c = port_stage_of(s, i);
 	const char *command = plug_waits_for_qemu(&c->card[n]);
-	bool going = c->stage == PORT_STAGE_GOING, given_up = c->card[n].state == PLUG_GOING_IN;
-	const char *first = going || given_up ? "" : c->card[c->nic].why;
+	bool going = c->stage == PORT_STAGE_GOING, coming = c->card[n].state == PLUG_GOING_IN;
+	bool stays = coming && port_order_kills_qemu(&s->spec[i].nic[n]);
+	const char *first = going || coming ? "" : c->card[c->nic].why;
 
 	error_set(&c->err, -ETIMEDOUT,
 		  "%.200s%sQEMU does not answer %s of %s; port %s is half %s, %s when it answers; "
 		  "next: `anynic stop %s` if it never does",
 		  first, first[0] ? "; " : "", command, s->spec[i].nic[n].id, s->spec[i].id,
-		  going ? "out" : "in",
-		  going ? "and the rest goes" : "what was done for it is undone", s->options.name);
-	if (given_up)
+		  going ? "out" : "in", what_follows(c, stays), s->options.name);
+	if (coming && !stays)
 		plug_give_up(&c->card[n]);
 	port_stage_refuse(s, i);
 }
@@ -226,9 +234,8 @@ static void lose_patience(struct service *s, unsigned i)
 
 	if (c->stage == PORT_STAGE_SEARCHING) {
 		error_set(&c->err, -ETIMEDOUT,
-			  "QEMU does not answer qom-list, which shows its free root ports; what "
-			  "was done for port %s is undone; next: try again, or `anynic stop %s` if "
-			  "it never answers",
+			  "QEMU does not answer qom-list; what was done for port %s is undone; "
+			  "next: try again, or `anynic stop %s` if it never answers",
 			  s->spec[i].id, s->options.name);
 		take_back(s, i);
 	} else if (n < PORT_NICS) {
@@ -290,6 +297,17 @@ static unsigned root_ports_needed(const struct service *s, unsigned i)
 	return needed;
 }
 
+/* That of a team's transient card, found or (XML) named. */
+static void keep_hidden(struct service *s, unsigned i)
+{
+	unsigned n = port_stage_card_of(s, i, LEG_TRANSIENT);
+	const char *found = port_stage_of(s, i)->bus[n];
+
+	if (port_stage_is_team(s, i))
+		str_copy(s->changes.hidden[i], ROOT_PORT_NAME,
+			 found[0] ? found : s->spec[i].nic[n].options.bus);
+}
+
 static void begin_cards(struct service *s, unsigned i)
 {
 	unsigned used = 0;
@@ -298,9 +316,7 @@ static void begin_cards(struct service *s, unsigned i)
 		if (port_card_needs_root_port(s, &s->spec[i].nic[n]))
 			str_copy(port_stage_of(s, i)->bus[n], ROOT_PORT_NAME,
 				 s->changes.roots.found[used++]);
-	if (port_stage_is_team(s, i))
-		str_copy(s->changes.hidden[i], ROOT_PORT_NAME,
-			 port_stage_of(s, i)->bus[port_stage_card_of(s, i, LEG_TRANSIENT)]);
+	keep_hidden(s, i);
 	port_stage_set(s, i, PORT_STAGE_COMING);
 	next_card(s, i);
 }
@@ -333,15 +349,12 @@ static void searched(struct service *s, unsigned i)
 static void search(struct service *s, unsigned i, unsigned seconds)
 {
 	struct port_changes *all = &s->changes;
-	unsigned needed = root_ports_needed(s, i);
 
 	port_stage_of(s, i)->deadline_ns = monotonic_ns() + seconds * NS_PER_S;
-	if (!needed) {
-		begin_cards(s, i);
-		return;
-	}
 	port_stage_set(s, i, PORT_STAGE_SEARCHING);
-	root_search_begin(&all->roots, s->monitor, needed,
+	keep_hidden(s, i);
+	/* also who needs none waits for this answer: a QEMU that has just been started takes no descriptor yet */
+	root_search_begin(&all->roots, s->monitor, root_ports_needed(s, i),
 			  (const char(*)[ROOT_PORT_NAME])all->hidden, PORTS_MAX);
 	searched(s, i);
 	set_timer(s);
@@ -397,6 +410,8 @@ static void add(struct service *s, const struct port_order *o)
 	service_read_datapath(s);
 	if (rc < 0) {
 		c->err.code = rc;
+		guest_give_back_networks(
+			&more); /* also of a team's function, if it was not opened yet */
 		fail_and_forget(s, (unsigned)i);
 		return;
 	}

@@ -142,6 +142,11 @@ const char *guest_network_of(const struct guest *guest, const char *alias)
 	return "lan";
 }
 
+void guest_give_back_networks(const struct guest *guest)
+{
+	did("give back", guest->port[0].id);
+}
+
 /* --- what libraries do: wrapped ------------------------------------------------------------------------------------------ */
 
 void __wrap_network_pool_release(struct vf_host *host, const char *network, const char *pci,
@@ -404,16 +409,23 @@ static void negotiated(const char *device)
 
 /* --- beginning and end ------------------------------------------------------------------------------------------------------ */
 
-static void begin_monitor(struct service *s)
+/* QEMU has not said anything yet. */
+static void connect_monitor(struct service *s)
 {
 	struct error err = { 0 };
 	int pair[2];
-	char command[4096];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	world->peer = pair[1];
 	s->monitor = qmp_client_create(pair[0], &err);
 	assert_non_null(s->monitor);
+}
+
+static void begin_monitor(struct service *s)
+{
+	char command[4096];
+
+	connect_monitor(s);
 	say("{\"QMP\":{}}\r\n");
 	turn();
 	assert_true(next_command(command, sizeof(command)));

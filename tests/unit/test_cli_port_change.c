@@ -200,7 +200,8 @@ static void a_backend_that_does_not_open_reaches_no_qemu(void **state)
 	ask_for(&team, 0);
 	expect_nothing();
 	assert_int_equal(world->failed.code, -ENOENT);
-	assert_host("open net1, close net1, release lan");
+	/* of the team's networks all was taken before it was opened */
+	assert_host("open net1, give back net1, close net1, release lan");
 	end();
 }
 
@@ -234,6 +235,50 @@ static void the_root_port_of_a_hidden_card_is_kept(void **state)
 	       "\"return\":[{\"name\":\"child[0]\",\"type\":\"link<virtio-net-pci>\"}]");
 	expect_nothing();
 	assert_int_equal(world->failed.code, -ENOSPC);
+	end();
+}
+
+static void a_root_port_that_xml_names_for_a_hidden_card_is_kept(void **state)
+{
+	struct port_spec named = team;
+
+	(void)state;
+	str_copy(named.nic[1].options.bus, sizeof(named.nic[1].options.bus), "anynic-rp-0");
+	begin(NULL, 0);
+	ask_for(&named, 0);
+	expect("\"qom-list\"", ROOTS);
+	expect("anynic-rp-1/anynic-rp-1", EMPTY); /* nobody asks for the first */
+	persistent_comes();
+	transient_comes();
+	assert_string_equal(world->s.changes.hidden[0], "anynic-rp-0");
+	end();
+}
+
+/* Where no card needs a root port, QEMU's first word is waited for all the same. */
+static void a_qemu_that_has_just_been_started_is_waited_for(void **state)
+{
+	char command[4096];
+
+	(void)state;
+	begin(NULL, 0);
+	str_copy(world->guest.line.machine, sizeof(world->guest.line.machine), "pc");
+	qmp_client_destroy(world->s.monitor);
+	close(world->peer);
+	connect_monitor(&world->s);
+	control_set_monitor(&world->s.control, world->s.monitor, false);
+	ask_for(&single, 0);
+	expect_nothing();
+	assert_int_equal(world->failed.code, 0);
+	say("{\"QMP\":{}}\r\n");
+	turn();
+	assert_true(next_command(command, sizeof(command)));
+	answer(command, OK);
+	turn();
+	expect("\"qom-list\"", EMPTY);
+	expect("\"getfd\"", OK);
+	expect("\"netdev_add\"", OK);
+	expect("\"bus\":\"pci.0\"", OK);
+	assert_int_equal(world->done, 1);
 	end();
 }
 
@@ -528,11 +573,20 @@ static const struct {
 	  { "\"netdev_del\"", "\"device_del\"", DELETED_P, "\"netdev_del\"" } },
 };
 
+static char warned[LOG_TEXT];
+
+static void note_warning(enum log_level level, const char *text)
+{
+	if (level == LOG_WARNING) /* `run` shows these */
+		str_copy(warned, sizeof(warned), text);
+}
+
 static void what_qemu_does_not_answer_is_undone_when_it_does(void **state)
 {
 	char command[4096];
 
 	(void)state;
+	log_set_sink(note_warning);
 	for (unsigned i = 0; i < ARRAY_SIZE(silences); i++) {
 		begin(NULL, 0);
 		ask_for(&team, 0);
@@ -551,6 +605,7 @@ static void what_qemu_does_not_answer_is_undone_when_it_does(void **state)
 		assert_host("open net1"); /* QEMU may still take what it was given */
 		assert_true(world->s.control.changing);
 		world->failed = (struct error){ 0 };
+		warned[0] = '\0';
 		pass(3600 * NS_PER_S);
 		answer_late(command, silences[i].late);
 		for (unsigned n = 0; n < ARRAY_SIZE(silences[i].after) && silences[i].after[n];
@@ -564,9 +619,89 @@ static void what_qemu_does_not_answer_is_undone_when_it_does(void **state)
 		assert_int_equal(world->s.spec[0].nics, 0);
 		assert_false(world->s.control.changing);
 		assert_int_equal(world->failed.code, 0); /* it was told once */
+		assert_string_equal(warned, "port net1: QEMU has answered, and all that was done "
+					    "for it is undone");
 		assert_int_equal(world->done, 0);
 		end();
 	}
+}
+
+/* It failed, and the guest has it: it goes when the guest lets it go, or is asked for it again. */
+static void a_card_that_came_late_stays_with_its_guest(void)
+{
+	char command[4096];
+
+	begin(NULL, 0);
+	ask_for(&single, 0);
+	expect("\"qom-list\"", ONE_ROOT);
+	expect("anynic-rp-0/anynic-rp-0", EMPTY);
+	expect("\"getfd\"", OK);
+	expect("\"netdev_add\"", OK);
+	expect_silently("\"device_add\"", command);
+	too_long(PLUG_SECONDS);
+	answer_late(command, OK);
+	expect("\"device_del\"", OK);
+	pass(6 * NS_PER_S);
+	expect_nothing();
+	assert_string_equal(
+		warned, "port net1: p: device_add: QEMU did not answer in time; p is in the "
+			"guest, which has not let go of it yet; next: `anynic unplug vm1 net1`");
+	assert_host("open net1");
+	assert_false(world->s.control.changing);
+	world->failed = (struct error){ 0 };
+}
+
+static void what_a_guest_kept_of_a_failure_can_be_unplugged(void **state)
+{
+	(void)state;
+	log_set_sink(note_warning);
+	a_card_that_came_late_stays_with_its_guest();
+	ask_out("net1", 30);
+	expect("\"device_del\"", OK);
+	deleted("p");
+	expect("\"netdev_del\"", OK);
+	assert_int_equal(world->failed.code, 0);
+	assert_int_equal(world->done, 1);
+	assert_host("close net1, release lan");
+	end();
+}
+
+static void what_a_guest_kept_of_a_failure_goes_when_it_lets_go(void **state)
+{
+	(void)state;
+	log_set_sink(note_warning);
+	a_card_that_came_late_stays_with_its_guest();
+	deleted("p");
+	expect("\"netdev_del\"", OK);
+	assert_host("close net1, release lan");
+	end();
+}
+
+static void a_card_that_would_end_qemu_is_not_taken_back_when_it_comes_late(void **state)
+{
+	struct port_spec served = single;
+	char command[4096];
+
+	(void)state;
+	served.nic[0].netdev = NETDEV_NONE;
+	begin(NULL, 0);
+	world->kills = true;
+	ask_for(&served, 0);
+	expect("\"qom-list\"", ONE_ROOT);
+	expect("anynic-rp-0/anynic-rp-0", EMPTY);
+	expect_silently("/run/x/p.sock", command);
+	too_long(PLUG_SECONDS);
+	assert_non_null(strstr(world->failed.text,
+			       "QEMU does not answer device_add of p; port net1 is half in, and "
+			       "comes (QEMU would end with a fault if its card went, see unplug) "
+			       "when it answers"));
+	assert_true(world->s.control.changing);
+	answer_late(command, OK);
+	expect_nothing();
+	assert_host("open net1");
+	assert_int_equal(world->s.changes.port[0].stage, PORT_STAGE_THERE);
+	assert_false(world->s.control.changing);
+	end();
 }
 
 static void a_qemu_that_does_not_show_its_root_ports_has_nothing_to_undo(void **state)
@@ -798,6 +933,8 @@ int main(void)
 		cmocka_unit_test(a_backend_that_does_not_open_reaches_no_qemu),
 		cmocka_unit_test(a_team_needs_two_root_ports),
 		cmocka_unit_test(the_root_port_of_a_hidden_card_is_kept),
+		cmocka_unit_test(a_root_port_that_xml_names_for_a_hidden_card_is_kept),
+		cmocka_unit_test(a_qemu_that_has_just_been_started_is_waited_for),
 		cmocka_unit_test(a_card_that_would_end_qemu_stays_when_its_partner_fails),
 		cmocka_unit_test(a_guest_that_keeps_half_of_what_failed_is_named),
 		cmocka_unit_test(of_a_team_the_transient_card_goes_first),
@@ -812,6 +949,9 @@ int main(void)
 		cmocka_unit_test(the_tap_of_a_card_that_is_out_is_watched_no_more),
 		cmocka_unit_test(a_monitor_that_closes_ends_what_is_under_way),
 		cmocka_unit_test(what_qemu_does_not_answer_is_undone_when_it_does),
+		cmocka_unit_test(what_a_guest_kept_of_a_failure_can_be_unplugged),
+		cmocka_unit_test(what_a_guest_kept_of_a_failure_goes_when_it_lets_go),
+		cmocka_unit_test(a_card_that_would_end_qemu_is_not_taken_back_when_it_comes_late),
 		cmocka_unit_test(a_qemu_that_does_not_show_its_root_ports_has_nothing_to_undo),
 		cmocka_unit_test(a_qemu_that_falls_silent_while_it_undoes_is_not_waited_for),
 		cmocka_unit_test(a_qemu_that_does_not_ask_the_guest_changes_nothing),
