@@ -8,6 +8,7 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -248,6 +249,17 @@ static int step_error(const struct netlink *nl, enum bandwidth_step step, int co
 			 code == -ENOENT ? " (modprobe), or remove <bandwidth>" : "");
 }
 
+/* A clsact, which is of another kind and in the same place, is left to whoever put it there. */
+static int taken_error(unsigned index, struct error *err)
+{
+	char name[IF_NAMESIZE] = "";
+
+	return error_set(err, -EEXIST,
+			 "its limits (<outbound>) cannot be set: %s has a clsact of somebody's; "
+			 "next: tc qdisc del dev %s clsact, or remove <outbound>",
+			 if_indextoname(index, name) ? name : "it", name);
+}
+
 /* Without SFQ the limit is the same; one stream may have most of it. */
 static int shape(struct netlink *nl, unsigned index, const struct bandwidth_limit *limit,
 		 struct error *err)
@@ -276,6 +288,8 @@ static int police(struct netlink *nl, unsigned index, const struct bandwidth_lim
 	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
 		int rc = do_step(nl, steps[i], index, limit);
 
+		if (rc == -EEXIST && steps[i] == BANDWIDTH_INGRESS)
+			return taken_error(index, err);
 		if (rc < 0)
 			return step_error(nl, steps[i], rc, err);
 	}

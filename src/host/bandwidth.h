@@ -29,7 +29,7 @@ bool bandwidth_clear(struct netlink *nl, unsigned index, bool sends, bool receiv
 enum bandwidth_step {
 	BANDWIDTH_DROP_ROOT,	/* whatever is there */
 	BANDWIDTH_DROP_HTB,	/* only what SHAPE made */
-	BANDWIDTH_DROP_INGRESS, /* of either kind */
+	BANDWIDTH_DROP_INGRESS, /* whatever it has in it; a clsact is another kind, and stays */
 	BANDWIDTH_SHAPE,
 	BANDWIDTH_CLASS,
 	BANDWIDTH_SHARE,

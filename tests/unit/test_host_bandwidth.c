@@ -318,6 +318,26 @@ static void a_users_own_tap_has_limits_as_long_as_the_guest_has_it(void **state)
 	assert_true(run("ip link del mine"));
 }
 
+/* clsact stands where ingress would: of another kind, it is not replaced. */
+static void a_tap_with_a_clsact_of_the_users_is_told(void **state)
+{
+	struct backend_spec spec = { .type = "tap",
+				     .ifname = "mine",
+				     .limits = { .out = { .average = 1000 } } };
+	struct backend_request r = { .spec = &spec, .guest = "test", .port = "net0" };
+	struct opened_backend o;
+	struct error err = { 0 };
+	char text[3000];
+
+	(void)state;
+	assert_true(run("ip tuntap add dev mine mode tap && tc qdisc add dev mine clsact"));
+	assert_int_equal(host_backend_open(&r, &o, &err), -EEXIST);
+	assert_non_null(strstr(err.text, "next: tc qdisc del dev mine clsact"));
+	show("mine", text, sizeof(text));
+	assert_non_null(strstr(text, "clsact"));
+	assert_true(run("ip link del mine"));
+}
+
 /* --- frames ------------------------------------------------------------------------------------------------------ */
 
 static int udp_socket(void)
@@ -473,6 +493,7 @@ int main(void)
 		cmocka_unit_test(a_macvtap_sends_what_the_guest_sends),
 		cmocka_unit_test(a_kernel_that_cannot_police_is_told_so),
 		cmocka_unit_test(a_users_own_tap_has_limits_as_long_as_the_guest_has_it),
+		cmocka_unit_test(a_tap_with_a_clsact_of_the_users_is_told),
 		cmocka_unit_test(a_guest_receives_no_faster_than_its_limit),
 		cmocka_unit_test(a_guest_sends_no_faster_than_its_limit),
 		cmocka_unit_test(a_limit_of_one_way_leaves_the_other_alone),
