@@ -47,7 +47,8 @@ static bool excludes(const xmlNode *range)
 
 static bool is_range(const xmlNode *node)
 {
-	return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, "range") == 0;
+	return node->type == XML_ELEMENT_NODE && !node->ns &&
+	       strcmp((const char *)node->name, "range") == 0;
 }
 
 /* Without one, or with excluded ones only, all ports would be meant. */

@@ -515,6 +515,10 @@ static void elements_of_another_namespace_are_not_libvirts(void **state)
 	must(BRIDGE "<x:boot xmlns:x='urn:x'/><x:vlan xmlns:x='urn:x'/><x:teaming xmlns:x='urn:x'/>"
 		    "<x:bandwidth xmlns:x='urn:x'><x:inbound/></x:bandwidth></interface>");
 	assert_int_equal(list.notes, 0);
+	must("<interface type='user'><backend type='passt'/><portForward proto='tcp'><range "
+	     "start='79' end='81'/><x:range xmlns:x='urn:x' start='80' exclude='yes'/>"
+	     "</portForward></interface>");
+	assert_int_equal(ports[0].backend.hostfwds, 1);
 }
 
 static void a_tap_of_the_users_own_is_not_made(void **state)
