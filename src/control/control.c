@@ -200,6 +200,24 @@ void control_nic_report(struct control *c, const struct nic_report *r)
 	}
 }
 
+static void tell_running(struct control *c)
+{
+	struct msg_guest_run run = { .running = c->running };
+
+	c->run_asked = 0;
+	if (c->datapath && !c->datapath_gone)
+		datapath_send(c->datapath, MSG_GUEST_RUN, &run, sizeof(run));
+}
+
+/* Rings of a vhost-user card stand still, and its client is one that does not say why. QEMU stops and starts them in the turn in which
+ * it stops the guest or moves the link: when it has answered, we have heard of the former and the card of the latter. */
+static void ask_for_card(struct control *c)
+{
+	c->run_asked = c->monitor ? qmp_client_query_status(c->monitor) : 0;
+	if (!c->run_asked)
+		tell_running(c);
+}
+
 static void nic_status(struct control *c, const struct msg_nic_status *m)
 {
 	char id[ID_MAX];
@@ -214,6 +232,8 @@ static void nic_status(struct control *c, const struct msg_nic_status *m)
 	TAKE_TEXT(id, m->nic);
 	TAKE_TEXT(r.now.evidence, m->evidence);
 	control_nic_report(c, &r);
+	if (m->asks)
+		ask_for_card(c);
 }
 
 void control_nic_attached(struct control *c, const char *id, bool attached, const char *problem)
@@ -418,14 +438,11 @@ void control_timer(struct control *c, unsigned kind, struct control_port *port)
 
 void control_set_running(struct control *c, bool running)
 {
-	struct msg_guest_run run = { .running = running };
-
 	if (c->running == running)
 		return;
 	c->running = running;
 	c->awaited &= !running;
-	if (c->datapath && !c->datapath_gone)
-		datapath_send(c->datapath, MSG_GUEST_RUN, &run, sizeof(run));
+	tell_running(c);
 	for (unsigned i = 0; i < c->ports; i++)
 		control_port_guest_running(&c->port[i], running);
 }
@@ -472,6 +489,8 @@ void control_set_monitor(struct control *c, struct qmp_client *monitor, bool go_
 {
 	c->monitor = monitor;
 	c->monitor_gone &= !monitor;
+	if (!monitor && c->run_asked)
+		tell_running(c);
 	c->cards_asked = 0;
 	for (unsigned i = 0; !monitor && i < c->ports; i++)
 		control_port_qemu_gone(&c->port[i]);
@@ -499,6 +518,10 @@ void control_monitor_lost(struct control *c)
 
 bool control_qemu_replied(struct control *c, uint64_t id, const char *error)
 {
+	if (id && id == c->run_asked) {
+		tell_running(c);
+		return true;
+	}
 	for (unsigned i = 0; i < c->ports; i++)
 		if (control_port_no_reset(&c->port[i], id) ||
 		    control_port_qemu_replied(&c->port[i], id, error)) {

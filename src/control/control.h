@@ -169,6 +169,7 @@ struct control {
 	json_object *reset_data; /* of a RESET that waits for the links that it brought down */
 	bool reset_waits;
 	bool touched; /* a driver showed up since then */
+	uint64_t run_asked; /* id of the question that a card waits for; 0 = none */
 	struct loop_timer announce_timer;
 	unsigned announce_rounds; /* that are left */
 	uint64_t cards_asked;	  /* id of the question which cards QEMU has; 0 = none */

@@ -43,6 +43,7 @@ void report_status(struct hosted_nic *hn)
 		.bus_resets = s->bus_resets,
 		.ready_edges = s->ready_edges,
 		.bus_reset = s->bus_resets != hn->bus_resets_told,
+		.asks = s->asks,
 	};
 
 	if (hn->report_timer.slot)
@@ -58,7 +59,7 @@ void report_status(struct hosted_nic *hn)
 		return;
 	}
 	hn->reports++;
-	s->changed = false;
+	s->changed = s->asks = false;
 	hn->bus_resets_told = s->bus_resets;
 }
 

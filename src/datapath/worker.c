@@ -37,7 +37,7 @@ static void take_notes(struct hosted_nic *hn)
 
 	/* a bus reset is told even when no driver was there: all cards reset at once are the guest's reset */
 	bool changed = nic_update_status(nic);
-	if (changed || nic->status.bus_resets != hn->bus_resets_told)
+	if (changed || nic->status.asks || nic->status.bus_resets != hn->bus_resets_told)
 		report_status(hn);
 	nic->notes.rx_ready |= changed; /* a team waits for the driver of its transient card */
 	sync_timer(hn);
@@ -256,6 +256,13 @@ static int announce(struct worker *w, const char *id, struct error *err)
 	return 0;
 }
 
+/* What its client has said so far goes before the word of who asked the VMM. */
+static void settle_client(struct hosted_nic *hn)
+{
+	vhost_user_settled(hn->vhost);
+	report_attached(hn);
+}
+
 static void set_running(struct worker *w, bool running)
 {
 	for (struct hosted_port *hp = w->ports; hp; hp = hp->next) {
@@ -269,6 +276,9 @@ static void set_running(struct worker *w, bool running)
 			hp->nic[i].armed_ns = UINT64_MAX;
 		if (running && port_rx_waits(&hp->port))
 			port_deliver(&hp->port);
+		for (unsigned i = 0; i < hp->port.nics; i++)
+			if (hp->nic[i].vhost)
+				settle_client(&hp->nic[i]);
 		settle_port(hp);
 	}
 }

@@ -86,6 +86,7 @@ struct msg_nic_status {
 	uint32_t resets, bus_resets, ready_edges;
 	uint8_t standby;   /* struct driver_report has it */
 	uint8_t bus_reset; /* this change is a PCI reset or FLR: "DEVICE_RESET clears one NIC" */
+	uint8_t asks; /* for MSG_GUEST_RUN, once the VMM has done all that it was told or has told */
 };
 
 struct msg_nic_attached {

@@ -3,7 +3,7 @@
 restart, restart-packed: `anynic serve` is killed and started twenty times under TCP both ways; QEMU connects again, the guest's
 rings go on, and every byte is right.
 drops: the same under datagrams, at the places where a QEMU without a server drops frames in the midst of a packed ring.
-life: what `anynic run` tells of a guest that is stopped, goes on, unloads its driver, loads it and starts anew; the link moves.
+life: what `anynic run` tells of a guest that is stopped (also when anynic is late), goes on, unloads its driver, loads it and starts anew; the link moves.
 switch: the policy with this card as the performant one: forth, back, by hand, and a reboot."""
 import mmap
 import os
@@ -244,6 +244,18 @@ def life(lab):
     guest.qmp.wait("RESUME", since=mark)
     guest.sh(f"await 5 answers {HOST}")
     lab.story(guest, mark, ["STOP", "RESUME"], "a guest that is stopped keeps its driver")
+    mark = guest.qmp.mark()
+    guest.process.send_signal(signal.SIGSTOP)  # as one that gets no processor: the rings stop, and the card hears much later why
+    try:
+        monitor.command("stop")
+        time.sleep(0.5)
+    finally:
+        guest.process.send_signal(signal.SIGCONT)
+    guest.qmp.wait("STOP", since=mark)
+    monitor.command("cont")
+    guest.qmp.wait("RESUME", since=mark)
+    guest.sh(f"await 5 answers {HOST}")
+    lab.story(guest, mark, ["STOP", "RESUME"], "also when anynic is late")
     guest.sh("modprobe -r virtio_net")
     guest.check_status("net0", "none")
     guest.sh("modprobe virtio_net; await 10 has_nic virtio_net")

@@ -158,8 +158,45 @@ static void a_client_that_tells_no_resets_is_believed_after_a_while(void **state
 	assert_int_not_equal(vhc_stop_ring(c, 0), UINT32_MAX);
 	wait_ms(c, 50);
 	assert_int_equal(nic->status.now.state, DRIVER_READY);
+	assert_false(nic->status.asks);
 	wait_ms(c, 60);
+	assert_true(nic->status.asks);
+	assert_int_equal(nic->status.now.state, DRIVER_READY);
+	vhost_user_settled(c->server);
+	nic_update_status(nic);
 	assert_int_not_equal(nic->status.now.state, DRIVER_READY);
+}
+
+/* On a busy machine its rings stop, and the word that the guest is stopped comes much later; it goes on, and they start much later. */
+static void a_client_that_is_late_keeps_its_driver(void **state)
+{
+	struct vhc *c = *state;
+	struct nic *nic = c->d->nic;
+
+	vhc_up(c, SPLIT, 1);
+	assert_int_equal(
+		vhc_set_u64(c, VHU_SET_PROTOCOL_FEATURES, VHC_PROTOCOL & ~BIT(VHU_P_DEVICE_STATE)),
+		0);
+	vd_give(c->d, 0, 8, 2048);
+	uint32_t base = vhc_stop_ring(c, 0);
+	wait_ms(c, 500);
+	assert_int_equal(nic->status.now.state, DRIVER_READY);
+	assert_true(nic->status.asks);
+	nic->status.asks = false;
+	nic->stopped = true;
+	vhost_user_settled(c->server);
+	nic_update_status(nic);
+	assert_int_equal(nic->status.now.state, DRIVER_READY);
+	nic->stopped = false;
+	vhost_user_settled(c->server); /* nobody had asked */
+	wait_ms(c, 500);
+	assert_int_equal(nic->status.now.state, DRIVER_READY);
+	assert_true(nic->status.asks);
+	assert_int_equal(vhc_start_ring(c, 0, base), 0);
+	vhost_user_settled(c->server);
+	vd_give(c->d, 0, 8, 2048);
+	nic_update_status(nic);
+	assert_int_equal(nic->status.now.state, DRIVER_READY);
 }
 
 /* QEMU tells its clients that the guest runs before it starts their rings, message by message, and control hears it later still. */
@@ -868,6 +905,7 @@ int main(void)
 		story(what_is_offered_is_what_the_folder_promises),
 		story(the_driver_status_follows_rings_and_buffers),
 		story(a_client_that_tells_no_resets_is_believed_after_a_while),
+		story(a_client_that_is_late_keeps_its_driver),
 		story(a_guest_that_goes_on_never_looks_lost),
 		story(a_guest_whose_rings_run_before_it_does_is_ready_when_it_does),
 		story(firmware_is_told_from_a_system_by_its_features),

@@ -646,6 +646,57 @@ static void a_monitor_that_closes_is_not_waited_for(void **state)
 	expect_links(w, true, false, 0);
 }
 
+static void card_asks(struct world *w)
+{
+	struct msg_nic_status m = { .state = DRIVER_NONE, .asks = 1 };
+
+	str_copy(m.nic, sizeof(m.nic), "net0-performant");
+	report(w, MSG_NIC_STATUS, &m, sizeof(m));
+}
+
+/* How often the datapath was told whether the guest runs; the last word is in *running. */
+static unsigned told_running(struct world *w, bool *running)
+{
+	static struct message m;
+	unsigned count = 0;
+
+	while (message_receive(w->peer, &m) == 1)
+		if (m.type == MSG_GUEST_RUN) {
+			*running = m.body[0];
+			count++;
+		}
+	return count;
+}
+
+static void a_card_that_asks_hears_what_qemu_told_before_its_answer(void **state)
+{
+	struct world *w = *state;
+	struct monitor m = open_monitor(w);
+	bool running = false;
+
+	card_asks(w);
+	unsigned id = asked(&m);
+	assert_int_not_equal(id, 0);
+	assert_int_equal(told_running(w, &running), 0);
+	answer(w, &m, id);
+	assert_int_equal(told_running(w, &running), 1);
+	assert_true(running);
+	card_asks(w);
+	id = asked(&m);
+	qemu_says(w, &m, "{\"event\": \"STOP\"}\r\n");
+	answer(w, &m, id);
+	assert_int_equal(told_running(w, &running), 1);
+	assert_false(running);
+	qemu_says(w, &m, "{\"event\": \"RESUME\"}\r\n");
+	card_asks(w);
+	(void)told_running(w, &running);
+	close_monitor(w, &m);
+	assert_int_equal(told_running(w, &running), 1);
+	card_asks(w); /* and without a QEMU at once */
+	assert_int_equal(told_running(w, &running), 1);
+	assert_true(running);
+}
+
 static void a_nic_that_is_unplugged_is_lost_at_once(void **state)
 {
 	struct world *w = *state;
@@ -1075,6 +1126,7 @@ int main(void)
 		STORY(the_last_answer_counts, setup),
 		STORY(a_driver_that_is_ready_again_when_its_reset_is_told_keeps_its_link, setup),
 		STORY(a_monitor_that_closes_is_not_waited_for, setup),
+		STORY(a_card_that_asks_hears_what_qemu_told_before_its_answer, setup),
 		STORY(a_nic_that_is_unplugged_is_lost_at_once, setup),
 		STORY(after_shutdown_the_cards_go_quietly, setup),
 		STORY(a_link_set_by_hand_stays_until_auto, setup),

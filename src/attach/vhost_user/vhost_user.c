@@ -274,6 +274,13 @@ void vhost_user_serve(struct vhost_user *v, unsigned index, uint32_t events)
 	}
 }
 
+void vhost_user_settled(struct vhost_user *v)
+{
+	if (v->connection.fd >= 0)
+		vhost_user_serve(v, SOURCE_SOCKET, 0);
+	virtio_core_settled(v->nic);
+}
+
 /* --- life cycle --- */
 
 /* A client that connects again may be seen here before the end of its last connection is. */

@@ -28,6 +28,9 @@ void vhost_user_accept(struct vhost_user *v);
 /* An event of the connection kind: the socket, a kick, or saved state. `index` and `events` are the event's. */
 void vhost_user_serve(struct vhost_user *v, unsigned index, uint32_t events);
 
+/* Who talks to the VMM knows that it has sent all that it was about to send: that is read, and a driver whose rings stand still is gone. */
+void vhost_user_settled(struct vhost_user *v);
+
 struct nic *vhost_user_nic(const struct vhost_user *v);
 bool vhost_user_connected(const struct vhost_user *v);
 

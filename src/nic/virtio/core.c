@@ -28,6 +28,7 @@ struct virtio_core {
 	bool connected;
 	bool features_set; /* by this driver */
 	bool tells_resets;
+	bool asked; /* whether the client will start its rings again */
 	uint16_t
 		held; /* receive buffers of a driver that was ready when the client stopped its rings; 0 = no such driver */
 	bool status_known;     /* this client tells the driver's device status ... */
@@ -85,6 +86,15 @@ static void reset_transport(struct virtio_net *v)
 	mem_set_bus_master(&v->nic.mem, true);
 }
 
+/* A driver that was ready before its rings stopped counts as ready until they run as before: started, enabled, buffers seen.
+ * In between the client sends one message at a time, and the word that the guest runs comes by another way. */
+static bool holds(const struct virtio_core *c)
+{
+	const struct virtio_net *v = &c->net;
+
+	return c->held && !(v->ring[0].started && !(v->disabled & 1) && v->state.rx_given);
+}
+
 /* Of a client that does not tell resets, whose rings stopped and did not start again. While the link is down or the guest stopped
  * they could not; the timer stood still with the guest, so who comes late waits once more. */
 static void stopped(struct virtio_net *v, uint64_t now)
@@ -97,8 +107,11 @@ static void stopped(struct virtio_net *v, uint64_t now)
 		return;
 	}
 	v->stop_due_ns = 0;
-	c->held = 0;
-	v->nic.notes.status_dirty = true;
+	/* how long a client takes, and how late the word is that the guest was stopped, is the machine's affair */
+	c->asked = holds(c);
+	v->nic.status.asks |= c->asked;
+	if (!c->asked)
+		c->held = 0;
 }
 
 static const struct virtio_transport transport = {
@@ -166,6 +179,21 @@ void virtio_core_tells_resets(struct nic *nic, bool tells)
 	core_of(nic)->tells_resets = tells;
 }
 
+void virtio_core_settled(struct nic *nic)
+{
+	struct virtio_core *c = core_of(nic);
+
+	if (!c->asked)
+		return;
+	c->asked = false;
+	if (!nic->link_up || nic->stopped) {
+		virtio_watch_stop(&c->net, nic_now(nic) + STOP_GRACE_NS);
+		return;
+	}
+	c->held = 0;
+	nic->notes.status_dirty = true;
+}
+
 void virtio_core_reset(struct nic *nic)
 {
 	struct virtio_filter filter = virtio_of(nic)->state.filter;
@@ -204,15 +232,6 @@ static void count_pairs(struct virtio_net *v)
 		n++;
 	v->state.pairs = (uint16_t)MAX(n, 1);
 	v->nic.notes.rx_ready = true;
-}
-
-/* A driver that was ready before its rings stopped counts as ready until they run as before: started, enabled, buffers seen.
- * In between the client sends one message at a time, and the word that the guest runs comes by another way. */
-static bool holds(const struct virtio_core *c)
-{
-	const struct virtio_net *v = &c->net;
-
-	return c->held && !(v->ring[0].started && !(v->disabled & 1) && v->state.rx_given);
 }
 
 static void set_place(struct ring *r, uint32_t base)

@@ -31,8 +31,10 @@ void virtio_core_connect(struct nic *nic, bool connected);
 int virtio_core_set_features(struct nic *nic, uint64_t features);
 
 /* The client tells of every reset by the driver: rings that stop without one are a guest that was stopped, or a link that is down,
- * and the driver is still there. Of another client the driver counts as gone when link and guest are up and the rings stay where they are. */
+ * and the driver is still there. Of another client the driver counts as gone when link and guest are up and the rings stay where they are:
+ * after a while the status asks, and virtio_core_settled says that the client has done all that it was about to do. */
 void virtio_core_tells_resets(struct nic *nic, bool tells);
+void virtio_core_settled(struct nic *nic);
 
 /* The device status as the driver wrote it, for who is told; 0 is the driver's reset. */
 void virtio_core_set_status(struct nic *nic, uint8_t status);
