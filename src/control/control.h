@@ -130,7 +130,7 @@ struct control_port {
 	struct port_step step[PORT_STEPS];
 	unsigned steps;
 	struct loop_timer legacy_timer, hold_timer, lost_timer;
-	uint64_t lost_asked; /* id of the question in the place of lost_timer; 0 = none */
+	uint64_t lost_asked; /* id of the question whose answer comes before lost_timer; 0 = none */
 	bool going;	  /* out of the guest: that its links on the host go is no news */
 	bool reset_known; /* all its NICs were reset: the RESET event that follows is no news */
 	uint64_t legacy_left_ns; /* of the legacy timer, while the guest is stopped */

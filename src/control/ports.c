@@ -9,9 +9,10 @@
  *
  * How long the next card's reset may take is the machine's affair. But QEMU resets all in one turn, in which it answers nobody: a question
  * that is asked at the first sign is answered behind its RESET, and without one there was none. Where no QEMU can be asked, these are
- * the times in which the rest must follow. */
+ * the times in which the rest must follow; one that does not answer is not waited for any longer than ANSWER_NS. */
 #define RESET_SPREAD_NS (100 * NS_PER_MS)
 #define LOST_GRACE_NS	(20 * NS_PER_MS)
+#define ANSWER_NS	(10 * NS_PER_S)
 
 const char *const port_state_names[] = { [PORT_DOWN] = "down",
 					 [PORT_WAITING] = "waiting",
@@ -201,8 +202,7 @@ static void keep_back(struct control_port *p, unsigned index, uint64_t ns)
 
 	p->nic[index].lost = true;
 	p->lost_asked = c->monitor ? qmp_client_query_status(c->monitor) : 0;
-	if (!p->lost_asked)
-		loop_timer_set(c->loop, &p->lost_timer, monotonic_ns() + ns);
+	loop_timer_set(c->loop, &p->lost_timer, monotonic_ns() + (p->lost_asked ? ANSWER_NS : ns));
 }
 
 static void forget_losses(struct control_port *p)
@@ -283,6 +283,8 @@ void control_port_guest_reset(struct control_port *p)
 /* No guest reset followed. The NIC that is not active goes first: nothing must move to it. */
 static void losses_are_real(struct control_port *p)
 {
+	loop_timer_cancel(p->control->loop, &p->lost_timer);
+	p->lost_asked = 0;
 	enum switch_nic active = p->policy.active;
 	enum switch_nic turn[] = { active == SWITCH_LEGACY ? SWITCH_PERFORMANT : SWITCH_LEGACY,
 				   active == SWITCH_LEGACY ? SWITCH_LEGACY : SWITCH_PERFORMANT };
@@ -300,7 +302,6 @@ bool control_port_no_reset(struct control_port *p, uint64_t id)
 {
 	if (!p->lost_asked || p->lost_asked != id)
 		return false;
-	p->lost_asked = 0;
 	losses_are_real(p);
 	return true;
 }

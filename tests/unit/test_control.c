@@ -634,6 +634,23 @@ static void a_driver_that_is_ready_again_when_its_reset_is_told_keeps_its_link(v
 	assert_int_equal(w->control.port[0].active, 1);
 }
 
+static void a_qemu_that_does_not_answer_is_not_waited_for_for_ever(void **state)
+{
+	struct world *w = *state;
+	struct monitor m = open_monitor(w);
+
+	both_ready(w);
+	status_of(w, "net0-performant", DRIVER_NONE, true);
+	unsigned id = asked(&m);
+	pass(w, 9900);
+	expect_no_links(w);
+	pass(w, 200);
+	expect_links(w, true, false, 0);
+	answer(w, &m, id); /* too late */
+	expect_no_links(w);
+	close_monitor(w, &m);
+}
+
 static void a_monitor_that_closes_is_not_waited_for(void **state)
 {
 	struct world *w = *state;
@@ -1125,6 +1142,7 @@ int main(void)
 		STORY(a_bus_reset_is_a_loss_when_qemu_answers_without_one, setup),
 		STORY(the_last_answer_counts, setup),
 		STORY(a_driver_that_is_ready_again_when_its_reset_is_told_keeps_its_link, setup),
+		STORY(a_qemu_that_does_not_answer_is_not_waited_for_for_ever, setup),
 		STORY(a_monitor_that_closes_is_not_waited_for, setup),
 		STORY(a_card_that_asks_hears_what_qemu_told_before_its_answer, setup),
 		STORY(a_nic_that_is_unplugged_is_lost_at_once, setup),
