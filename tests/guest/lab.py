@@ -59,7 +59,10 @@ def qemu(target="x86_64"):
 def kernel(version, target="x86_64"):
     folder = TARGETS[target].home / version
     if not (folder / "layout").exists():
-        tool("make-guest", "--arch", TARGETS[target].arch, version)
+        words = ["make-guest", "--arch", TARGETS[target].arch, version]
+        if INSIDE in os.environ:  # a scenario has no network to fetch it by
+            sys.exit(f"no guest {version} here; next: tools/{' '.join(words)}")
+        tool(*words)
     return folder
 
 
