@@ -121,15 +121,31 @@ static int check_place(const struct nic_spec *nic, struct error *err)
 		return error_set(err, -EINVAL,
 				 "transport=vhost-user is for virtio-net only; %s takes vfio-user",
 				 nic->model);
-	if (nic->msix && (nic->place == PLACE_QEMU || nic->transport == TRANSPORT_VHOST_USER))
-		return error_set(err, -EINVAL,
-				 "msix= is of cards that anynic serves over vfio-user; leave it "
-				 "out, QEMU's own can be unplugged as they are");
 	if (nic->transport == TRANSPORT_VHOST_USER && nic->place == PLACE_QEMU)
 		return error_set(
 			err, -EINVAL,
 			"transport= is of cards that anynic serves; with place=qemu leave it out");
 	return 0;
+}
+
+/* The key goes to all cards of a port, and means those that it can be of. */
+static int check_msix(const struct port_spec *port, struct error *err)
+{
+	bool told = false;
+
+	for (unsigned i = 0; i < port->nics; i++) {
+		const struct nic_spec *nic = &port->nic[i];
+
+		if (!nic->msix)
+			continue;
+		if (nic->place != PLACE_QEMU && nic->transport != TRANSPORT_VHOST_USER)
+			return 0;
+		told = true;
+	}
+	return told ? error_set(err, -EINVAL,
+				"msix= is of cards that anynic serves over vfio-user, and the port "
+				"has none; leave it out, QEMU's own can be unplugged as they are")
+		    : 0;
 }
 
 /* What libvirt gives QEMU may be a card that we do not have, and what it cannot do QEMU says. */
@@ -159,6 +175,8 @@ static int check_port(const struct port_spec *port, const struct known *known, s
 		if (rc == 0)
 			rc = check_card(nic, model, err);
 	}
+	if (rc == 0)
+		rc = check_msix(port, err);
 	if (rc == 0 && port->policy == POLICY_SWITCH &&
 	    strcmp(port->nic[0].model, port->nic[1].model) == 0)
 		rc = error_set(

@@ -10,6 +10,7 @@ static const struct known_model test_models[] = {
 	  .queues_max = 8, .mtu_max = 65535 },
 	{ "middling", "both", .legacy = true, .performant = true, .queues_max = 2, .mtu_max = 9000,
 	  .revs = { 5 }, .rev_zero = true },
+	{ "express", "new", .express = true, .queues_max = 1 },
 	{ "igbvf", "virtual", .express = true, .vf_policy = true, .queues_max = 1 },
 	{ "hostdev", "the host's", .express = true, .vf_policy = true, .queues_max = 1 },
 };
