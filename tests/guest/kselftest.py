@@ -13,9 +13,10 @@ TESTS = ["ping.py", "stats.py", "queues.py", "hw/csum.py", "hw/tso.py"]
 EXPECTED = {
     ("igb", "stats.check_pause"): "the driver has no pause statistics",
     ("igc", "stats.check_pause"): "the driver has no pause statistics",
-    ("igb", "stats.procfs_downup_hammer"): "the driver forgets its counters when the number of queues changes",
-    ("igc", "stats.procfs_downup_hammer"): "the driver forgets its counters when the number of queues changes",
 }
+# It reads statistics while queues come and go. Neither driver can pass it, as both forget their counters then, and igb of 7.3.4 may take
+# the kernel with it: igb_update_stats reads rings that igb_set_channels has freed (address 0x80).
+NOT_FOR_THESE = "procfs_downup_hammer"
 # hw/csum.py's receiver listens for a second or two from its own start, however much has come; its sender starts after that, and here both
 # are programs of an emulated machine.
 LISTEN_SECONDS = 5
@@ -40,7 +41,8 @@ def join(lab, card):
     guest.sh(f"cat >{NET}/net.config <<E\nNETIF={near}\nLOCAL_V4=192.0.2.1\nLOCAL_V6=2001:db8::1\n"
              "REMOTE_V4=192.0.2.2\nREMOTE_V6=2001:db8::2\nREMOTE_TYPE=netns\nREMOTE_ARGS=far\nE\n"
              f"cp {NET}/net.config {NET}/hw/; sed -i 's/ -L 1 / /; s/ -n 100 / -L {LISTEN_SECONDS}&/' {NET}/hw/csum.py; "
-             f"[ $(grep -c -e '-L {LISTEN_SECONDS} -n 100' {NET}/hw/csum.py) = 4 ]")
+             f"[ $(grep -c -e '-L {LISTEN_SECONDS} -n 100' {NET}/hw/csum.py) = 4 ]; "
+             f"sed -i 's/^[[:space:]]*{NOT_FOR_THESE}]/]/' {NET}/stats.py; [ $(grep -c {NOT_FOR_THESE} {NET}/stats.py) = 1 ]")
     return guest
 
 
