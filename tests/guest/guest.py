@@ -89,8 +89,9 @@ class Guest:
         self.console_path = self.folder / f"{name}.console"
         self.log_path = self.folder / f"{name}.log"
         kind, accelerator = lab.TARGETS[target], lab.accelerator(target)
+        processor = standstill.CPU if os.environ.get("ANYNIC_LAB_HOST") and accelerator == "kvm" else kind.words
         self.qemu_words = [lab.qemu(target), "-accel", accelerator, "-M", machine or kind.machine,
-                           *kind.words, *memory, "-smp", str(cpus), "-nodefaults", "-display", "none", "-serial", f"file:{self.console_path}"]
+                           *processor, *memory, "-smp", str(cpus), "-nodefaults", "-display", "none", "-serial", f"file:{self.console_path}"]
         self.qemu_words += ["-chardev", f"socket,id=agent,path={self.agent_path},server=on,wait=off",
                             "-serial", "chardev:agent"]
         clock = tsc.told() if target == "x86_64" and accelerator == "tcg" else ""
@@ -237,6 +238,15 @@ class Guest:
         if os.environ.get("ANYNIC_LAB_HOST") and standstill.is_the_guests(self.monitor_path, self.process.pid):
             print(f"{standstill.STANDS}: {self.name}", flush=True)
         return standstill.told(self.monitor_path, self.process.pid)
+
+    def tell_standstill(self):
+        """After a failure on the lab host, which need not have been one of a command in the guest: does it still answer? sh() tells."""
+        if not os.environ.get("ANYNIC_LAB_HOST") or self._reader is None or self.process.poll() is not None:
+            return
+        try:
+            self.sh("true", standstill.ALIVE_SECONDS)
+        except (GuestError, OSError):
+            pass
 
     def probe(self, *words, timeout=120):
         """The `key=value` words that the probe program prints."""
