@@ -110,7 +110,7 @@ static void connect_again(struct follow *f)
 {
 	struct service *s = f->service;
 	struct error err = { 0 };
-	struct ucred peer;
+	struct ucred peer = { 0 };
 
 	int fd = follow_connect(f->path, &peer, &err);
 	if (fd >= 0 && f->pid > 0 && peer.pid != f->pid) {

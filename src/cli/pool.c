@@ -258,7 +258,7 @@ static int read_owner(const char *text, char guest[64], char port[40], struct er
 
 static int take_function(const struct vf_host *host, const struct options *o, struct error *err)
 {
-	char guest[64], port[40], pci[PCI_NAME];
+	char guest[64], port[40], pci[PCI_NAME] = "";
 	struct vf_owner owner = { .guest = guest, .port = port, .by_hand = true };
 	struct vf_source source = { 0 };
 

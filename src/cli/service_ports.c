@@ -293,11 +293,11 @@ static int hand_over_ports(struct service *s, struct error *err)
 	int rc = start_datapath(s, err);
 	for (unsigned i = 0; rc == 0 && i < s->options.count; i++)
 		if (port_in_datapath(&s->options.ports[i]))
-			rc = send_port(s, i, &seq[i * PORT_MESSAGES], err);
+			rc = send_port(s, i, &seq[(size_t)i * PORT_MESSAGES], err);
 	if (rc == 0)
 		rc = lock_datapath(s, err);
 	for (unsigned i = 0; rc == 0 && i < s->options.count; i++)
-		rc = wait_for_port(s, i, &seq[i * PORT_MESSAGES], err);
+		rc = wait_for_port(s, i, &seq[(size_t)i * PORT_MESSAGES], err);
 	free(seq);
 	return rc;
 }

@@ -689,10 +689,11 @@ int interfaces_to_ports(struct interface_list *list, const struct interface_rule
 	int rc = 0;
 
 	interfaces_name(list);
-	m.item = malloc(sizeof(list->item));
-	if (!m.item)
+	struct interface_spec *item = malloc(sizeof(list->item));
+	if (!item)
 		return error_set(err, -ENOMEM, "out of memory");
-	memcpy(m.item, list->item, sizeof(list->item));
+	memcpy(item, list->item, sizeof(list->item));
+	m.item = item;
 	boot_from_first(&m);
 	rc = check_aliases(&m);
 	if (rc == 0)
@@ -705,6 +706,6 @@ int interfaces_to_ports(struct interface_list *list, const struct interface_rule
 		rc = check_macs(&m);
 	if (rc == 0)
 		rc = append_all(&m, ports, count, origin);
-	free(m.item);
+	free(item);
 	return rc;
 }

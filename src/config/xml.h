@@ -24,7 +24,7 @@ int xml_read_networks(const char *path, struct network_list *out, struct error *
 struct interface_result {
 	char alias[ID_MAX];
 	char mac[MAC_TEXT];
-	char model[40]; /* in words: "rtl8139 + virtio-net" */
+	char model[40];	       /* in words: "rtl8139 + virtio-net" */
 	char chosen_model[40]; /* <model type=>, where none was given */
 	char place[16];
 	char driver[16], reason[160]; /* of vhost; empty = nothing to say */

@@ -134,7 +134,7 @@ static int read_bounds(struct xml_reading *r, const xmlNode *node, struct port_r
 static int find_hole(struct xml_reading *r, const xmlNode *forward, const struct port_range *in,
 		     struct port_range *hole)
 {
-	struct port_range one;
+	struct port_range one = { 0 };
 
 	*hole = (struct port_range){ .start = in->end + 1, .end = in->end };
 	for (const xmlNode *c = forward->children; c; c = c->next) {
@@ -164,7 +164,7 @@ static int add_range(struct xml_reading *r, const xmlNode *node, const struct po
 /* What is left of it between the excluded ones. */
 int xml_read_port_range(struct xml_reading *r, const xmlNode *node)
 {
-	struct port_range left, piece, hole;
+	struct port_range left = { 0 }, piece, hole = { 0 };
 	char exclude[8];
 
 	if (xml_value(node, "exclude", exclude, sizeof(exclude)) && strcmp(exclude, "no") != 0 &&

@@ -131,8 +131,8 @@ struct control_port {
 	unsigned steps;
 	struct loop_timer legacy_timer, hold_timer, lost_timer;
 	uint64_t lost_asked; /* id of the question whose answer comes before lost_timer; 0 = none */
-	bool going;	  /* out of the guest: that its links on the host go is no news */
-	bool reset_known; /* all its NICs were reset: the RESET event that follows is no news */
+	bool going;	     /* out of the guest: that its links on the host go is no news */
+	bool reset_known;    /* all its NICs were reset: the RESET event that follows is no news */
 	uint64_t legacy_left_ns; /* of the legacy timer, while the guest is stopped */
 	bool backend_up;
 	char backend_reason[160];
@@ -168,7 +168,7 @@ struct control {
 	uint64_t reset_ns; /* of the last RESET event; 0 = none */
 	json_object *reset_data; /* of a RESET that waits for the links that it brought down */
 	bool reset_waits;
-	bool touched; /* a driver showed up since then */
+	bool touched;	    /* a driver showed up since then */
 	uint64_t run_asked; /* id of the question that a card waits for; 0 = none */
 	struct loop_timer announce_timer;
 	unsigned announce_rounds; /* that are left */

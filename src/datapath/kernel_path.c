@@ -87,8 +87,8 @@ static bool port_allows(const struct hosted_port *hp)
 	const struct nic *nic = hp->kernel->nic;
 
 	/* of a team the other card needs the backend as well */
-	return p->spec.policy != POLICY_TEAM && !p->stopped && p->active >= 0 && p->nic[p->active] == nic && nic->link_up &&
-	       p->backend->up;
+	return p->spec.policy != POLICY_TEAM && !p->stopped && p->active >= 0 &&
+	       p->nic[p->active] == nic && nic->link_up && p->backend->up;
 }
 
 static void enter(struct hosted_port *hp)

@@ -319,10 +319,10 @@ static int choose_device(const struct network_spec *n, const struct network_use 
 static int refuse_virtualport(const struct network_spec *n, enum virtualport_kind kind,
 			      const char *what, struct error *err)
 {
+	const char *type = virtualport_names[kind];
+
 	return error_set(err, -EINVAL, "<virtualport%s%s%s> is not for network %s, %s",
-			 kind > VIRTUALPORT_UNTYPED ? " type='" : "",
-			 kind > VIRTUALPORT_UNTYPED ? virtualport_names[kind] : "",
-			 kind > VIRTUALPORT_UNTYPED ? "'" : "", n->name, what);
+			 type[0] ? " type='" : "", type, type[0] ? "'" : "", n->name, what);
 }
 
 static bool is_8021q(enum virtualport_kind kind)

@@ -17,7 +17,7 @@
 
 #define ARGUMENTS   (20 + 2 * HOSTFWD_MAX)
 #define SOCKET_ROOM (4 * 1024 * 1024)
-#define MTU	    1500 /* what every card of a port can have; passt's own 65520 is for virtio alone */
+#define MTU	    1500u /* what every card of a port can have; passt's own 65520 is for virtio alone */
 
 /* --- finding and starting it ------------------------------------------------------------------------------------- */
 

@@ -84,7 +84,7 @@ enum field { F_DEVICE, F_GUEST, F_PORT, F_PID, F_STARTED, F_SINCE, F_JOURNAL, FI
 static bool parse_line(char *line, struct pool_use *use)
 {
 	uint64_t pid, since;
-	char *field[FIELDS];
+	char *field[FIELDS] = { NULL };
 	char *rest = line;
 	unsigned n = 0;
 

@@ -207,13 +207,12 @@ int vf_pool_take(const struct vf_host *host, const struct vf_source *from,
 	int rc = 0;
 
 	pci[0] = '\0';
-	for (unsigned n = 0; rc == 0 && n < 2 * from->count; n++) {
-		const char *one = from->list[n % from->count];
-
-		rc = try_one(&r, one, n < from->count, err);
-		if (rc == 1)
-			str_copy(pci, PCI_NAME, one);
-	}
+	for (unsigned turn = 0; turn < 2; turn++)
+		for (unsigned n = 0; rc == 0 && n < from->count; n++) {
+			rc = try_one(&r, from->list[n], turn == 0, err);
+			if (rc == 1)
+				str_copy(pci, PCI_NAME, from->list[n]);
+		}
 	if (rc < 0)
 		return rc;
 	if (rc == 0)

@@ -95,7 +95,7 @@ static int of_network(const struct vf_host *host, const char *name, struct vf_so
 int vf_source_find(const struct vf_host *host, const char *name, struct vf_source *out,
 		   struct error *err)
 {
-	struct pci_function f;
+	struct pci_function f = { 0 };
 	char pci[PCI_NAME];
 
 	*out = (struct vf_source){ 0 };

@@ -42,7 +42,7 @@ struct driver_status {
 	uint32_t resets;      /* device resets asked by the driver */
 	uint32_t bus_resets;  /* power-on, PCI reset, FLR */
 	uint32_t ready_edges; /* how often it became ready */
-	bool asks;    /* whether the driver is gone only the VMM's owner can find out; the owner clears it */
+	bool asks; /* whether the driver is gone only the VMM's owner can find out; the owner clears it */
 	bool changed; /* state or phase changed and nobody has told it yet; the owner clears it */
 };
 

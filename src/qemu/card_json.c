@@ -121,7 +121,7 @@ static void add_stream(json_object *netdev, const struct port_spec *port,
 	if (!port->plain || !at_least(way->program, 8, 0))
 		return;
 	if (counts_milliseconds(way->program))
-		add_number(netdev, "reconnect-ms", PASST_RECONNECT_S * 1000);
+		add_number(netdev, "reconnect-ms", (int64_t)PASST_RECONNECT_S * 1000);
 	else
 		add_number(netdev, "reconnect", PASST_RECONNECT_S);
 }

@@ -337,8 +337,8 @@ static void take_region(struct watched_nic *n, const struct mtree_region *r)
 static void take_tree(struct nic_status *w, const char *text)
 {
 	struct mtree_region r;
-	bool had_driver[WATCHED_MAX];
-	uint64_t had_base[WATCHED_MAX];
+	bool had_driver[WATCHED_MAX] = { 0 };
+	uint64_t had_base[WATCHED_MAX] = { 0 };
 
 	for (unsigned i = 0; i < w->nics; i++) {
 		struct card_seen *s = &w->nic[i].seen;

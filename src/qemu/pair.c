@@ -207,7 +207,7 @@ int qemu_pair_cards(struct found_port *ports, unsigned *count, const struct foun
 		    struct error *err)
 {
 	struct pairing p = { .ports = ports, .guest = g, .known = known };
-	int named[PORTS_MAX];
+	int named[PORTS_MAX] = { 0 };
 	unsigned singles = 0;
 
 	*count = 0;

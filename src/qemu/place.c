@@ -41,8 +41,7 @@ const char *qemu_model_of(const char *device)
 
 static bool at_least(const struct qemu_program *program, unsigned major, unsigned minor)
 {
-	return !program || program->major > major ||
-	       (program->major == major && program->minor >= minor);
+	return program->major > major || (program->major == major && program->minor >= minor);
 }
 
 static int check_card(const struct nic_spec *nic, const struct qemu_program *program,
@@ -56,7 +55,7 @@ static int check_card(const struct nic_spec *nic, const struct qemu_program *pro
 				 "another card, or QEMU %d.%d or newer "
 				 "with place=hosted",
 				 nic->model, QEMU_VFIO_USER_MAJOR, QEMU_VFIO_USER_MINOR);
-	if (!at_least(program, card->since, 0))
+	if (program && !at_least(program, card->since, 0))
 		return error_set(err, -ENOTSUP,
 				 "%s: QEMU has this card from %u.0 on, and this is %u.%u; use "
 				 "another card or a newer QEMU",
@@ -275,7 +274,7 @@ static int check_netdevs(const struct port_spec *port, const struct qemu_program
 	for (unsigned i = 0; i < port->nics; i++) {
 		const struct nic_spec *nic = &port->nic[i];
 
-		if (nic->netdev != NETDEV_NONE && nic->netdev != NETDEV_HOSTDEV &&
+		if (program && nic->netdev != NETDEV_NONE && nic->netdev != NETDEV_HOSTDEV &&
 		    !at_least(program, NETDEV_MAJOR, NETDEV_MINOR))
 			return error_set(
 				err, -ENOTSUP,

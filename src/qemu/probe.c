@@ -58,6 +58,7 @@ struct trial {
 static void run_child(const char *program, const char *machine, int sock)
 {
 	char chardev[48];
+	static const char card[] = "virtio-net-pci,id=" CARD_ID ",romfile=";
 	const char *argv[24] = { program };
 	unsigned n = 1;
 	sigset_t none;
@@ -83,7 +84,7 @@ static void run_child(const char *program, const char *machine, int sock)
 				     "-mon",
 				     "chardev=monitor,mode=control",
 				     "-device",
-				     "virtio-net-pci,id=" CARD_ID ",romfile=" };
+				     card };
 	for (unsigned i = 0; i < ARRAY_SIZE(rest); i++)
 		argv[n++] = rest[i];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

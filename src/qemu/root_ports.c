@@ -70,7 +70,7 @@ static bool is_empty(json_object *data)
 /* The bus behind a root port has its id. */
 static void ask_next(struct root_search *s)
 {
-	char path[sizeof(PERIPHERAL) + 2 * ROOT_PORT_NAME + 2];
+	char path[sizeof(PERIPHERAL) + (size_t)2 * ROOT_PORT_NAME + 2];
 
 	s->state = s->founds == s->wanted ? ROOT_FOUND : ROOT_FULL;
 	if (s->founds == s->wanted || s->at == s->count)

@@ -52,7 +52,7 @@ static int loop_init(struct backend *b, const struct backend_spec *spec, struct 
 
 		fd_close(&fd);
 	}
-	l->bytes = aligned_alloc(ALIGNMENT, 2 * ROOM_BYTES);
+	l->bytes = aligned_alloc(ALIGNMENT, (size_t)2 * ROOM_BYTES);
 	if (!l->bytes)
 		return error_set(err, -ENOMEM, "backend loop: no memory for the queue");
 	l->in.bytes = l->bytes;

@@ -275,9 +275,8 @@ static const char *const lacks[] = {
 	"SR-IOV (QEMU hides it: igbvf is a card of its own), SerDes, SGMII, the second port",
 	"flash, management (BMC), MACsec, IPsec, DCA, flexible filters, TCP timer",
 	"per-pool VLAN insertion and spoof checks (VMVIR, DTXSWC)",
-	"flow control by thresholds (no packet buffer runs full: what the guest has no room for "
-	"waits "
-	"in the backend), wake-up: the registers are storage; transmit rate limits",
+	"flow control by thresholds: the registers are storage, frames wait in the backend",
+	"wake-up: the registers are storage; transmit rate limits",
 	NULL,
 };
 

@@ -228,7 +228,8 @@ static void count_pairs(struct virtio_net *v)
 {
 	uint16_t n = 0;
 
-	while (n < v->state.pairs_max && v->ring[2 * n].started && !(v->disabled & BIT(2 * n)))
+	while (n < v->state.pairs_max && v->ring[(size_t)2 * n].started &&
+	       !(v->disabled & BIT(2 * n)))
 		n++;
 	v->state.pairs = (uint16_t)MAX(n, 1);
 	v->nic.notes.rx_ready = true;
