@@ -21,6 +21,7 @@ APPEND = ("quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check au
           "cryptomgr.notests")  # everything after panic= only makes the start faster
 PATIENCE = 3 if os.environ.get("ANYNIC_LAB_HOST") else 1  # the lab host is an emulated machine
 BOOT_SECONDS = 150 * PATIENCE
+WORDS_OF_AN_END = re.compile("Kernel panic|Oops|BUG|Restarting system")  # Linux's own
 
 
 class GuestError(Exception):
@@ -80,6 +81,7 @@ class Guest:
         self._lock = threading.Condition()
         self._text = ""
         self._hellos = 0
+        self._awaited = 1
         self._number = 0
         self._reader = None
         self.qmp = None
@@ -182,6 +184,7 @@ class Guest:
 
     def wait_boot(self, count, seconds=BOOT_SECONDS):
         """Waits for the guest's `count`th start."""
+        self._awaited = count
         with self._lock:
             if not self._lock.wait_for(lambda: self._hellos >= count or "\n@closed" in self._text, seconds) \
                     or self._hellos < count:
@@ -243,6 +246,9 @@ class Guest:
         """After a failure on the lab host, which need not have been one of a command in the guest: does it still answer? sh() tells."""
         if not os.environ.get("ANYNIC_LAB_HOST") or self._reader is None or self.process.poll() is not None:
             return
+        resets = [event["event"] for event in self.qmp.events].count("RESET") if self.qmp else self._hellos - 1
+        if resets >= self._awaited and not WORDS_OF_AN_END.search(self.console()):
+            print(f"{standstill.WAS_RESET}: {self.name}", flush=True)
         try:
             self.sh("true", standstill.ALIVE_SECONDS)
         except (GuestError, OSError):

@@ -11,7 +11,7 @@ guest had the registers that its host has behind VMRUN; why is not known.
 The same command lines start the guests of tests/guest without KVM, and of those none ever stood still. So a nested guest that says nothing for
 SILENT_SECONDS, although QEMU says that it runs and its processors are in KVM, is started anew before the first step of its scenario:
 told, counted, and no more than ANEW times in a scenario. One that stands still later fails its scenario, which tests/lab/together.py
-carries out once more, on another host."""
+carries out once more, on another host; so does one that was reset without a word on its console: a triple fault."""
 import json
 import os
 import pathlib
@@ -26,6 +26,7 @@ CPU = ("-cpu", "qemu64,kvm-pv-eoi=off")  # of nested guests
 # what tests/lab/together.py looks for
 NEVER_BEGAN = "--- a nested guest never began"
 STANDS = "--- a nested guest stands still, though QEMU runs it and all its processors are in KVM"
+WAS_RESET = "--- a nested guest was reset, and said nothing before"
 KVM_RUN = "0xae80"
 
 

@@ -1,9 +1,9 @@
 """together.py SCENARIO[:PARAMETER]...: several scenarios on one lab host, one after the other, each in a network namespace of its own:
 the host starts once. Fails when one fails; the others run all the same.
 
-The host's KVM is on SVM as QEMU emulates it, which delivers some interrupts twice (tests/guest/standstill.py): a nested guest stands still,
-and the host's kernel was seen to panic in a vCPU's thread ("corrupted stack end"). It is told, and what the host had not finished, or the
-scenario whose guest stood still, goes to another host, HOSTS in all; what fails otherwise fails."""
+The host's KVM is on SVM as QEMU emulates it, which delivers some interrupts twice (tests/guest/standstill.py): a nested guest stands still
+or is reset, and the host's kernel was seen to panic in a vCPU's thread ("corrupted stack end"). It is told, and what the host had not finished,
+or the scenario whose guest stood still, goes to another host, HOSTS in all; what fails otherwise fails."""
 import os
 import pathlib
 import re
@@ -56,7 +56,7 @@ class Host:
             self._now = found[1]
             if found[2]:
                 self.ended[found[1]] = found[2] == ": ok"
-        elif line.startswith(standstill.STANDS):
+        elif line.startswith((standstill.STANDS, standstill.WAS_RESET)):
             self.stood.add(self._now)
 
     def left(self, scenarios):
@@ -72,7 +72,7 @@ def go_there(scenarios):
         if not left:
             break
         failed |= not all(there.ended.get(words) for words in scenarios if words not in left)
-        print(f"--- {'the kernel of the lab host panicked' if there.panic else 'a nested guest stood still'}; on another host: {' '.join(left)}", flush=True)
+        print(f"--- {'the kernel of the lab host panicked' if there.panic else 'a nested guest stood still or was reset'}; on another host: {' '.join(left)}", flush=True)
         scenarios = left
     return there.code or int(failed)
 
