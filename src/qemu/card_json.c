@@ -53,15 +53,10 @@ bool card_has_chardev(const struct nic_spec *nic, const struct backend_spec *bac
 	return nic->netdev == NETDEV_VHOST_USER || is_foreign_vhost_user(nic, backend);
 }
 
-static bool at_least(const struct qemu_program *p, unsigned major, unsigned minor)
-{
-	return !p || p->major > major || (p->major == major && p->minor >= minor);
-}
-
 /* From 9.2 on QEMU counts milliseconds, and warns of the older word. */
 static bool counts_milliseconds(const struct qemu_program *program)
 {
-	return at_least(program, 9, 2);
+	return !program || !qemu_is_older(program, 9, 2);
 }
 
 /* --- netdevs ------------------------------------------------------------------------------------------------------ */
@@ -118,7 +113,7 @@ static void add_stream(json_object *netdev, const struct port_spec *port,
 	add_text(netdev, "type", "stream");
 	json_object_object_add(netdev, "addr", unix_address(way->socket ? way->socket : ""));
 	json_object_object_add(netdev, "server", json_object_new_boolean(false));
-	if (!port->plain || !at_least(way->program, 8, 0))
+	if (!port->plain || (way->program && qemu_is_older(way->program, 8, 0)))
 		return;
 	if (counts_milliseconds(way->program))
 		add_number(netdev, "reconnect-ms", (int64_t)PASST_RECONNECT_S * 1000);

@@ -13,6 +13,11 @@ struct qemu_program {
 	bool vfio_user; /* has the device vfio-user-pci */
 };
 
+static inline bool qemu_is_older(const struct qemu_program *program, unsigned major, unsigned minor)
+{
+	return program->major < major || (program->major == major && program->minor < minor);
+}
+
 /* Looks `name` up as execvp would. -ENOENT, -EACCES with words for a person. */
 int qemu_find(const char *name, char *path, size_t size, struct error *err);
 

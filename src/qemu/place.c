@@ -39,11 +39,6 @@ const char *qemu_model_of(const char *device)
 	return NULL;
 }
 
-static bool at_least(const struct qemu_program *program, unsigned major, unsigned minor)
-{
-	return program->major > major || (program->major == major && program->minor >= minor);
-}
-
 static int check_card(const struct nic_spec *nic, const struct qemu_program *program,
 		      struct error *err)
 {
@@ -55,7 +50,7 @@ static int check_card(const struct nic_spec *nic, const struct qemu_program *pro
 				 "another card, or QEMU %d.%d or newer "
 				 "with place=hosted",
 				 nic->model, QEMU_VFIO_USER_MAJOR, QEMU_VFIO_USER_MINOR);
-	if (program && !at_least(program, card->since, 0))
+	if (program && qemu_is_older(program, card->since, 0))
 		return error_set(err, -ENOTSUP,
 				 "%s: QEMU has this card from %u.0 on, and this is %u.%u; use "
 				 "another card or a newer QEMU",
@@ -275,7 +270,7 @@ static int check_netdevs(const struct port_spec *port, const struct qemu_program
 		const struct nic_spec *nic = &port->nic[i];
 
 		if (program && nic->netdev != NETDEV_NONE && nic->netdev != NETDEV_HOSTDEV &&
-		    !at_least(program, NETDEV_MAJOR, NETDEV_MINOR))
+		    qemu_is_older(program, NETDEV_MAJOR, NETDEV_MINOR))
 			return error_set(
 				err, -ENOTSUP,
 				"%s: a card of QEMU's own needs QEMU %d.%d or newer (-netdev in "

@@ -57,8 +57,8 @@ struct trial {
 
 static void run_child(const char *program, const char *machine, int sock)
 {
-	char chardev[48];
 	static const char card[] = "virtio-net-pci,id=" CARD_ID ",romfile=";
+	char chardev[48];
 	const char *argv[24] = { program };
 	unsigned n = 1;
 	sigset_t none;

@@ -19,9 +19,9 @@ from qmp import Qmp, connect
 HERE = pathlib.Path(__file__).resolve().parent
 APPEND = ("quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check audit=0 "
           "cryptomgr.notests")  # everything after panic= only makes the start faster
-PATIENCE = 3 if os.environ.get("ANYNIC_LAB_HOST") else 1  # the lab host is an emulated machine
+NESTED = bool(os.environ.get("ANYNIC_LAB_HOST"))  # on the lab host, which is an emulated machine
+PATIENCE = 3 if NESTED else 1
 BOOT_SECONDS = 150 * PATIENCE
-WORDS_OF_AN_END = re.compile("Kernel panic|Oops|BUG|Restarting system")  # Linux's own
 
 
 class GuestError(Exception):
@@ -81,7 +81,7 @@ class Guest:
         self._lock = threading.Condition()
         self._text = ""
         self._hellos = 0
-        self._awaited = 1
+        self._boots_awaited = 1
         self._number = 0
         self._reader = None
         self.qmp = None
@@ -91,7 +91,7 @@ class Guest:
         self.console_path = self.folder / f"{name}.console"
         self.log_path = self.folder / f"{name}.log"
         kind, accelerator = lab.TARGETS[target], lab.accelerator(target)
-        processor = standstill.CPU if os.environ.get("ANYNIC_LAB_HOST") and accelerator == "kvm" else kind.words
+        processor = standstill.CPU if NESTED and accelerator == "kvm" else kind.words
         self.qemu_words = [lab.qemu(target), "-accel", accelerator, "-M", machine or kind.machine,
                            *processor, *memory, "-smp", str(cpus), "-nodefaults", "-display", "none", "-serial", f"file:{self.console_path}"]
         self.qemu_words += ["-chardev", f"socket,id=agent,path={self.agent_path},server=on,wait=off",
@@ -131,7 +131,7 @@ class Guest:
         return self
 
     def _never_began(self):
-        if not os.environ.get("ANYNIC_LAB_HOST") or Guest.anew >= standstill.ANEW:
+        if not NESTED or Guest.anew >= standstill.ANEW:
             return False
         with self._lock:
             if self._lock.wait_for(lambda: self._text, standstill.SILENT_SECONDS) or self.console():
@@ -184,7 +184,7 @@ class Guest:
 
     def wait_boot(self, count, seconds=BOOT_SECONDS):
         """Waits for the guest's `count`th start."""
-        self._awaited = count
+        self._boots_awaited = count
         with self._lock:
             if not self._lock.wait_for(lambda: self._hellos >= count or "\n@closed" in self._text, seconds) \
                     or self._hellos < count:
@@ -224,7 +224,7 @@ class Guest:
     def _wait_and_nudge(self, done, timeout):
         """A nested guest was seen that stopped in the middle of a line that it wrote: as if an interrupt of its serial port had been lost. Its
         next one comes with a byte for it; told, so that a log shows whether it helped."""
-        if not os.environ.get("ANYNIC_LAB_HOST"):
+        if not NESTED:
             return self._lock.wait_for(done, timeout)
         end = time.monotonic() + timeout
         while not (came := self._lock.wait_for(done, min(standstill.NUDGE_SECONDS, max(0, end - time.monotonic())))):
@@ -238,16 +238,16 @@ class Guest:
 
     def _standstill(self):
         """For the log; on the lab host it also says when it is the guest itself that stands still."""
-        if os.environ.get("ANYNIC_LAB_HOST") and standstill.is_the_guests(self.monitor_path, self.process.pid):
+        if NESTED and standstill.is_the_guests(self.monitor_path, self.process.pid):
             print(f"{standstill.STANDS}: {self.name}", flush=True)
         return standstill.told(self.monitor_path, self.process.pid)
 
-    def tell_standstill(self):
-        """After a failure on the lab host, which need not have been one of a command in the guest: does it still answer? sh() tells."""
-        if not os.environ.get("ANYNIC_LAB_HOST") or self._reader is None or self.process.poll() is not None:
+    def tell_what_befell(self):
+        """After a failure on the lab host: whether the guest was reset unasked, and whether it still answers (sh() tells)."""
+        if not NESTED or self._reader is None or self.process.poll() is not None:
             return
         resets = [event["event"] for event in self.qmp.events].count("RESET") if self.qmp else self._hellos - 1
-        if resets >= self._awaited and not WORDS_OF_AN_END.search(self.console()):
+        if resets >= self._boots_awaited and not standstill.WORDS_OF_AN_END.search(self.console()):
             print(f"{standstill.WAS_RESET}: {self.name}", flush=True)
         try:
             self.sh("true", standstill.ALIVE_SECONDS)

@@ -85,7 +85,7 @@ class Lab:
                 print(f"--- {guest.name}: events")
                 for event in guest.qmp.events:
                     print(f"{event['time']:.6f} {short(event)} {event.get('data', {}).get('evidence', '')}")
-            guest.tell_standstill()
+            guest.tell_what_befell()
 
     def close(self):
         for guest in self.guests:

@@ -17,14 +17,13 @@ EXPECTED = {
 # It reads statistics while queues come and go. Neither driver can pass it, as both forget their counters then, and igb of 7.3.4 may take
 # the kernel with it: igb_update_stats reads rings that igb_set_channels has freed (address 0x80).
 NOT_FOR_THESE = "procfs_downup_hammer"
-# ping.py gives 65,000 bytes half a second there and back (its first IPv6 ones have five): 0.49 s were seen beside load, see join().
 # hw/csum.py's receiver listens for a second or two from its own start, however much has come; its sender starts after that, and here both
 # are programs of an emulated machine.
 LISTEN_SECONDS = 5
 NO_QSTATS = "qstats_get"  # tso.py counts with per-queue statistics, and asks without a way out
 
 
-def change(guest, test, edits, wanted, count):
+def edit(guest, test, edits, wanted, count):
     """A test's text; `wanted` is in so many lines of it then."""
     guest.sh(f"sed -i '{edits}' {NET}/{test}; [ $(grep -c -e '{wanted}' {NET}/{test}) = {count} ]")
 
@@ -47,9 +46,10 @@ def join(lab, card):
     guest.sh(f"cat >{NET}/net.config <<E\nNETIF={near}\nLOCAL_V4=192.0.2.1\nLOCAL_V6=2001:db8::1\n"
              "REMOTE_V4=192.0.2.2\nREMOTE_V6=2001:db8::2\nREMOTE_TYPE=netns\nREMOTE_ARGS=far\nE\n"
              f"cp {NET}/net.config {NET}/hw/")
-    change(guest, "ping.py", "s/ -W0\\.5 / -W5 /", " -W5 ", 8)
-    change(guest, "hw/csum.py", f"s/ -L 1 / /; s/ -n 100 / -L {LISTEN_SECONDS}&/", f"-L {LISTEN_SECONDS} -n 100", 4)
-    change(guest, "stats.py", f"s/^[[:space:]]*{NOT_FOR_THESE}]/]/", NOT_FOR_THESE, 1)
+    # half a second for 65,000 bytes there and back; 0.49 s were seen beside load, and its short IPv6 ones have five
+    edit(guest, "ping.py", "s/ -W0\\.5 / -W5 /", " -W5 ", 8)
+    edit(guest, "hw/csum.py", f"s/ -L 1 / /; s/ -n 100 / -L {LISTEN_SECONDS}&/", f"-L {LISTEN_SECONDS} -n 100", 4)
+    edit(guest, "stats.py", f"s/^[[:space:]]*{NOT_FOR_THESE}]/]/", NOT_FOR_THESE, 1)
     return guest
 
 

@@ -15,6 +15,7 @@ carries out once more, on another host; so does one that was reset without a wor
 import json
 import os
 import pathlib
+import re
 import time
 
 from qmp import connect
@@ -27,6 +28,7 @@ CPU = ("-cpu", "qemu64,kvm-pv-eoi=off")  # of nested guests
 NEVER_BEGAN = "--- a nested guest never began"
 STANDS = "--- a nested guest stands still, though QEMU runs it and all its processors are in KVM"
 WAS_RESET = "--- a nested guest was reset, and said nothing before"
+WORDS_OF_AN_END = re.compile("Kernel panic|Oops|BUG|Restarting system")  # Linux's own
 KVM_RUN = "0xae80"
 
 

@@ -11,7 +11,8 @@ import standstill
 from guest import GuestError
 from harness import main
 
-SECONDS, MEMORY = 200, 2
+SECONDS = 200
+COMMAND_MEMORY = 2  # PCI command register, memory space
 
 
 def disk_controller():
@@ -23,7 +24,7 @@ def toggle(ended):
     config = os.open(disk_controller() / "config", os.O_RDWR)
     command = int.from_bytes(os.pread(config, 2, 4), "little")
     while not ended.wait(0.01):
-        for value in (command & ~MEMORY, command | MEMORY):
+        for value in (command & ~COMMAND_MEMORY, command | COMMAND_MEMORY):
             os.pwrite(config, value.to_bytes(2, "little"), 4)
 
 
